@@ -4,7 +4,9 @@
 use batchctl::api::TaskApi;
 use batchctl::clock::Clock;
 use batchctl::engine::Claim;
+use batchctl::engine::Claimed;
 use batchctl::engine::EngineSettings;
+use batchctl::engine::Kept;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
 use batchctl::engine::StartingPoint;
@@ -69,14 +71,14 @@ struct Counting {
 }
 
 impl Ledger for Counting {
-    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Vec<Claim>, LedgerError>> {
-        std::future::ready(Ok(self.left.by_ref().take(most).collect())).boxed()
+    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
+        std::future::ready(Ok(Claimed::all(self.left.by_ref().take(most).collect()))).boxed()
     }
 
-    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
         let is_settled = |event: &&Event| matches!(event.kind, EventKind::TaskSettled { .. });
         self.settled += events.iter().filter(is_settled).count();
-        std::future::ready(Ok(())).boxed()
+        std::future::ready(Ok(Kept::default())).boxed()
     }
 
     fn may_leave(&mut self, _: AttemptSeq) -> bool {

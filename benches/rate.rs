@@ -23,7 +23,9 @@ use batchctl::api::TaskApi;
 use batchctl::clock::Clock;
 use batchctl::clock::Instant;
 use batchctl::engine::Claim;
+use batchctl::engine::Claimed;
 use batchctl::engine::EngineSettings;
+use batchctl::engine::Kept;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
 use batchctl::engine::StartingPoint;
@@ -454,12 +456,12 @@ struct Forgetful {
 }
 
 impl Ledger for Forgetful {
-    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Vec<Claim>, LedgerError>> {
-        std::future::ready(Ok(self.left.by_ref().take(most).collect())).boxed()
+    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
+        std::future::ready(Ok(Claimed::all(self.left.by_ref().take(most).collect()))).boxed()
     }
 
-    fn on_events(&mut self, _: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
-        std::future::ready(Ok(())).boxed()
+    fn on_events(&mut self, _: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
+        std::future::ready(Ok(Kept::default())).boxed()
     }
 
     fn may_leave(&mut self, _: AttemptSeq) -> bool {

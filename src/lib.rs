@@ -18,6 +18,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod sandbox;
+pub mod service;
 pub mod settings;
 pub mod slots;
 pub mod store;

@@ -224,9 +224,10 @@ mod tests {
         let four = &calls[killed - 4 * rate..killed];
         let share = |who| four.iter().filter(|&&(_, other)| other == who).count();
         let least = (0..4).map(share).min().unwrap_or_default();
-        // From two seconds after the kill on, the others use the whole rate.
+        // All four use the rate, and from two seconds after the kill on the others do.
         let after: Vec<u64> = times[(killed + 2 * rate).min(times.len() - 2)..].to_vec();
-        let used = average(&after);
+        let before: Vec<u64> = four.iter().map(|&(at, _)| at).collect();
+        let used = average(&before).min(average(&after));
         let fine = peak <= rate && least * 10 >= four.len() && used >= 0.95 * rate as f64;
         let left = calls[killed..].iter().filter(|&&(_, who)| who == 0).count();
         let wrong = format!("peak {peak}, least share {least} of {}, used {used:.1}/s", four.len());

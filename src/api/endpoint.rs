@@ -158,6 +158,22 @@ impl Endpoint {
         (rest.is_empty() && uri.query().is_none()).then_some(uri)
     }
 
+    /// Returns the address of a path with its query, or nothing if it would not be exactly that.
+    pub(super) fn exactly(&self, target: &str) -> Option<Uri> {
+        let whole = format!("{}{target}", self.base.path().trim_end_matches('/'));
+        let uri = self.at(whole.clone())?;
+        let has_same_host = uri.authority() == Some(&self.authority);
+        let is_same = uri.path_and_query().is_some_and(|found| found.as_str() == whole);
+        (is_same && has_same_host).then_some(uri)
+    }
+
+    /// Returns whether its host is one of the public cloud, or this machine over plain HTTP.
+    pub fn is_of_cloud(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default();
+        let is_cloud = CLOUDS.iter().any(|cloud| host.ends_with(cloud));
+        is_cloud || (self.is_plain() && !self.is_insecure())
+    }
+
     fn at(&self, path: String) -> Option<Uri> {
         let whole = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
         whole.path_and_query(path).build().ok()

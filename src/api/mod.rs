@@ -18,6 +18,7 @@ mod listing;
 mod loopback;
 mod redactor;
 mod route;
+mod service;
 mod shell_command;
 mod skew;
 mod transport;
@@ -36,6 +37,7 @@ pub use list::{Checked, Listed, ListedTask, Page};
 pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
+pub use service::{ServiceClient, ServiceClientSettings};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 

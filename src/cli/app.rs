@@ -8,6 +8,7 @@ use crate::cli::commands::auth;
 use crate::cli::commands::auth::AuthCommand;
 use crate::cli::commands::config::{CONFIG_HELP, ConfigCommand};
 use crate::cli::commands::ctl::CtlArgs;
+use crate::cli::commands::demo::DemoArgs;
 use crate::cli::commands::explain::ExplainArgs;
 use crate::cli::commands::list::ListArgs;
 use crate::cli::commands::plan::{ApplyArgs, PLAN_HELP, PlanCommand};
@@ -17,10 +18,13 @@ use crate::cli::commands::retry::RetryArgs;
 use crate::cli::commands::revert::RevertArgs;
 use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
+use crate::cli::commands::service::{SERVICE_HELP, ServiceCommand};
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, RunArgs};
 use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
+#[cfg(feature = "postgres")]
+use crate::cli::commands::work::WorkArgs;
 use batchctl::settings::DEFAULT_PROFILE;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -69,6 +73,9 @@ pub(crate) enum Verb {
     Apply(ApplyArgs),
     /// Go on with a run that was cut short
     Resume(ResumeArgs),
+    /// Carry out a run of a database, beside the workers of other machines
+    #[cfg(feature = "postgres")]
+    Work(WorkArgs),
     /// Run again what did not succeed in a run
     Retry(RetryArgs),
     /// Show the report of a run, in any format, any time later
@@ -99,12 +106,20 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// List, show and check files that describe services
+    #[command(after_help = SERVICE_HELP, arg_required_else_help = true)]
+    Service {
+        #[command(subcommand)]
+        command: ServiceCommand,
+    },
     /// Check credentials; log in
     #[command(after_help = auth::AUTH_HELP, arg_required_else_help = true)]
     Auth {
         #[command(subcommand)]
         command: AuthCommand,
     },
+    /// Show how it works: a rehearsal with faults, a pause, a kill and a resume
+    Demo(DemoArgs),
     /// Run a simulated service on this machine
     Sandbox(SandboxArgs),
     /// Print the JSON Schema of a document
@@ -126,6 +141,10 @@ pub(crate) struct GlobalArgs {
     /// Where runs are kept [default: $XDG_STATE_HOME/batchctl]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Where runs are kept instead: a directory, or a database that several machines share, as
+    /// postgres://USER@HOST/NAME
+    #[arg(long, value_name = "PLACE", global = true)]
+    pub(crate) store: Option<String>,
     /// The profile of config.toml to use
     #[arg(long, value_name = "NAME", default_value = DEFAULT_PROFILE, global = true)]
     pub(crate) profile: String,

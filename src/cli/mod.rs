@@ -6,12 +6,17 @@
 mod app;
 mod commands;
 mod connect;
+mod first_words;
 mod flags;
 mod output;
 mod process;
 mod run;
+#[cfg(feature = "postgres")]
+mod shared;
 
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
+use crate::cli::connect::store;
+use crate::cli::connect::store::{Store, Wanted};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -32,6 +37,8 @@ use batchctl::task;
 use batchctl::task::RunBy;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+#[cfg(feature = "postgres")]
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -41,7 +48,12 @@ struct Context {
     environment: Environment,
     stdout_style: Style,
     stderr: Stderr,
+    /// Where runs are: the state directory, another one, or one of copies of a database.
     state: PathBuf,
+    /// The state directory of this machine: logins and rate groups.
+    machine: PathBuf,
+    /// What runs are kept in.
+    store: Store,
     /// The name of the profile in use.
     profile: String,
     given: GivenFlags,
@@ -73,6 +85,10 @@ pub(crate) fn main() -> ExitCode {
     let parsed = parsed.and_then(|understood| with_profile_of_run(understood, &environment));
     let status = match parsed {
         Ok(understood) => carry_out(understood, environment, stderr),
+        Err(Parsed::Clap(error, _)) if first_words::are_wanted(&error, &environment) => {
+            stderr.line(first_words::TEXT);
+            ExitStatus::Usage
+        }
         Err(Parsed::Clap(error, origin)) => {
             return print_clap_error(&error, origin, &environment.arguments, stderr);
         }
@@ -151,7 +167,12 @@ fn with_profile_of_run(
     let Some(which) = run_taken_up(&cli.verb).filter(|_| !is_named) else {
         return Ok(understood);
     };
+    // Of a run in a database, the configuration is each worker's own.
+    if cli.global.store.as_deref().is_some_and(effect::names_database) {
+        return Ok(understood);
+    }
     let state = state_directory(&cli.global, environment).unwrap_or_default();
+    let state = cli.global.store.as_ref().map_or(state, PathBuf::from);
     match profile_of(which, &state) {
         Some(profile) if profile != cli.global.profile => parse(environment, Some(&profile)),
         Some(_) | None => Ok(understood),
@@ -213,9 +234,11 @@ fn print_clap_error(
 /// Returns whether a command reads or writes runs.
 fn keeps_runs(verb: &Verb) -> bool {
     match verb {
-        Verb::Sandbox(_)
+        Verb::Demo(_)
+        | Verb::Sandbox(_)
         | Verb::List(_)
         | Verb::Config { .. }
+        | Verb::Service { .. }
         | Verb::Schema(_)
         | Verb::Completions { .. }
         | Verb::Man(_) => false,
@@ -236,20 +259,15 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Settle(_)
         | Verb::Tasks(_)
         | Verb::Runs { .. } => true,
+        #[cfg(feature = "postgres")]
+        Verb::Work(_) => true,
     }
 }
 
 /// Returns whether a command can show a run without carrying it out.
 fn has_preview(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Start(_)
-            | Verb::Stop(_)
-            | Verb::Delete(_)
-            | Verb::Run(_)
-            | Verb::Retry(_)
-            | Verb::Revert(_)
-    )
+    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
+        || matches!(verb, Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
 }
 
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
@@ -261,12 +279,9 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     stderr.profile_flag = profile_flag(&cli.global.profile).map_or("", |flag| String::leak(flag));
     let state = state_directory(&cli.global, &environment);
     if state.is_none() && keeps_runs(&cli.verb) {
-        let error = CommandError::usage("there is no directory to keep runs in: HOME is not set")
-            .with_hint("name one with `--state-dir DIR`");
-        error.print(&stderr);
-        return error.status;
+        return no_directory().failed(&stderr);
     }
-    let state = state.unwrap_or_default();
+    let machine = state.unwrap_or_default();
     let unattended = Unattended::from_verb(&cli.verb);
     let talk = match &unattended {
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
@@ -283,24 +298,31 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
     let is_preview = unattended.is_none() && has_preview(&cli.verb);
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
-    let run_end = RunEnd::default();
-    let context =
-        Context { environment, stdout_style, stderr: talk, state, profile, given, config, run_end };
-    let work = || {
-        dispatch(cli.verb, &context).unwrap_or_else(|error| {
-            error.print(&stderr);
-            error.status
-        })
-    };
     if let Err(error) = effects {
-        error.print(&stderr);
-        return error.status;
+        return error.failed(&stderr);
     }
+    let place = cli.global.store.as_deref().filter(|_| keeps_runs(&cli.verb));
+    let wanted = Wanted { place, rank: given.rank("store"), machine: &machine, verb: &cli.verb };
+    let (store, state) = match store::open(&wanted, &environment, stderr.redactor) {
+        Ok(opened) => opened,
+        Err(error) => return error.failed(&stderr),
+    };
+    let run_end = RunEnd::default();
+    let context = Context {
+        environment,
+        stdout_style,
+        stderr: talk,
+        state,
+        machine,
+        store,
+        profile,
+        given,
+        config,
+        run_end,
+    };
+    let work = || dispatch(cli.verb, &context).unwrap_or_else(|error| error.failed(&stderr));
     match unattended {
-        Some(run) => run.around(&context, work).unwrap_or_else(|error| {
-            error.print(&stderr);
-            error.status
-        }),
+        Some(run) => run.around(&context, work).unwrap_or_else(|error| error.failed(&stderr)),
         None => {
             if is_preview {
                 unattended::say_what_is_left_out(&context);
@@ -310,7 +332,18 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     }
 }
 
+fn no_directory() -> CommandError {
+    CommandError::usage("there is no directory to keep runs in: HOME is not set")
+        .with_hint("name one with `--state-dir DIR`")
+}
+
 fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
+    #[cfg(feature = "postgres")]
+    if let Some(database) = context.store.database()
+        && let ControlFlow::Break(status) = shared::copies::prepare(&verb, database, context)?
+    {
+        return Ok(status);
+    }
     match verb {
         Verb::Start(args) => {
             let (command, purpose) = (task::Command::START, Purpose::CarryOut);
@@ -326,6 +359,8 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Apply(args) => commands::plan::apply(&args, context),
         Verb::Report(args) => commands::report::show(&args, context),
         Verb::Explain(args) => commands::explain::explain(&args, context),
+        #[cfg(feature = "postgres")]
+        Verb::Work(args) => commands::work::work(&args, context),
         Verb::Resume(args) => commands::resume::resume(&args, context),
         Verb::Retry(args) => commands::retry::retry(&args, context),
         Verb::Revert(args) => commands::revert::revert(&args, context),
@@ -336,7 +371,9 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Tasks(args) => commands::tasks::tasks(&args, context),
         Verb::Runs { command } => commands::runs::carry_out(&command, context),
         Verb::Config { command } => commands::config::carry_out(&command, context),
+        Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),
+        Verb::Demo(args) => commands::demo::demo(&args, context),
         Verb::Sandbox(args) => commands::sandbox::serve(args),
         Verb::Schema(args) => commands::shell::print_schema(&args),
         Verb::Completions { shell } => commands::shell::print_completions(shell),

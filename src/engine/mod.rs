@@ -16,6 +16,6 @@ mod settings;
 mod tests;
 
 pub use control::{ChangeAnswer, Control};
-pub use ledger::{Claim, Ledger, LedgerError};
+pub use ledger::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 pub use run::run;
-pub use settings::{EngineSettings, StartingPoint};
+pub use settings::{EngineSettings, Numbering, StartingPoint};

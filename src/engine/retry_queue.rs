@@ -72,6 +72,24 @@ impl<T> RetryQueue<T> {
         self.due.rotate_left(index.unwrap_or(0));
     }
 
+    /// Drops the tasks that `is_kept` refuses.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        self.due.retain(&is_kept);
+        self.held.retain(&is_kept);
+        // A delay queue cannot be walked, so it is emptied and filled again.
+        let mut kept = Vec::new();
+        while let Some(first) = self.later.peek() {
+            let due = self.later.deadline(&first);
+            let (joins, task) = self.later.remove(&first).into_inner();
+            if is_kept(&task) {
+                kept.push((due, joins, task));
+            }
+        }
+        for (due, joins, task) in kept {
+            self.later.insert_at((joins, task), due);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.later.len() + self.due.len() + self.held.len()
     }

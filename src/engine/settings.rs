@@ -59,8 +59,53 @@ pub struct StartingPoint {
     pub failed: u64,
     /// The number of attempts.
     pub attempts: u64,
+    /// How attempts are numbered.
+    pub numbering: Numbering,
     /// The latest sending times, oldest first: as many as a window may hold.
     pub last_sent: Vec<Timestamp>,
     /// What this process does otherwise than the one before it.
     pub changes: Vec<Change>,
+}
+
+/// How attempts are numbered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Numbering {
+    /// One after the other, because no other process has attempts of the run.
+    #[default]
+    Counted,
+    /// By the time at which they are begun, so that those of several workers are in one order.
+    Timed {
+        /// The worker.
+        worker: u32,
+    },
+}
+
+/// How many workers have numbers of their own in each microsecond.
+const WORKERS: u64 = 1 << 10;
+
+/// Returns the number of an attempt that a worker begins at a time: at least `least`.
+pub(crate) fn timed_number(at: Timestamp, worker: u32, least: u64) -> u64 {
+    let worker = u64::from(worker) % WORKERS;
+    let micros = u64::try_from(at.as_micros()).unwrap_or_default();
+    let rounds = least.saturating_sub(worker).div_ceil(WORKERS);
+    micros.max(rounds) * WORKERS + worker
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_several_workers_are_in_the_order_of_time_and_never_the_same() {
+        let at = |micros: i64| Timestamp::from_micros(1_720_180_800_000_000 + micros);
+        let one = timed_number(at(0), 1, 0);
+        let two = timed_number(at(0), 2, 0);
+        assert!(one < two && two < timed_number(at(1), 1, 0));
+        // A second one at the same time, and one after the clock was set back.
+        let next = timed_number(at(0), 1, one + 1);
+        assert_eq!(next - one, WORKERS);
+        assert_eq!(timed_number(at(-5), 1, next + 1) - next, WORKERS);
+        // SQLite keeps signed numbers.
+        assert!(i64::try_from(timed_number(at(0), 1_023, 0)).is_ok());
+    }
 }

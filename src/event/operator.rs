@@ -9,6 +9,8 @@ pub enum Operator {
     Key,
     /// Another process of the same user.
     Process(u32),
+    /// Somebody who reaches all workers of the run through its database.
+    Elsewhere,
     /// Another process, with the user and the host that it is one of.
     ProcessOf(u32, &'static str),
 }
@@ -18,6 +20,7 @@ impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key => f.write_str("a key"),
+            Self::Elsewhere => f.write_str("an operator of all workers"),
             Self::Process(number) => write!(f, "process {number}"),
             Self::ProcessOf(number, who) => write!(f, "process {number} of {who}"),
         }

@@ -75,6 +75,16 @@ impl RunSegmentWriter {
     }
 }
 
+/// Returns the distance that a body begins with, and the body with another one in its place.
+pub(crate) fn with_distance(body: &[u8], distance: u64) -> Result<(u64, Vec<u8>), Malformed> {
+    let mut reader = ByteReader::new(body);
+    let before = reader.number()?;
+    let mut moved = Vec::with_capacity(body.len() + 4);
+    put(&mut moved, distance);
+    moved.extend_from_slice(&body[body.len() - reader.left()..]);
+    Ok((before, moved))
+}
+
 /// Reads the segment of a chunk: calls `take` for each record and returns the distance to the
 /// segment before it.
 pub(crate) fn records<'a>(

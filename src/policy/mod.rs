@@ -6,6 +6,9 @@
 mod answer;
 mod classify;
 mod credentials_trust;
+mod failure_allowance;
+mod judgement;
+mod lease_clock;
 mod max_delta;
 mod outage;
 mod pace;
@@ -22,16 +25,19 @@ mod waves;
 pub use answer::{ActionResult, Answer, Body, Delivery, NoResponse, Response, ServiceError};
 pub use classify::{Finding, Verdict, classify, classify_read, classify_repeated_deletion};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
+pub use failure_allowance::{Allowed, FailureAllowance};
+pub use judgement::{AnswerMeaning, Judgement};
+pub use lease_clock::{LeaseClock, LeaseState};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};
 pub use outage::{
     Attribution, Breaker, BreakerChange, Health, Passage, RetryBudget, RetryPermit, SuspectQueue,
     WitnessTrust,
 };
 pub use pace::{
-    Admission, Canary, CanaryState, Grant, HintedPace, Opening, PaceController, PaceStart,
-    PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint,
-    Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble,
-    may_tell_rate, quota_in_message, rate_hint, rate_per_second,
+    Admission, Canary, CanaryState, ClockMap, Grant, HintedPace, Learned, Opening, PaceController,
+    PaceStart, PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds,
+    RateHint, Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline,
+    SlotTrouble, may_tell_rate, quota_in_message, rate_hint, rate_per_second,
 };
 pub use retry::{AttemptHistory, Decision, LONGEST_WAIT, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};

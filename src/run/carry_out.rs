@@ -1,7 +1,7 @@
 //! Carries a planned run out: wires store, engine, survey and watchers together.
 
 use crate::api::TaskApi;
-use crate::engine::{Control, StartingPoint};
+use crate::engine::{Control, Numbering, StartingPoint};
 use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
@@ -48,6 +48,10 @@ impl Planned {
         watchers: Vec<Box<dyn Watch>>,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Ended, RunError> {
+        #[cfg(feature = "postgres")]
+        if self.shared.is_some() {
+            return self.carry_out_shared(api, watchers, control).await;
+        }
         let profile = self.profile.as_deref();
         let memory = RateMemory { runs: &self.runs, run: &self.id, profile };
         let learnt = memory.before()?;
@@ -124,6 +128,7 @@ fn starting_point(writer: &RunWriter) -> StartingPoint {
         // Each process tolerates failures anew: an operator who resumes a run has seen the others.
         failed: 0,
         attempts: resumed.attempts,
+        numbering: Numbering::Counted,
         last_sent: resumed.last_sent.clone(),
         changes: Vec::new(),
     }

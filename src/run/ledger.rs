@@ -1,7 +1,7 @@
 //! The engine's view of the store, and the place where committed events go to the watchers.
 
 use crate::clock::Timestamp;
-use crate::engine::{Claim, Ledger, LedgerError};
+use crate::engine::{ChunkRef, Claim, Claimed, Kept, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, EventKind, RunStats};
 use crate::policy::AttemptHistory;
 use crate::run::error::RunError;
@@ -42,16 +42,19 @@ impl StoreLedger {
 }
 
 impl Ledger for StoreLedger {
-    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Vec<Claim>, LedgerError>> {
+    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
         let claimed = self.writer.claim(most);
         async move {
             let tasks = claimed.await.map_err(ledger_error)?;
-            Ok(tasks.into_iter().map(claim).collect())
+            Ok(Claimed::all(tasks.into_iter().map(claim).collect()))
         }
         .boxed()
     }
 
-    fn on_events(&mut self, mut events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+    fn on_events(
+        &mut self,
+        mut events: Vec<Event>,
+    ) -> BoxFuture<'static, Result<Kept, LedgerError>> {
         // The session goes on after the engine, so its end is not one yet.
         events.retain(|event| self.ended_by == RunEndedBy::Engine || !is_end(event));
         let committed = self.writer.commit(events);
@@ -59,7 +62,8 @@ impl Ledger for StoreLedger {
         async move {
             // Watchers see only durable events.
             watcher_channel.show(committed.await.map_err(ledger_error)?);
-            Ok(())
+            // No other process can have a task of a run that this one has locked.
+            Ok(Kept::default())
         }
         .boxed()
     }
@@ -81,13 +85,15 @@ fn ledger_error(error: StoreError) -> LedgerError {
     LedgerError(Box::new(error))
 }
 
-fn claim(unsettled: UnsettledTask) -> Claim {
+/// Returns a task as the engine takes it.
+pub(crate) fn claim(unsettled: UnsettledTask) -> Claim {
     let doubted_before = unsettled.doubted_before;
     let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq, .. } = unsettled;
     // The store counts refused credentials as throttled; neither is charged to a task.
     let charged = attempts.saturating_sub(throttled);
     Claim {
         task: Arc::new(task),
+        chunk: ChunkRef::default(),
         attempts,
         history: AttemptHistory {
             charged,

@@ -5,6 +5,8 @@
 
 mod carry_out;
 mod control_router;
+#[cfg(feature = "postgres")]
+mod database_ledger;
 mod drift;
 mod drill;
 mod drill_targets;
@@ -21,12 +23,20 @@ mod retry;
 mod revert;
 mod runs;
 mod settings;
+#[cfg(feature = "postgres")]
+mod shared_run;
+#[cfg(feature = "postgres")]
+mod shared_runs;
 mod survey_recorder;
 mod verify;
 mod watchers;
 mod waves;
+#[cfg(feature = "postgres")]
+mod work;
 
 pub use carry_out::{Ended, group_slots};
+#[cfg(feature = "postgres")]
+pub use database_ledger::DatabaseLedger;
 pub use drift::{Drift, DriftedTask};
 pub use dry_run::{DryRun, DryRunRow, LiveLook, dry_run, dry_run_live};
 pub use error::RunError;
@@ -38,5 +48,9 @@ pub use resume::{Resumable, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
 pub use runs::{lock_job, remove, runs_in};
+#[cfg(feature = "postgres")]
+pub use shared_run::{SharedRun, TakenUp};
+#[cfg(feature = "postgres")]
+pub use shared_runs::SharedRuns;
 pub use verify::{ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

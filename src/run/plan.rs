@@ -7,6 +7,8 @@ use crate::event::Change;
 use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
+#[cfg(feature = "postgres")]
+use crate::run::shared_run::SharedRun;
 use crate::settings::RunSettings;
 use crate::store;
 use crate::store::{
@@ -56,6 +58,9 @@ pub struct Planned {
     pub(crate) exclusions: Arc<Exclusions>,
     /// What is done otherwise than before the run was taken up.
     pub(crate) changes: Vec<Change>,
+    /// The database in which other workers have the run as well.
+    #[cfg(feature = "postgres")]
+    pub(crate) shared: Option<SharedRun>,
 }
 
 /// Reads all inputs and stores the plan; sends nothing.
@@ -149,7 +154,20 @@ impl Planned {
         // From the lock, so that nobody can carry out a run that another process holds.
         let id = lock.run().clone();
         let (time_left, profile, exclusions, changes) = (None, None, Arc::default(), Vec::new());
-        Self { runs, id, lock, settings, time_left, profile, clock, totals, exclusions, changes }
+        Self {
+            runs,
+            id,
+            lock,
+            settings,
+            time_left,
+            profile,
+            clock,
+            totals,
+            exclusions,
+            changes,
+            #[cfg(feature = "postgres")]
+            shared: None,
+        }
     }
 
     /// Takes the run that the store has planned, or returns the problems of its inputs.

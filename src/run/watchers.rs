@@ -18,7 +18,7 @@ const MAX_BATCHES: usize = 4_096;
 const TICK: Duration = Duration::from_secs(1);
 
 /// The channel to the watchers.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct WatcherChannel {
     batches: mpsc::SyncSender<Vec<Event>>,
     missed: Arc<AtomicU64>,

@@ -108,7 +108,7 @@ impl SlotSource for FileSlots {
     ) -> Result<Grant, SlotTrouble> {
         let reserved = self.change(now, |timeline, time| {
             let at = |due: u64| now + Duration::from_nanos(due.saturating_sub(time));
-            timeline.reserve(wanted, spacing, time).granted(at)
+            timeline.reserve(wanted, spacing, time).granted(spacing, at)
         });
         let is_locked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         let Some(error) = reserved.as_ref().err().filter(|error| is_locked(error)) else {
@@ -155,7 +155,7 @@ mod tests {
         let (mut one, mut two, mut other) = (open("a"), open("a"), open("b"));
         let now = Instant::from(Clock::start().instant());
         let first = |slots: &mut FileSlots| match slots.reserve(1, spacing(), now).unwrap() {
-            Grant::Slots { first, count: 1 } => first - now,
+            Grant::Slots { first, count: 1, .. } => first - now,
             grant => panic!("{grant:?}"),
         };
         let interval = spacing().interval;
@@ -178,7 +178,8 @@ mod tests {
         for text in ["", "nonsense", "another-boot 18446744073709551615", &beyond, "\u{0}\u{1}"] {
             std::fs::write(&path, text).unwrap();
             let grant = slots.reserve(1, spacing(), now);
-            assert_eq!(grant, Ok(Grant::Slots { first: now, count: 1 }), "{text:?}");
+            let step = spacing().interval;
+            assert_eq!(grant, Ok(Grant::Slots { first: now, count: 1, step }), "{text:?}");
         }
     }
 
@@ -195,7 +196,9 @@ mod tests {
         let trouble = slots.reserve(1, spacing(), later).unwrap_err();
         assert!(trouble.to_string().contains("locked"), "{trouble}");
         flock(&stopped.file, FlockOperation::Unlock).unwrap();
-        assert_eq!(slots.reserve(1, spacing(), later), Ok(Grant::Slots { first: later, count: 1 }));
+        let step = spacing().interval;
+        let granted = Ok(Grant::Slots { first: later, count: 1, step });
+        assert_eq!(slots.reserve(1, spacing(), later), granted);
         assert_eq!(slots.locked_since, None);
     }
 

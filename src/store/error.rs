@@ -151,6 +151,10 @@ pub enum StoreError {
         /// The failure.
         source: Error,
     },
+    /// The database of runs cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Database(#[from] crate::store::database::DatabaseError),
     /// The thread of the writer is gone.
     #[error("the writer of the run store ended before the run did")]
     WriterGone,
@@ -203,6 +207,8 @@ impl StoreError {
             Self::Sqlite { .. } => "check the disk, its limits and the rights there; \
                  `batchctl resume` goes on with a run that had begun"
                 .into(),
+            #[cfg(feature = "postgres")]
+            Self::Database(error) => error.hint(),
             Self::WriterGone => "`batchctl resume` goes on from what was recorded".into(),
         }
     }

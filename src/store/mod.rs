@@ -9,6 +9,8 @@
 //! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
 
 mod codes;
+#[cfg(feature = "postgres")]
+pub mod database;
 mod error;
 mod external_sort;
 mod files;
@@ -26,8 +28,10 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
+#[cfg(feature = "postgres")]
+pub use files::TemporaryRuns;
 pub use files::{
-    JobLock, RateKey, RunDirectory, RunLock, keep_learnt_rate, learnt_rate, lock_job,
+    JobLock, RateKey, RunDirectory, RunLock, find_among, keep_learnt_rate, learnt_rate, lock_job,
     private_directory,
 };
 pub use ids::{JobName, JobNameError, RunId, RunIdError};

@@ -60,7 +60,7 @@ impl Command {
         if let Some(own) = Self::ALL.into_iter().find(|command| command.as_str() == name) {
             return Ok(own);
         }
-        if !is_name(name) {
+        if !Self::is_name(name) {
             return Err(InvalidCommandName);
         }
         let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
@@ -70,6 +70,14 @@ impl Command {
         });
         let number = u16::try_from(Self::ALL.len() + index).ok().filter(|&number| number < 65_000);
         Ok(Self(number.expect("a process uses fewer than 65,000 names")))
+    }
+
+    /// Returns whether a text can be the name of a command.
+    pub fn is_name(text: &str) -> bool {
+        let rest = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        text.len() <= LONGEST
+            && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
+            && text.bytes().all(rest)
     }
 
     /// Returns the word the service and all files use, such as `start`.
@@ -114,13 +122,6 @@ impl Command {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::DELETE)
     }
-}
-
-fn is_name(text: &str) -> bool {
-    let rest = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-    text.len() <= LONGEST
-        && text.bytes().next().is_some_and(|first| first.is_ascii_lowercase())
-        && text.bytes().all(rest)
 }
 
 impl fmt::Display for Command {

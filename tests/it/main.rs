@@ -33,3 +33,6 @@ mod state;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+#[cfg(feature = "postgres")]
+mod workers;

@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod documents;
+pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod reply;
 pub(crate) mod server;

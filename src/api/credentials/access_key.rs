@@ -67,6 +67,17 @@ impl AccessKey {
         project: Option<&ProjectId>,
         at: Timestamp,
     ) {
+        self.sign_with_body(request, b"", project, at);
+    }
+
+    /// Signs a request that will be sent with this body.
+    pub(super) fn sign_with_body(
+        &self,
+        request: &mut Request<()>,
+        body: &[u8],
+        project: Option<&ProjectId>,
+        at: Timestamp,
+    ) {
         let date = date_text(at);
         // The official SDK sends the query as it signs it: other spellings are nobody's business.
         let query = canonical_query(request.uri().query().unwrap_or_default());
@@ -90,7 +101,7 @@ impl AccessKey {
             path: uri.path(),
             query: &query,
             headers: &signed,
-            body: b"",
+            body,
             date: &date,
         };
         let signature = request.signature(self.secret.expose_secret().as_bytes());

@@ -3,6 +3,7 @@
 //! A secret reaches the header of a call and nothing else.
 
 use super::access_key::AccessKey;
+use super::placement::Placement;
 use super::token::Token;
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
@@ -61,6 +62,34 @@ impl Proof {
             }
         };
         Authorisation { redactor: redactor.clone(), signed_at }
+    }
+
+    /// Puts this where the file of a service says, and returns the time of its signature, if any.
+    ///
+    /// A key signs for Huawei Cloud alone: elsewhere it is not sent.
+    pub(super) fn place(
+        &self,
+        request: &mut Request<()>,
+        body: &[u8],
+        placement: &Placement,
+        project: Option<&ProjectId>,
+    ) -> Option<Timestamp> {
+        match (self, placement) {
+            (Self::Token(token), Placement::Huawei) => {
+                request.headers_mut().insert(AUTH_TOKEN, token.header());
+                None
+            }
+            (Self::Token(token), _) => {
+                placement.put(token, request.headers_mut());
+                None
+            }
+            (Self::Key(key), Placement::Huawei) => {
+                let now = system_time();
+                key.sign_with_body(request, body, project, now);
+                Some(now)
+            }
+            (Self::Key(_), _) => None,
+        }
     }
 
     /// Lets the redactor forget it, once no answer to a call with it can come any more.

@@ -6,6 +6,7 @@
 use super::authorisation::{Authorisation, Proof};
 use super::error::CredentialError;
 use super::iam::Iam;
+use super::placement::Placement;
 use super::source::{CredentialSource, Found};
 use crate::api::authority::{Authority, FirstUse, NotRenewed};
 use crate::api::endpoint::ProjectId;
@@ -143,6 +144,26 @@ impl Credentials {
         // The clone releases the lock before a key signs, so signing never delays a renewal.
         let proof = self.current().proof.clone();
         proof.authorise(request, project, &self.redactor)
+    }
+
+    /// Puts what authorises it into a request of a service that a file describes.
+    pub(in crate::api) fn authorise_placed(
+        &self,
+        request: &mut Request<()>,
+        body: &[u8],
+        placement: &Placement,
+        project: Option<&ProjectId>,
+    ) -> Authorisation {
+        let proof = self.current().proof.clone();
+        let signed_at = proof.place(request, body, placement, project);
+        Authorisation { redactor: self.redactor.clone(), signed_at }
+    }
+
+    /// Has every form in which the secret is sent taken out of all texts.
+    pub(in crate::api) fn register_placed(&self, placement: &Placement, redactor: &Redactor) {
+        if let Proof::Token(token) = &self.current().proof {
+            placement.register(token, redactor);
+        }
     }
 
     /// Replaces the refused credentials, unless they were replaced already.

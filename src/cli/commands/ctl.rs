@@ -223,7 +223,7 @@ fn not_running(id: &RunId, runs: &RunDirectory) -> CommandError {
         .with_hint(format!("{hint}; `batchctl runs list --state running` shows what runs"))
 }
 
-fn done(order: &OrderArgs) -> String {
+pub(crate) fn done(order: &OrderArgs) -> String {
     match order {
         OrderArgs::Status { .. } => "".into(),
         OrderArgs::Pause => "paused, nothing new is sent; what is on the wire finishes".into(),

@@ -5,7 +5,7 @@
 pub(crate) mod auth;
 pub(crate) mod config;
 pub(crate) mod ctl;
-
+pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod plan;
@@ -15,7 +15,10 @@ pub(crate) mod retry;
 pub(crate) mod revert;
 pub(crate) mod runs;
 pub(crate) mod sandbox;
+pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
 pub(crate) mod tasks;
 pub(crate) mod verify;
+#[cfg(feature = "postgres")]
+pub(crate) mod work;

@@ -12,7 +12,7 @@ use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::Purpose;
 use crate::cli::run::launch::launch;
-use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::scene::{LaunchFlags, SharedFlags};
 use crate::cli::run::source::RunSource;
 use crate::cli::run::stored_plan::ApplyLimits;
 use batchctl::report::ExitStatus;
@@ -132,6 +132,7 @@ pub(crate) fn apply(args: &ApplyArgs, context: &Context) -> Result<ExitStatus, C
         lock: &args.lock,
         settings: None,
         reporting: &args.reporting,
+        shared: SharedFlags::of_a_directory(),
     };
     launch(RunSource::Apply { which: &args.which, limits }, &flags, context)
 }

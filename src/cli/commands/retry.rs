@@ -3,11 +3,12 @@
 use crate::cli::Context;
 use crate::cli::flags::input::MaxTasksArgs;
 use crate::cli::flags::run::TakeUpArgs;
+use crate::cli::flags::shared::SharedPlanArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
-use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::scene::{LaunchFlags, SharedFlags};
 use crate::cli::run::source::RunSource;
 use batchctl::report::{ExitStatus, GroupLabel};
 use batchctl::run::RetryFilter;
@@ -56,6 +57,8 @@ pub(crate) struct RetryArgs {
     pub(crate) most: MaxTasksArgs,
     #[command(flatten)]
     pub(crate) how: TakeUpArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedPlanArgs,
 }
 
 pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, CommandError> {
@@ -68,6 +71,7 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
     };
     let (reason, dry_run) = (args.reason.clone(), args.dry_run);
     let source = RunSource::Retry { which: &args.which, filter, reason, dry_run };
-    let flags = LaunchFlags { max_tasks: args.most.max_tasks, ..(&args.how).into() };
+    let shared = SharedFlags { plan: Some(&args.shared), store: args.how.store, joins: None };
+    let flags = LaunchFlags { max_tasks: args.most.max_tasks, shared, ..(&args.how).into() };
     launch(source, &flags, context)
 }

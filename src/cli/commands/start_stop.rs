@@ -6,11 +6,12 @@ use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
 use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::run::{BeforeArgs, ReportingArgs, SettingArgs};
+use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
-use crate::cli::run::scene::LaunchFlags;
+use crate::cli::run::scene::{LaunchFlags, SharedFlags};
 use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
@@ -104,6 +105,10 @@ pub(crate) struct CommonArgs {
     pub(crate) settings: SettingArgs,
     #[command(flatten)]
     pub(crate) reporting: ReportingArgs,
+    #[command(flatten)]
+    pub(crate) shared: SharedPlanArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 impl CommonArgs {
@@ -117,6 +122,7 @@ impl CommonArgs {
             lock: &self.before.lock,
             settings: Some(&self.settings),
             reporting: &self.reporting,
+            shared: SharedFlags { plan: Some(&self.shared), store: self.store, joins: None },
         }
     }
 }

@@ -13,7 +13,7 @@ use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Roots
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
-use batchctl::task::Level;
+use batchctl::task::{Command, Level};
 use std::sync::Arc;
 
 /// The project of the embedded sandbox, which accepts any.
@@ -205,14 +205,13 @@ fn tell_authorities(context: &Context) {
 }
 
 impl Destination {
-    /// Returns the URLs that are called, and through what.
-    pub(crate) fn pattern(&self, level: Level) -> String {
-        self.routed(self.endpoint.action_pattern(&self.project, level))
-    }
-
-    /// Returns the URLs of deletions, and through what they are called.
-    pub(crate) fn deletion_pattern(&self) -> String {
-        self.routed(self.endpoint.deletion_pattern(&self.project))
+    /// Returns the URLs that are called for a word of the command line, and through what.
+    pub(crate) fn pattern_of(&self, word: &str, level: Level) -> String {
+        self.routed(if word == Command::DELETE.as_str() {
+            self.endpoint.deletion_pattern(&self.project)
+        } else {
+            self.endpoint.action_pattern(&self.project, level)
+        })
     }
 
     fn routed(&self, pattern: String) -> String {

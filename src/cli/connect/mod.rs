@@ -7,4 +7,6 @@ pub(crate) mod destination;
 pub(crate) mod plain_http;
 pub(crate) mod project;
 pub(crate) mod protected_files;
+pub(crate) mod service_file;
+pub(crate) mod store;
 pub(crate) mod trust;

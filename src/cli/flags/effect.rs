@@ -20,7 +20,11 @@ struct Need {
 }
 
 /// The flags whose effect depends on other flags alone.
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 17] = [
+    of_a_database("lease"),
+    of_a_database("store-rtt"),
+    of_a_database("store-timeout"),
+    of_a_database("detach"),
     Need {
         flag: "verbose",
         lacks: "prints on standard error, and `--cron` keeps that for failures",
@@ -100,6 +104,20 @@ const NEEDS: [Need; 13] = [
         is_met: |given| given.has_value("iam-user") || !given.has_value("project-id"),
     },
 ];
+
+const fn of_a_database(flag: &'static str) -> Need {
+    Need {
+        flag,
+        lacks: "is about runs in a database, and none is named",
+        hint: "add `--store postgres://USER@HOST/NAME`",
+        is_met: |given| names_database(&given.value::<String>("store").unwrap_or_default()),
+    }
+}
+
+/// Returns whether a place of runs is a database.
+pub(crate) fn names_database(place: &str) -> bool {
+    place.starts_with("postgres://") || place.starts_with("postgresql://")
+}
 
 /// The flags that name credentials; only one of them can be used.
 const CREDENTIALS: [&str; 3] = ["token-file", "token-command", "iam-user"];

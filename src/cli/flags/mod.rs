@@ -15,6 +15,7 @@ pub(crate) mod reading;
 pub(crate) mod refusal;
 pub(crate) mod run;
 pub(crate) mod secret_value;
+pub(crate) mod shared;
 pub(crate) mod sources;
 pub(crate) mod unknown_variables;
 pub(crate) mod values;

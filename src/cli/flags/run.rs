@@ -6,6 +6,7 @@ use crate::cli::flags::input::ExcludeArgs;
 use crate::cli::flags::notify::NotifyArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs, DumpArgs};
 use crate::cli::flags::pace::{PaceArgs, StartSmallArgs};
+use crate::cli::flags::shared::StoreArgs;
 use crate::cli::flags::values;
 use batchctl::policy::{FinishBy, MaxDelta, MaxFailures, OnDoubt};
 use batchctl::settings::OnUnknown;
@@ -235,4 +236,6 @@ pub(crate) struct TakeUpArgs {
     pub(crate) settings: SettingArgs,
     #[command(flatten)]
     pub(crate) reporting: ReportingArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }

@@ -10,6 +10,8 @@ use batchctl::plan::{PlanProblem, Problems};
 use batchctl::report::ExitStatus;
 use batchctl::run::RunError;
 use batchctl::sandbox::SandboxError;
+#[cfg(feature = "postgres")]
+use batchctl::store::database::DatabaseError;
 use batchctl::store::{MergeError, StoreError};
 use batchctl::text::{plural, printable};
 use std::error::Error;
@@ -49,6 +51,12 @@ impl CommandError {
     /// Adds the hint of a library error, if that has one.
     pub(crate) fn with_optional_hint(self, hint: Option<impl Into<String>>) -> Self {
         Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// Prints the error, and returns its exit status.
+    pub(crate) fn failed(&self, stderr: &Stderr) -> ExitStatus {
+        self.print(stderr);
+        self.status
     }
 
     /// Prints the error, its causes and its hint on standard error.
@@ -137,6 +145,8 @@ impl From<RunError> for CommandError {
             }
             RunError::Ledger(LedgerError(cause)) => {
                 let hint = cause.downcast_ref().map(StoreError::hint);
+                #[cfg(feature = "postgres")]
+                let hint = hint.or_else(|| cause.downcast_ref().map(DatabaseError::hint));
                 let error = RunError::Ledger(LedgerError(cause));
                 Self::io(error).with_optional_hint(hint)
             }

@@ -134,9 +134,17 @@ impl Environment {
     }
 
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        Some(self.config_directory()?.join("config.toml"))
+    }
+
+    /// Returns the directory of the files that describe services.
+    pub(crate) fn services_directory(&self) -> Option<PathBuf> {
+        Some(self.config_directory()?.join("services"))
+    }
+
+    fn config_directory(&self) -> Option<PathBuf> {
         let home = || self.directory("HOME").map(|home| home.join(".config"));
-        let config = self.directory("XDG_CONFIG_HOME").or_else(home)?;
-        Some(config.join("batchctl").join("config.toml"))
+        Some(self.directory("XDG_CONFIG_HOME").or_else(home)?.join("batchctl"))
     }
 
     pub(crate) fn state_directory(&self) -> Option<PathBuf> {

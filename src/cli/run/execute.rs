@@ -115,6 +115,10 @@ pub(crate) fn carry_out(
             run::remove(&context.state, &id)?;
             return Err(error.into());
         }
+        // What the database has cannot be read either.
+        Err(error @ RunError::Ledger(_)) if context.store.is_elsewhere() => {
+            return Err(error.into());
+        }
         Err(error @ RunError::Ledger(_)) => {
             if let Err(unread) = present(&runs, &id, &wanted, stderr, context.stdout_style) {
                 print_missing_documents(&id, &unread, stderr);
@@ -127,7 +131,9 @@ pub(crate) fn carry_out(
     print_trouble(&ended, stderr);
     print_credential_trouble(&ended, &client, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
+    context.store.refresh(&id)?;
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
+    let status = context.store.status(ended.stats.stopped).unwrap_or(status);
     let failures = [live.failure(), dump.and_then(|dump| dump.close(stderr))];
     failures.into_iter().flatten().next().map_or(Ok(status), Err)
 }

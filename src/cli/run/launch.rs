@@ -20,6 +20,8 @@ use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
 use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, terms};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -47,10 +49,17 @@ pub(crate) fn launch(
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
     }
+    if let Some(most) = flags.shared.joins {
+        opened.work_at(most);
+    }
     opened.exclude(flags.exclude, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
+    #[cfg(feature = "postgres")]
+    if context.store.database().is_some() {
+        shared::share::check(opened.settings(), opened.job().is_some())?;
+    }
     let documents = if opened.is_preview(flags) {
         documents::of_plan(documents, &context.given)?
     } else {
@@ -75,6 +84,10 @@ pub(crate) fn launch(
             JobAccess::Ours(lock) => lock,
             JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
+    #[cfg(feature = "postgres")]
+    if flags.shared.plan.is_some_and(|plan| plan.detach) {
+        return shared::share::detach(opened, &scene);
+    }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials =
         match credentials::source(&flags.connection.credentials, &scene.destination, context) {
@@ -91,7 +104,10 @@ pub(crate) fn launch(
     }
     let terms = opened.terms(&scene);
     // The guard removes a new plan at every early return below.
-    let pending = PendingPlan::new(opened.plan(&scene)?, terms.if_not_started);
+    let planned = opened.plan(&scene)?;
+    #[cfg(feature = "postgres")]
+    let planned = shared::share::shared(planned, terms.if_not_started, &scene);
+    let pending = PendingPlan::new(planned, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
         pending.discard()?;

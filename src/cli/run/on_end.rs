@@ -75,7 +75,7 @@ fn variables(verb: &str, status: ExitStatus, context: &Context) -> Vec<(OsString
         variables.push((format!("BATCHCTL_{name}").into(), value.to_owned()));
     };
     // So that the command finds the run, wherever runs are kept.
-    let state = std::path::absolute(&context.state).unwrap_or_else(|_| context.state.clone());
+    let state = std::path::absolute(&context.machine).unwrap_or_else(|_| context.machine.clone());
     add("STATE_DIR", state.as_os_str());
     add("RUN", end.run().map_or("", |run| run.as_str()).as_ref());
     add("EXIT", status.code().to_string().as_ref());

@@ -4,11 +4,14 @@ use crate::cli::Context;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::run::{LockArgs, ReportingArgs, SettingArgs, TakeUpArgs};
+use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
 use crate::cli::output::documents::Document;
 use batchctl::clock::Clock;
 use batchctl::report::Target;
 use batchctl::settings::RunSettings;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
@@ -24,6 +27,24 @@ pub(crate) struct LaunchFlags<'a> {
     /// `None` where the run is carried out as it was planned.
     pub(crate) settings: Option<&'a SettingArgs>,
     pub(crate) reporting: &'a ReportingArgs,
+    pub(crate) shared: SharedFlags<'a>,
+}
+
+/// The flags of a run in a database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SharedFlags<'a> {
+    /// How the plan is stored, if there will be a new one.
+    pub(crate) plan: Option<&'a SharedPlanArgs>,
+    pub(crate) store: StoreArgs,
+    /// Whether the run is one that others may be on, and the calls at a time of this worker.
+    pub(crate) joins: Option<NonZeroUsize>,
+}
+
+impl SharedFlags<'_> {
+    /// Returns what holds where runs are in a directory.
+    pub(crate) fn of_a_directory() -> Self {
+        Self { plan: None, store: StoreArgs { store_timeout: Duration::ZERO }, joins: None }
+    }
 }
 
 impl LaunchFlags<'_> {
@@ -45,6 +66,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             lock: &args.lock,
             settings: Some(&args.settings),
             reporting: &args.reporting,
+            shared: SharedFlags { plan: None, store: args.store, joins: None },
         }
     }
 }

@@ -18,13 +18,15 @@ use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Resumption, Retry, RetryFilter, Revert};
 use batchctl::settings::RunSettings;
 use batchctl::store::{JobName, RunId, RunRecord};
-use batchctl::task::Command;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -110,10 +112,7 @@ impl<'a> RunSource<'a> {
             Self::Revert { which, reason } => {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
-                if revert.record.run.command == Command::DELETE.as_str() {
-                    let error = "what was deleted cannot be made again, so there is no revert";
-                    return Err(CommandError::usage(error));
-                }
+                reverting::refuse_deletion(&revert.record)?;
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }
@@ -147,6 +146,11 @@ impl<'a> OpenedSource<'a> {
         // A new run starts from the default settings, so it takes the defaults of the flags too.
         let is_new = self.is_new();
         flags.apply(self.settings_mut(), |flag| is_new || given.is_given(flag));
+    }
+
+    /// Sets the calls at a time of this worker, which other workers do not share.
+    pub(crate) fn work_at(&mut self, most: NonZeroUsize) {
+        self.settings_mut().concurrency = most;
     }
 
     /// Reads which tasks are excluded: before a login, and before anything is planned.
@@ -207,18 +211,20 @@ impl<'a> OpenedSource<'a> {
                 )?
             }
             Self::Resume(run) => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(&flags.connection.place, &run.record, context)?;
                 destination::of_run(&flags.connection.place, &run.record, &run.settings, context)?
             }
             Self::Apply { plan, .. } => {
                 stored_plan::check_target(&flags.connection.place, &plan.record, context)?;
                 destination::of_run(&flags.connection.place, &plan.record, &plan.settings, context)?
             }
-            Self::Retry { retry, .. } => destination::of_run(
-                &flags.connection.place,
-                &retry.record,
-                &retry.settings,
-                context,
-            )?,
+            Self::Retry { retry, .. } => {
+                let place = &flags.connection.place;
+                #[cfg(feature = "postgres")]
+                shared::target::check(place, &retry.record, context)?;
+                destination::of_run(place, &retry.record, &retry.settings, context)?
+            }
             Self::Revert(run) => {
                 let destination = destination::of_run(
                     &flags.connection.place,
@@ -258,12 +264,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        let pattern = if word == Command::DELETE.as_str() {
-            destination.deletion_pattern()
-        } else {
-            destination.pattern(settings.level)
-        };
-        ActionRequest { word, pattern, settings }
+        ActionRequest { pattern: destination.pattern_of(&word, settings.level), word, settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

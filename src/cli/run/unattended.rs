@@ -60,6 +60,11 @@ impl Unattended {
                 let job = args.which.job.clone();
                 Some(Self::new(&args.reporting, &args.connection, "apply", job))
             }
+            // Of one that follows, each run would be announced as one.
+            #[cfg(feature = "postgres")]
+            Verb::Work(args) if args.follow => None,
+            #[cfg(feature = "postgres")]
+            Verb::Work(args) => Some(Self::new(&args.reporting, &args.connection, "work", None)),
             Verb::Resume(args) => Some(Self::from_earlier_run(&args.which, &args.how, "resume")),
             Verb::Retry(args) if args.dry_run => None,
             Verb::Retry(args) => Some(Self::from_earlier_run(&args.which, &args.how, "retry")),

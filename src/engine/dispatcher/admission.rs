@@ -3,13 +3,13 @@
 //! Admitted, durable and released are explained in `docs/GLOSSARY.md`.
 
 use super::lookahead::Announcement;
-use super::{Dispatcher, MAX_WAITING, MIN_CLAIM};
+use super::{Dispatcher, MAX_WAITING};
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
-use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::ledger::{Leave, Ledger};
+use crate::engine::settings::{Numbering, timed_number};
 use crate::event::{AttemptSeq, EventKind, StopReason};
-use crate::policy::{Admission, Canary, OnDoubt, Passage, RetryPermit, WaveGate, WitnessTrust};
-use crate::task::Outcome;
+use crate::policy::{Admission, Canary, Passage, RetryPermit, WaveGate, WitnessTrust};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -30,35 +30,6 @@ where
     S: Fn(Attempt) -> F,
     F: Future<Output = Completion>,
 {
-    /// Claims more tasks if fewer than one per slot are left.
-    pub(super) fn refill(&mut self) {
-        let wanted = self.operator.concurrency.get();
-        let stopped = self.stopping.is_some() || self.exhausted;
-        if stopped || self.claiming.is_some() || self.fresh.len() >= wanted {
-            return;
-        }
-        self.claiming = Some(self.ledger.claim(wanted.max(MIN_CLAIM)));
-    }
-
-    /// Queues claimed tasks.
-    pub(super) fn take_claimed(&mut self, claimed: Vec<Claim>) {
-        self.exhausted = claimed.is_empty();
-        let now = self.clock.instant();
-        for claim in claimed {
-            let retry = self.settings.retry.for_command(claim.task.command);
-            let is_held = retry.on_doubt == OnDoubt::Hold && claim.history.doubted;
-            match claim.last_seq.filter(|_| is_held) {
-                // An earlier process died with this call on the wire; `--on-doubt hold` forbids
-                // another one.
-                Some(seq) => {
-                    self.settle(claim, seq, Outcome::Ambiguous, now);
-                    self.pass_over_in_wave();
-                }
-                None => self.fresh.push_back(claim),
-            }
-        }
-    }
-
     /// Begins attempts as long as a slot is free and every gate permits it.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
@@ -146,8 +117,7 @@ where
         };
         let mut claim = claim.expect("the chosen queue has a task");
         claim.attempts += 1;
-        let seq = AttemptSeq(self.next_seq);
-        self.next_seq += 1;
+        let seq = self.next_number(now);
         self.breaker.begin(seq.0);
         let (task, number) = (Arc::clone(&claim.task), claim.attempts);
         // Stored with the start: after a kill the window counts this attempt from then on.
@@ -182,6 +152,17 @@ where
         }
     }
 
+    /// Returns the number of the next attempt: higher than all before it.
+    fn next_number(&mut self, now: Instant) -> AttemptSeq {
+        let counted = self.next_seq;
+        let number = match self.settings.origin.numbering {
+            Numbering::Counted => counted,
+            Numbering::Timed { worker } => timed_number(self.clock.label(now), worker, counted),
+        };
+        self.next_seq = number + 1;
+        AttemptSeq(number)
+    }
+
     /// Releases durable attempts, as far as there are slots and the pacer allows.
     ///
     /// Each call is polled at once, and its sending time is read right after that poll. So no stall
@@ -196,6 +177,20 @@ where
                 self.durable.push_front(attempt);
                 self.wake_at(due);
                 return self.check_group(now);
+            }
+            match self.ledger.may_send(attempt.claim.chunk, now) {
+                Leave::Now => {}
+                Leave::NotBefore(due) => {
+                    self.durable.push_front(attempt);
+                    return self.wake_at(due);
+                }
+                Leave::Lost => {
+                    let chunk = attempt.claim.chunk;
+                    self.ledger.note_dropped(chunk);
+                    self.durable.push_front(attempt);
+                    self.drop_lost(vec![chunk]);
+                    continue;
+                }
             }
             // Announced after every gate has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.

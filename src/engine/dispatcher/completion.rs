@@ -50,8 +50,11 @@ where
         claim.first_sent = claim.first_sent.or(Some(sent_at));
         let mut result = attempt_result(answer, finding, sent_at);
         result.duration = ended - sent;
-        let task = Arc::clone(&claim.task);
-        self.emit_at(ended, EventKind::AttemptEnded { seq, task, result });
+        let is_lost = self.is_lost(&claim);
+        if !is_lost {
+            let task = Arc::clone(&claim.task);
+            self.emit_at(ended, EventKind::AttemptEnded { seq, task, result });
+        }
         // The evidence comes before the decision: an attempt may open the breaker itself, and then
         // its own failure belongs to the outage. Its task's trust is the one before this attempt.
         self.record_health(seq, claim.history.trust.health_signal(health), ended);
@@ -62,10 +65,11 @@ where
         // is irrelevant here, because only the kind of decision is used.
         let uncharged = claim.history.after_uncharged(verdict);
         match retry.decide(verdict, uncharged, 1.0) {
+            Decision::StopRun => self.stop(StopReason::ProxyRefused),
+            _ if is_lost => {}
             Decision::SendAgain { .. } if health == Health::Away => {
                 self.suspects.insert(seq.0, EndedAttempt { claim, seq, verdict, asked_wait });
             }
-            Decision::StopRun => self.stop(StopReason::ProxyRefused),
             Decision::Reauthorise => self.reauthorise(Claim { history: uncharged, ..claim }, used),
             _ => self.settle_or_retry(
                 EndedAttempt { claim, seq, verdict, asked_wait },
@@ -124,6 +128,7 @@ where
         self.settled += 1;
         if outcome == Outcome::Failed {
             self.failed += 1;
+            self.ledger.note_failure();
             if self.failed > self.settings.tolerated_failures {
                 self.stop(StopReason::TooManyFailures);
             }

@@ -8,6 +8,7 @@
 mod admission;
 mod completion;
 mod credentials;
+pub(super) mod leases;
 pub(super) mod lookahead;
 mod operator_changes;
 mod outage;
@@ -19,7 +20,7 @@ use crate::api::Authority;
 use crate::clock::{Clock, Instant};
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::Control;
-use crate::engine::ledger::{Claim, Ledger, LedgerError};
+use crate::engine::ledger::{ChunkRef, Claim, Claimed, Kept, Ledger, LedgerError};
 use crate::engine::retry_queue::RetryQueue;
 use crate::engine::settings::EngineSettings;
 use crate::event::{Event, EventKind, Operator, RunStarted, RunStats, StopReason};
@@ -31,6 +32,7 @@ use credentials::Renewal;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use leases::Supply;
 use lookahead::Lookahead;
 use operator_changes::OperatorChanges;
 use outage::EndedAttempt;
@@ -52,8 +54,8 @@ const MIN_CLAIM: usize = 256;
 /// The longest span of [`Dispatcher::far_timer`].
 const LONGEST_FAR_TIMER: Duration = Duration::from_secs(30);
 
-type Commit = BoxFuture<'static, Result<(), LedgerError>>;
-type Claiming = BoxFuture<'static, Result<Vec<Claim>, LedgerError>>;
+type Commit = BoxFuture<'static, Result<Kept, LedgerError>>;
+type Claiming = BoxFuture<'static, Result<Claimed, LedgerError>>;
 
 /// All state of a run under way.
 pub(super) struct Dispatcher<'a, L, S, F> {
@@ -78,7 +80,9 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     /// Claimed and never admitted by this process.
     fresh: VecDeque<Claim>,
     claiming: Option<Claiming>,
-    exhausted: bool,
+    supply: Supply,
+    /// The chunks whose leases ended: their calls on the wire count, and are not recorded.
+    lost: Vec<ChunkRef>,
     retry_queue: RetryQueue<Claim>,
     /// Tasks whose last attempt did not reach the service, for a reason not yet known.
     suspects: SuspectQueue<EndedAttempt>,
@@ -141,7 +145,8 @@ where
             renewing: None,
             fresh: VecDeque::new(),
             claiming: None,
-            exhausted: false,
+            supply: Supply::More,
+            lost: Vec::new(),
             retry_queue: RetryQueue::new(),
             suspects: SuspectQueue::default(),
             batch: Vec::new(),
@@ -225,10 +230,11 @@ where
             // and timers and signals would starve. A connection yields by itself.
             Some(completion) = unconstrained(self.on_wire.next()) => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
-                committed?;
+                let Kept { lost } = committed?;
                 self.lookahead.committed(self.clock.instant());
                 self.operator.notify_committed();
                 self.mark_durable();
+                self.drop_lost(lost);
             }
             claimed = finished(&mut self.claiming) => self.take_claimed(claimed?),
             () = self.retry_queue.fall_due() => {}

@@ -3,6 +3,7 @@
 //! Suspect, witness and breaker are explained in `docs/GLOSSARY.md`.
 
 use super::Dispatcher;
+use super::leases::Supply;
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::{Claim, Ledger};
@@ -61,7 +62,7 @@ where
 
     /// When no other call can show the cause, attributes the remaining suspects' failures.
     pub(super) fn attribute_remaining(&mut self) {
-        let more_to_begin = !self.fresh.is_empty() || !self.exhausted;
+        let more_to_begin = !self.fresh.is_empty() || self.supply == Supply::More;
         // Tasks behind a gate cannot be witnesses: they wait for the suspects themselves.
         let fresh_to_come = more_to_begin && self.gates_let_begin();
         let others = self.begun() + self.retry_queue.len();

@@ -7,6 +7,7 @@
 //! controller counts what was sent.
 
 use super::Dispatcher;
+use super::leases::Supply;
 use crate::clock::Instant;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
@@ -14,7 +15,7 @@ use crate::engine::settings::EngineSettings;
 use crate::event::{EventKind, StopReason};
 use crate::policy::{
     Answer, HintedPace, LONGEST_WAIT, Opening, PaceController, PaceStart, PaceWindow, Ramp,
-    RateBounds, RateHint, Verdict, rate_per_second,
+    RateBounds, RateHint, SlotGate, Verdict, rate_per_second,
 };
 use crate::task::{Rate, ServiceLimit};
 use std::num::NonZeroUsize;
@@ -232,8 +233,12 @@ where
         learnt.per_second = learnt.per_second.filter(|_| !self.pace.controller.is_search());
         let bounds = RateBounds { least, most };
         let start = PaceStart { bounds, opening: Opening::AtCeiling, learnt };
-        if let (Some(group), Some(rate)) = (&mut self.group, limit) {
-            group.set_rate(rate);
+        match (&mut self.group, limit) {
+            (Some(group), Some(rate)) => group.set_rate(rate),
+            (None, Some(_)) => {
+                self.group = SlotGate::to(self.settings.slots.clone(), limit, now.into());
+            }
+            (Some(_) | None, None) => {}
         }
         self.pace.limit = limit;
         self.pace.controller = PaceController::new(start, now.into());
@@ -280,7 +285,7 @@ where
     /// last.
     pub(super) fn check_long_waits(&mut self) {
         let others = self.begun() + self.fresh.len() + self.suspects.len();
-        if self.stopping.is_some() || others > 0 || !self.exhausted {
+        if self.stopping.is_some() || others > 0 || self.supply != Supply::Done {
             return;
         }
         let due = self.retry_queue.next_due();

@@ -1,6 +1,7 @@
 //! How a run ends: nothing new is sent, calls on the wire may finish, the end is recorded.
 
 use super::Dispatcher;
+use super::leases::Supply;
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::control::Control;
 use crate::engine::ledger::{Ledger, LedgerError};
@@ -75,7 +76,7 @@ where
 
     pub(super) fn is_done(&self) -> bool {
         let nothing_left = self.stopping.is_some()
-            || (self.exhausted
+            || (self.supply == Supply::Done
                 && self.fresh.is_empty()
                 && self.retry_queue.len() == 0
                 && self.suspects.is_empty());

@@ -7,6 +7,7 @@ mod doubt;
 mod durability;
 mod early_stop;
 mod hold;
+mod leases;
 mod lookahead;
 mod operator_changes;
 mod origin;

@@ -6,7 +6,6 @@ use crate::engine::Claim;
 use crate::event::{AttemptSeq, EventKind, RunStarted, StopReason};
 use crate::policy::{AttemptHistory, OnDoubt};
 use crate::task::Outcome;
-use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
 async fn earlier_sendings_count_in_the_window() {
@@ -60,11 +59,11 @@ async fn a_task_that_was_sent_before_keeps_its_history() {
         AttemptHistory { charged: 3, throttled: 2, doubted: true, ..AttemptHistory::default() };
     let mut scene = Scene::with_tasks(1).answering(|_, _| at_once(transient()));
     scene.claims = vec![Claim {
-        task: Arc::new(task(0)),
         attempts: 5,
         history,
         first_sent: Some(first_sent),
         last_seq: Some(AttemptSeq(5)),
+        ..Claim::fresh(task(0))
     }];
     let seen = scene.run().await;
     let number = seen.pick(|event| {
@@ -86,7 +85,6 @@ async fn with_on_doubt_hold_a_doubt_of_an_earlier_process_settles_without_sendin
     let mut scene = Scene::with_tasks(1).answering(|_, _| at_once(done()));
     scene.settings.retry.on_doubt = OnDoubt::Hold;
     scene.claims = vec![Claim {
-        task: Arc::new(task(0)),
         attempts: 1,
         history: AttemptHistory {
             charged: 1,
@@ -96,6 +94,7 @@ async fn with_on_doubt_hold_a_doubt_of_an_earlier_process_settles_without_sendin
         },
         first_sent: Some(SOME_DAY),
         last_seq: Some(AttemptSeq(1)),
+        ..Claim::fresh(task(0))
     }];
     let seen = scene.run().await;
     assert_eq!(seen.count(Outcome::Ambiguous), 1);

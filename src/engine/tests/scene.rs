@@ -69,6 +69,10 @@ impl Scene {
                 broken_commit: None,
                 broken_claim: None,
                 deaf: 0,
+                not_yet: 0,
+                lost: None,
+                taken: None,
+                unrenewed: None,
             },
             script: Box::new(|_, _| after_millis(100, done())),
             authority: Arc::new(Unchanging),
@@ -169,6 +173,7 @@ impl Scene {
         };
         let mut ledger = MemoryLedger {
             clock,
+            began: clock.instant(),
             left: self.claims.into(),
             script: self.ledger,
             witness: Arc::clone(&witness),

@@ -1,8 +1,8 @@
 //! A service that answers by a script, and a ledger in memory; both report to a common witness.
 
 use crate::api::{Authority, TaskApi};
-use crate::clock::{Clock, Timestamp};
-use crate::engine::{Claim, Ledger, LedgerError};
+use crate::clock::{Clock, Instant, Timestamp};
+use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, EventKind};
 use crate::policy::{
     ActionResult, Answer, Body, Delivery, NoResponse, RateHint, Response, ServiceError,
@@ -226,11 +226,20 @@ pub(super) struct LedgerScript {
     pub(super) broken_claim: Option<usize>,
     /// How many announcements it cannot record.
     pub(super) deaf: usize,
+    /// How often it has no task at present, before it has more or none.
+    pub(super) not_yet: usize,
+    /// The commit in which a chunk is lost, and the chunk.
+    pub(super) lost: Option<(usize, ChunkRef)>,
+    /// The chunk that is found lost when its first call is about to leave.
+    pub(super) taken: Option<ChunkRef>,
+    /// The span of the run in which no call may leave, because a lease was not renewed.
+    pub(super) unrenewed: Option<(Duration, Duration)>,
 }
 
 /// A ledger in memory.
 pub(super) struct MemoryLedger {
     pub(super) clock: Clock,
+    pub(super) began: Instant,
     pub(super) left: VecDeque<Claim>,
     pub(super) script: LedgerScript,
     pub(super) witness: Shared,
@@ -239,9 +248,14 @@ pub(super) struct MemoryLedger {
 }
 
 impl Ledger for MemoryLedger {
-    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Vec<Claim>, LedgerError>> {
+    fn claim(&mut self, most: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
         let count = most.min(self.script.most_claimed).min(self.left.len());
-        let claimed = self.left.drain(..count).collect();
+        let claimed = if self.left.is_empty() && self.script.not_yet > 0 {
+            self.script.not_yet -= 1;
+            Claimed::NotYet
+        } else {
+            Claimed::all(self.left.drain(..count).collect())
+        };
         let broken = self.script.broken_claim == Some(self.claims);
         self.claims += 1;
         let delay = self.script.claim_delay;
@@ -252,10 +266,11 @@ impl Ledger for MemoryLedger {
         .boxed()
     }
 
-    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<(), LedgerError>> {
+    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
         let delays = &self.script.commit_delays;
         let delay = delays[self.commits % delays.len()];
         let broken = self.script.broken_commit == Some(self.commits);
+        let lost = self.script.lost.filter(|(commit, _)| *commit == self.commits);
         self.commits += 1;
         let (clock, witness) = (self.clock, Arc::clone(&self.witness));
         async move {
@@ -264,7 +279,7 @@ impl Ledger for MemoryLedger {
                 return Err(disk_full());
             }
             witness.lock().unwrap().commit(clock.now(), events);
-            Ok(())
+            Ok(Kept { lost: lost.map(|(_, chunk)| chunk).into_iter().collect() })
         }
         .boxed()
     }
@@ -277,6 +292,19 @@ impl Ledger for MemoryLedger {
         let departing = &mut self.witness.lock().unwrap().departing;
         *departing = Some(last).max(*departing);
         true
+    }
+
+    fn may_send(&mut self, chunk: ChunkRef, now: Instant) -> Leave {
+        if self.script.taken == Some(chunk) {
+            return Leave::Lost;
+        }
+        let Some((from, until)) = self.script.unrenewed else { return Leave::Now };
+        let passed = now - self.began;
+        if (from..until).contains(&passed) {
+            Leave::NotBefore(self.began + until)
+        } else {
+            Leave::Now
+        }
     }
 }
 

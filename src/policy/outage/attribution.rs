@@ -74,6 +74,11 @@ impl<T> SuspectQueue<T> {
         self.by_number.insert(number, attempt);
     }
 
+    /// Drops the suspects that `is_kept` refuses.
+    pub fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        self.by_number.retain(|_, attempt| is_kept(attempt));
+    }
+
     /// Returns the number of suspects.
     pub fn len(&self) -> usize {
         self.by_number.len()

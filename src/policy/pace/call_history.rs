@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How long calls are remembered.
-const MEMORY: Duration = Duration::from_secs(4);
+const MEMORY: Duration = Duration::from_secs(6);
 /// How many calls are remembered at most, whatever the rate: some 300 kB.
 const MAX_CALLS: usize = 20_000;
 /// The longest time, in seconds, that a throttled answer is taken to need: one that hangs says nothing
@@ -112,9 +112,14 @@ impl CallHistory {
         found
     }
 
+    /// Returns how many seconds after its sending a throttled call is answered at the latest.
+    pub(super) fn answers_within(&self) -> f64 {
+        1.1 * self.lag
+    }
+
     /// Returns the last instant whose calls can be judged: no throttled answer is missing for them.
     pub(super) fn horizon(&self, now: Instant) -> Instant {
-        before(now, 1.1 * self.lag)
+        before(now, self.answers_within())
     }
 
     /// Returns when the latest call was sent.
@@ -125,6 +130,12 @@ impl CallHistory {
     /// Returns when the latest throttled call was sent.
     pub(super) fn last_throttled(&self) -> Option<Instant> {
         self.throttled.back().copied()
+    }
+
+    /// Returns when the latest throttled call up to then was sent.
+    pub(super) fn last_throttled_until(&self, at: Instant) -> Option<Instant> {
+        let end = self.throttled.partition_point(|&sent| sent <= at);
+        end.checked_sub(1).map(|index| self.throttled[index])
     }
 
     pub(super) fn sent_between(&self, after: Instant, to: Instant) -> f64 {
@@ -208,6 +219,11 @@ pub(super) fn seconds(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64()
 }
 
+/// Returns the instant that many seconds after another one.
+pub(super) fn after(at: Instant, span: f64) -> Instant {
+    at + Duration::from_secs_f64(span)
+}
+
 /// Returns the instant that many seconds before another one, as far back as instants reach.
 pub(super) fn before(at: Instant, span: f64) -> Instant {
     at.checked_sub(Duration::from_secs_f64(span)).unwrap_or(at)
@@ -276,7 +292,7 @@ mod tests {
     #[test]
     fn calls_are_forgotten_after_a_while() {
         let (history, at) = history(1_000, &[]);
-        assert_eq!(history.sent_between(at(0), at(1_000)), 401.0);
+        assert_eq!(history.sent_between(at(0), at(1_000)), 601.0);
         assert_eq!(history.accepted_until(at(1_000)), 1_000.0);
     }
 }

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 /// The least bound: a smaller one cannot be told from a rate.
 const SMALLEST: usize = 2;
 /// How many of the latest calls are looked at for evidence.
-const CALLS_OF_EVIDENCE: usize = 1_000;
+const CALLS_OF_EVIDENCE: usize = 2_000;
+/// How long after one search there is another: it looks at each of these calls many times.
+const SEARCH_AGAIN: Duration = Duration::from_millis(20);
 /// The logarithm of the likelihood ratio from which on the number on the wire is the reason.
 const DECISIVE: f64 = 9.0;
 /// How many calls it takes, throttled and served after the first of these.
-const ENOUGH: usize = 4;
+const ENOUGH: usize = 3;
 /// The share of throttled calls that may have found fewer: calls overtake one another on their way.
 const TOLERATED: f64 = 0.1;
 /// The share of the calls at the limit and above it that are throttled: an answer takes its way, so that
@@ -44,6 +46,7 @@ const DISTRUST: Duration = Duration::from_secs(30);
 pub(super) struct CallsAtATime {
     bound: Option<Bound>,
     distrusted_until: Option<Instant>,
+    searched: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +77,7 @@ impl CallsAtATime {
     pub(super) fn learnt(most: Option<u32>, now: Instant) -> Self {
         let most = most.and_then(|most| usize::try_from(most).ok());
         let bound = most.map(|most| Bound::new(most.max(SMALLEST), now));
-        Self { bound, distrusted_until: None }
+        Self { bound, ..Self::default() }
     }
 
     /// Returns how many calls may be on the wire; nothing where the service sets no such limit.
@@ -143,7 +146,7 @@ impl CallsAtATime {
         }
         if 2 * bound.most < bound.confirmed {
             // Fewer and fewer calls at a time did not help, so their number is not the reason.
-            *self = Self { bound: None, distrusted_until: now.checked_add(DISTRUST) };
+            *self = Self { distrusted_until: now.checked_add(DISTRUST), ..Self::default() };
             return false;
         }
         let cost = 1.0 / (COST_OF_LOOKING * per_second.max(0.1));
@@ -156,9 +159,11 @@ impl CallsAtATime {
     /// more, and those that were served found fewer. Returns whether one was found.
     pub(super) fn search(&mut self, history: &CallHistory, now: Instant) -> bool {
         let is_distrusted = self.distrusted_until.is_some_and(|until| now < until);
-        if self.bound.is_some() || is_distrusted {
+        let has_just_searched = self.searched.is_some_and(|searched| now < searched + SEARCH_AGAIN);
+        if self.bound.is_some() || is_distrusted || has_just_searched {
             return false;
         }
+        self.searched = Some(now);
         let calls = history.levels(CALLS_OF_EVIDENCE, history.horizon(now));
         let Some(most) = limit_in(&calls) else { return false };
         self.bound = Some(Bound::new(most, now));

@@ -13,6 +13,9 @@ const ADAPTS_WITHIN: f64 = 200.0;
 const SUSPICIOUS: f64 = 8.8;
 /// The additional share that is to be detected.
 const EXCESS: f64 = 0.25;
+/// The same for a small share, which may be the excess over a limit.
+const SMALL: f64 = 0.02;
+const SMALL_EXCESS: f64 = 0.05;
 
 /// What is known of throttling by chance.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +52,8 @@ impl ChanceThrottling {
             self.share -= self.share / ADAPTS_WITHIN;
             return;
         }
-        let more = self.share + EXCESS * (1.0 - self.share);
+        let excess = if self.share < SMALL { SMALL_EXCESS } else { EXCESS * (1.0 - self.share) };
+        let more = self.share + excess;
         let ratio = if throttled { more / self.share } else { (1.0 - more) / (1.0 - self.share) };
         self.evidence = (self.evidence + ratio.ln()).max(0.0);
         if !throttled {

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 /// How many throttled calls a measurement needs.
 const ENOUGH: f64 = 6.0;
-/// The same where the pace had just grown, so that a limit is the likely cause.
-const ENOUGH_WHILE_GROWING: f64 = 4.0;
 /// How long a share is measured that is high, and how long any is.
 const MEASURED_WITHIN: Duration = Duration::from_millis(150);
 const LONGEST_MEASUREMENT: Duration = Duration::from_millis(900);
@@ -41,8 +39,6 @@ pub(super) struct Trial {
 pub(super) enum TrialKind {
     /// At the pace at which calls began to be throttled.
     Measurement,
-    /// The same after the pace had grown, with what was accepted in the second before.
-    Overshoot { accepted: f64 },
     /// At a lower pace: is it the limit `given`, or the share `chance`?
     Test { given: f64, chance: f64, step: u32 },
 }
@@ -80,8 +76,6 @@ pub(super) enum TrialFinding {
     Near { limit: f64 },
     /// The limit is this: the pace of the trial is just above it.
     At { limit: f64 },
-    /// The pace had grown past the limit, which is about this.
-    Passed { limit: f64 },
     /// Nothing is accepted any more.
     Exhausted,
 }
@@ -94,7 +88,6 @@ impl Trial {
         }
         match self.kind {
             TrialKind::Measurement => measured(counts),
-            TrialKind::Overshoot { accepted } => overshot(counts, accepted),
             TrialKind::Test { given, chance, step } => self.tested(counts, given, chance, step),
         }
     }
@@ -164,15 +157,6 @@ fn measured(counts: TrialCounts) -> TrialFinding {
         return TrialFinding::Tolerable { share };
     }
     next_test(counts.rate, counts.accepted_but(share), share, 1)
-}
-
-fn overshot(counts: TrialCounts, accepted: f64) -> TrialFinding {
-    let is_long = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN;
-    if counts.throttled < ENOUGH_WHILE_GROWING && !is_long {
-        return TrialFinding::Open;
-    }
-    // A window accepts what it accepted in the second before; a bucket accepts what it does now.
-    TrialFinding::Passed { limit: 0.99 * accepted.max(counts.accepted()) }
 }
 
 fn next_test(rate: f64, given: f64, chance: f64, step: u32) -> TrialFinding {

@@ -59,10 +59,3 @@ fn where_nothing_is_accepted_the_service_is_exhausted() {
     let found = trial(TrialKind::Measurement).judge(counts(6.0, 6.0, 400.0));
     assert_eq!(found, TrialFinding::Exhausted);
 }
-
-#[test]
-fn a_pace_that_grew_too_far_falls_to_the_larger_of_two_measures() {
-    let overshoot = trial(TrialKind::Overshoot { accepted: 200.0 });
-    let found = overshoot.judge(counts(8.0, 4.0, 300.0));
-    assert_eq!(found, TrialFinding::Passed { limit: 198.0 });
-}

@@ -3,6 +3,7 @@
 mod call_history;
 mod calls_at_a_time;
 mod chance_throttling;
+mod clock_map;
 mod even_spacing;
 mod limit_trial;
 mod pace_controller;
@@ -20,6 +21,7 @@ mod simulation;
 #[path = "pace_figures_tests.rs"]
 mod figures;
 
+pub use clock_map::{ClockMap, Learned};
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
 pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};
 pub use ramp::{Canary, CanaryState, Ramp};

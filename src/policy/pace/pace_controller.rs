@@ -9,19 +9,27 @@
 //! Invariants: the pace stays within its bounds; it is lowered only where throttling follows the
 //! pace; answers to calls from before a cut cause no other one.
 
+mod exhaustion;
 mod growth;
+mod listening;
+mod phase;
+mod resting;
 mod throttling;
+mod trials;
+mod windows;
 
-use crate::policy::pace::call_history::{CallHistory, seconds};
+use crate::policy::pace::call_history::{CallHistory, after, seconds};
 use crate::policy::pace::calls_at_a_time::CallsAtATime;
 use crate::policy::pace::chance_throttling::ChanceThrottling;
-use crate::policy::pace::limit_trial::Trial;
 use crate::task::{Rate, ServiceLimit};
+use phase::{Asking, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
 use std::time::{Duration, Instant};
-use throttling::{LONGEST_REST, RESTING};
+use windows::Windows;
 
 /// How often the pace is looked at where no answer gives a reason.
 const TICK: Duration = Duration::from_millis(50);
+/// The same while it waits for whether the service accepts more.
+const SHORT_TICK: Duration = Duration::from_millis(10);
 /// Where a search begins that knows nothing, in sendings a second.
 const SEARCH_START: f64 = 10.0;
 /// How many calls in a row are throttled where the service accepts none.
@@ -71,40 +79,6 @@ impl PaceStart {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    /// No limit is known.
-    Open { since: Instant, was_served: bool },
-    /// Calls were throttled: by a limit, or by chance?
-    Trying(Trial),
-    /// The service asked the run to hold; calls on the wire then show the throttled share.
-    Held { since: Instant, until: Instant },
-    /// Nothing is accepted: one call at a time asks whether that has changed.
-    Exhausted { since: Instant, interval: f64, next: Instant },
-    /// At the limit.
-    Resting(Rest),
-    /// Above the limit, or on the way to one that is roughly known.
-    Growing(Growth),
-}
-
-/// A rest at the limit.
-#[derive(Debug, Clone, Copy)]
-struct Rest {
-    since: Instant,
-    until: Instant,
-    /// How often the pace was lowered meanwhile.
-    lowered: u32,
-}
-
-/// The way up: how large the steps are, and when the last one was.
-#[derive(Debug, Clone, Copy)]
-struct Growth {
-    since: Instant,
-    is_rough: bool,
-    step: f64,
-    grown: Instant,
-}
-
 /// Raises and lowers the pace by what the service answers.
 #[derive(Debug, Clone)]
 pub struct PaceController {
@@ -130,6 +104,8 @@ pub struct PaceController {
     /// Answers to calls that were sent before belong to an earlier, higher pace.
     cut_at: Instant,
     raised_at: Option<Instant>,
+    /// When the pace grew past all limits that were known.
+    grown_at: Option<Instant>,
     /// The pace at which the latest calls were throttled.
     throttled_at: f64,
     /// When the last throttled call was sent that the pace followed, and what was accepted by then.
@@ -139,12 +115,15 @@ pub struct PaceController {
     resumed: Option<(Instant, f64)>,
     /// How many calls were throttled by the present look above the limit.
     cost: u32,
-    /// What was accepted in the second before the last look was throttled, if it lasted as long.
-    window: Option<f64>,
-    /// How many looks ago several calls in a row were throttled, as at the end of a window.
-    looks_since_row: u32,
-    /// By how much of the limit a look exceeds it.
-    look: f64,
+    /// Whether the last rest throttled a call.
+    is_disturbed: bool,
+    /// What was accepted in the second before the pace was found to be far too high.
+    met: f64,
+    windows: Windows,
+    /// How many looks in a row met no limit where none is confirmed.
+    unmet: i32,
+    /// The pace that holds again once the service was asked whether it accepts more.
+    asking: Option<Asking>,
 }
 
 impl PaceController {
@@ -157,7 +136,10 @@ impl PaceController {
         let (rate, phase) = match (limit, start.opening) {
             (Some(limit), _) => {
                 let until = after(now, LONGEST_REST);
-                (limit * RESTING, Phase::Resting(Rest { since: now, until, lowered: 0 }))
+                (
+                    limit * RESTING,
+                    Phase::Resting(Rest { since: now, until, lowered: 0, may_slide: false }),
+                )
             }
             (None, Opening::AtCeiling) => {
                 (bounds.most, Phase::Open { since: now, was_served: false })
@@ -184,14 +166,17 @@ impl PaceController {
             decided: now,
             cut_at: now,
             raised_at: None,
+            grown_at: None,
             throttled_at: rate,
             cycle: now,
             accepted_before_cycle: 0.0,
             resumed: None,
             cost: 0,
-            window: None,
-            looks_since_row: u32::MAX,
-            look: growth::LOOKING,
+            is_disturbed: false,
+            met: 0.0,
+            windows: Windows::unknown(),
+            unmet: 0,
+            asking: None,
         }
     }
 
@@ -228,16 +213,17 @@ impl PaceController {
     }
 
     fn next_decision_on_pace(&self) -> Option<Instant> {
-        let tick = self.decided + TICK;
+        let tick = self.decided + if self.asking.is_some() { SHORT_TICK } else { TICK };
         let is_idle = self.history.last_sent().is_none_or(|sent| sent < self.decided);
         match self.phase {
             Phase::Held { until, .. } | Phase::Resting(Rest { until, .. }) => Some(until.max(tick)),
+            Phase::Listening(Listening { until, .. }) => Some(until),
             Phase::Exhausted { next, .. } => Some(next),
             Phase::Open { .. } if self.opening == Opening::AtCeiling => {
                 Some(tick).filter(|_| !is_idle && !self.chance.is_negligible())
             }
             Phase::Open { .. } | Phase::Trying(_) | Phase::Growing(_) => {
-                Some(tick).filter(|_| !is_idle)
+                Some(tick).filter(|_| !is_idle || self.asking.is_some())
             }
         }
     }
@@ -257,6 +243,9 @@ impl PaceController {
     pub fn served(&mut self, sent: Instant, now: Instant) {
         self.history.count_ended(now);
         self.chance.weigh(false, self.is_steady());
+        if let Phase::Listening(listening) = self.phase {
+            return self.hear(listening, now);
+        }
         if sent < self.cut_at {
             return;
         }
@@ -271,6 +260,7 @@ impl PaceController {
                 self.resume(since, sent, now);
             }
             Phase::Held { .. }
+            | Phase::Listening(_)
             | Phase::Exhausted { .. }
             | Phase::Resting(_)
             | Phase::Growing(_) => {}
@@ -289,7 +279,13 @@ impl PaceController {
         }
         self.chance.weigh(true, self.is_steady());
         self.cost += 1;
-        self.believe_window();
+        if matches!(self.phase, Phase::Resting(_)) {
+            self.windows.believe(&self.history);
+        }
+        self.pay();
+        if let Phase::Listening(listening) = self.phase {
+            return self.hear(listening, now);
+        }
         if sent < self.cut_at {
             return;
         }
@@ -298,8 +294,8 @@ impl PaceController {
             self.rate = self.history.sent_per_second(now).max(self.bounds.least);
         }
         match self.phase {
-            Phase::Trying(trial) => self.throttled_in_trial(trial, sent, now),
-            Phase::Exhausted { .. } | Phase::Held { .. } => {}
+            Phase::Trying(trial) => self.throttled_in_trial(trial, now),
+            Phase::Listening(_) | Phase::Exhausted { .. } | Phase::Held { .. } => {}
             _ if !self.chance.is_exceeded() => {}
             Phase::Open { .. } => self.throttled_in_the_open(sent, now),
             Phase::Resting(rest) => self.throttled_at_rest(rest, sent, now),
@@ -323,14 +319,18 @@ impl PaceController {
             Phase::Open { since, was_served } => self.search(since, was_served, now),
             Phase::Trying(trial) => self.judge(trial, now),
             Phase::Exhausted { since, interval, next } if now >= next => {
-                let interval = (1.2 * interval).min(LONGEST_PROBE);
+                let interval = (exhaustion::PROBES_GROW * interval).min(LONGEST_PROBE);
                 self.phase = Phase::Exhausted { since, interval, next: after(now, interval) };
                 self.set_rate(1.0 / interval);
             }
             Phase::Held { since, until } if now >= until => self.end_hold(since, until, now),
+            Phase::Listening(heard) if now >= heard.until => self.end_listening(heard, now),
             Phase::Resting(Rest { until, .. }) if now >= until => self.end_rest(now),
             Phase::Growing(growth) => self.grow(growth, now),
-            Phase::Held { .. } | Phase::Exhausted { .. } | Phase::Resting(_) => {}
+            Phase::Held { .. }
+            | Phase::Listening(_)
+            | Phase::Exhausted { .. }
+            | Phase::Resting(_) => {}
         }
         self.rate
     }
@@ -339,8 +339,12 @@ impl PaceController {
         self.limit.unwrap_or(self.rate)
     }
 
+    fn pace_without_question(&self) -> f64 {
+        self.asking.map_or(self.rate, |asking| asking.pace)
+    }
+
     fn is_steady(&self) -> bool {
-        !matches!(self.phase, Phase::Trying(_) | Phase::Exhausted { .. } | Phase::Held { .. })
+        matches!(self.phase, Phase::Open { .. } | Phase::Resting(_) | Phase::Growing(_))
     }
 
     fn set_rate(&mut self, rate: f64) {
@@ -356,7 +360,7 @@ impl PaceController {
         }
         self.phase = phase;
         self.set_rate(rate);
-        self.is_windowed = false;
+        (self.is_windowed, self.asking) = (false, None);
     }
 
     fn open(&mut self, rate: f64, now: Instant) {
@@ -384,10 +388,6 @@ impl PaceController {
         };
         self.history.ends_with_throttled(row, self.cut_at)
     }
-}
-
-fn after(at: Instant, span: f64) -> Instant {
-    at + Duration::from_secs_f64(span)
 }
 
 #[cfg(test)]

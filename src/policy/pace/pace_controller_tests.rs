@@ -60,3 +60,42 @@ fn without_a_ceiling_the_first_throttled_calls_give_the_pace_a_level() {
     }
     assert!(controller.per_second() < 500.0, "{}", controller.per_second());
 }
+
+#[test]
+fn a_search_that_is_throttled_sends_nothing_until_the_calls_on_the_wire_are_answered() {
+    let bounds = RateBounds { least: 0.5, most: 1_000.0 };
+    let (_, start) = controller(400.0, None);
+    let learnt = ServiceLimit::default();
+    let mut controller =
+        PaceController::new(PaceStart { bounds, opening: Opening::Doubling, learnt }, start);
+    let at = |millis: u64| start + Duration::from_millis(millis);
+    (0..20).for_each(|call| controller.sent(at(call)));
+    (0..10).for_each(|call| controller.served(at(call), at(20)));
+    controller.throttled(at(10), at(21));
+    assert_eq!(controller.per_second(), 0.5);
+    // Some of the others are accepted: it is no window that has ended, and the pace goes on.
+    for call in 11..20 {
+        let answer = if call % 2 == 0 { PaceController::throttled } else { PaceController::served };
+        assert_eq!(controller.per_second(), 0.5);
+        answer(&mut controller, at(call), at(30));
+    }
+    assert!(controller.per_second() > 0.5, "{}", controller.per_second());
+}
+
+#[test]
+fn where_all_calls_on_the_wire_are_throttled_single_calls_ask_for_the_next_window() {
+    let (mut controller, start) = controller(400.0, None);
+    let at = |millis: u64| start + Duration::from_millis(millis);
+    for call in 0..400 {
+        controller.sent(at(call));
+        match call {
+            0..300 => controller.served(at(call), at(call)),
+            _ => controller.throttled(at(call), at(call)),
+        }
+        controller.decide(at(call));
+        if controller.per_second() < 100.0 {
+            return assert!(call < 310, "after {call} calls");
+        }
+    }
+    panic!("all 100 calls were sent into a window that was full");
+}

@@ -321,12 +321,20 @@ impl RateLimit {
         let spaced = pace.map_or(self.rate, |(pace, _)| rate_per_second(pace));
         self.allowed = Allowance::for_rate(self.rate);
         self.paced = match pace {
-            Some((_, PaceWindow::LastSecond)) => Some(Allowance::for_rate(spaced)),
+            Some((_, PaceWindow::LastSecond)) => {
+                Some(Allowance { most: most(spaced), window: spaced.window })
+            }
             Some((_, PaceWindow::None)) | None => None,
         };
-        let window = widened(spaced.window);
+        // What is sent below the rate is to be what the pace says: the service is measured by it.
+        let window = if pace.is_some() { spaced.window } else { widened(spaced.window) };
+        let period = window / spaced.limit.get();
         self.spacing = match self.last_admitted {
-            Some(last) => EvenSpacing::after(last, spaced.limit, window),
+            // What a lower pace left unused is not made up for at a higher one.
+            Some(last) => {
+                let begin = now.checked_sub(period).map_or(last, |earlier| earlier.max(last));
+                EvenSpacing::after(begin, spaced.limit, window)
+            }
             None => EvenSpacing::new(spaced.limit, window, now),
         };
     }
@@ -383,6 +391,9 @@ pub(super) fn margin(window: Duration) -> Duration {
     (window / 200).min(LARGEST_MARGIN)
 }
 
+#[cfg(test)]
+#[path = "pacer_pace_tests.rs"]
+mod pace_tests;
 #[cfg(test)]
 #[path = "pacer_tests.rs"]
 mod tests;

@@ -55,6 +55,8 @@ pub enum Grant {
         first: Instant,
         /// How many there are; not 0.
         count: u32,
+        /// The time between two of them.
+        step: Duration,
     },
     /// All slots up to the horizon are reserved.
     NotBefore(Instant),
@@ -63,7 +65,7 @@ pub enum Grant {
 /// Reserves sending slots on one timeline.
 ///
 /// One home is a process alone ([`ProcessSlots`]), another a file that the processes of a machine
-/// share; a database may be a third.
+/// share, a database a third.
 pub trait SlotSource: Send {
     /// Reserves up to `wanted` slots from `now` on.
     ///
@@ -109,9 +111,10 @@ pub enum Reservation {
 
 impl Reservation {
     /// Returns it as a grant; `at` gives the instant of a time on the timeline.
-    pub fn granted(self, at: impl Fn(u64) -> Instant) -> Grant {
+    pub fn granted(self, spacing: SlotSpacing, at: impl Fn(u64) -> Instant) -> Grant {
+        let step = spacing.interval;
         match self {
-            Self::Slots { first, count } => Grant::Slots { first: at(first), count },
+            Self::Slots { first, count } => Grant::Slots { first: at(first), count, step },
             Self::NotBefore(due) => Grant::NotBefore(at(due)),
         }
     }
@@ -164,7 +167,7 @@ impl SlotSource for ProcessSlots {
     ) -> Result<Grant, SlotTrouble> {
         let passed = nanos(now.saturating_duration_since(self.start));
         let at = |time: u64| self.start + Duration::from_nanos(time);
-        Ok(self.timeline.reserve(wanted, spacing, passed).granted(at))
+        Ok(self.timeline.reserve(wanted, spacing, passed).granted(spacing, at))
     }
 
     fn hold(&mut self, until: Instant, _: Instant) {
@@ -297,12 +300,12 @@ impl SlotGate {
         let reserved = self.source.reserve(missing, spacing, now);
         self.failing_since = reserved.is_err().then(|| self.failing_since.unwrap_or(now));
         match reserved {
-            Ok(Grant::Slots { first, count }) => {
-                self.granted.extend((0..count).map(|number| first + spacing.interval * number));
+            Ok(Grant::Slots { first, count, step }) => {
+                self.granted.extend((0..count).map(|number| first + step * number));
                 // Counted from the slot: whoever asked again when it uses one would always be
                 // before those who wait, because that is the moment from which they may ask. Over
                 // no more than what was granted, or a sender with few calls ready would idle.
-                let granted = spacing.interval.saturating_mul(count);
+                let granted = step.saturating_mul(count);
                 self.asks_from = first.max(now) + scatter(granted.min(HORIZON / PART));
             }
             Ok(Grant::NotBefore(due)) => self.asks_from = due + scatter(HORIZON / PART),

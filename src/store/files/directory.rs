@@ -113,22 +113,7 @@ impl RunDirectory {
 
     /// Finds a run by its id, by the beginning of its id, or as `latest`.
     pub fn find(&self, wanted: &str) -> Result<RunId, StoreError> {
-        let mut runs = self.list()?;
-        if wanted == "latest" {
-            let none = || StoreError::NoSuchRun { wanted: wanted.into() };
-            return runs.pop().ok_or_else(none);
-        }
-        runs.retain(|run| run.as_str().starts_with(wanted));
-        match runs.as_slice() {
-            [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
-            [run] => Ok(run.clone()),
-            [first, second, ..] => Err(StoreError::AmbiguousRun {
-                wanted: wanted.into(),
-                count: runs.len(),
-                first: first.clone(),
-                second: second.clone(),
-            }),
-        }
+        find_among(self.list()?, wanted)
     }
 
     /// Takes the lock of a run, or names its holder.
@@ -193,6 +178,25 @@ impl RunDirectory {
         }
         drop(handle);
         Ok(())
+    }
+}
+
+/// Finds one of these runs, which are in order, by its id, by the beginning of it, or as `latest`.
+pub fn find_among(mut runs: Vec<RunId>, wanted: &str) -> Result<RunId, StoreError> {
+    if wanted == "latest" {
+        let none = || StoreError::NoSuchRun { wanted: wanted.into() };
+        return runs.pop().ok_or_else(none);
+    }
+    runs.retain(|run| run.as_str().starts_with(wanted));
+    match runs.as_slice() {
+        [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
+        [run] => Ok(run.clone()),
+        [first, second, ..] => Err(StoreError::AmbiguousRun {
+            wanted: wanted.into(),
+            count: runs.len(),
+            first: first.clone(),
+            second: second.clone(),
+        }),
     }
 }
 

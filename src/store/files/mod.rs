@@ -9,15 +9,19 @@ mod job_lock;
 mod learned_rates;
 mod network_check;
 mod paths;
+#[cfg(feature = "postgres")]
+mod temporary_runs;
 mod trusted;
 mod watermark;
 
 pub(crate) use directory::absolute;
-pub use directory::{RunDirectory, RunLock};
+pub use directory::{RunDirectory, RunLock, find_among};
 pub(crate) use file_identity::FileIdentity;
 pub use job_lock::{JobLock, lock_job};
 pub use learned_rates::{RateKey, keep_learnt_rate, learnt_rate};
-pub(crate) use paths::beside;
+pub(crate) use paths::{beside, remove_if_there};
+#[cfg(feature = "postgres")]
+pub use temporary_runs::TemporaryRuns;
 pub(crate) use trusted::check_file;
 pub use trusted::private_directory;
 pub(crate) use watermark::{CommitWriter, DepartureWriter, MayHaveLeft, Watermark};

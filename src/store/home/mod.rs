@@ -12,5 +12,5 @@ mod totals;
 pub(crate) use chunk_bodies::ChunkBodies;
 pub(crate) use chunk_index::ChunkIndex;
 pub(crate) use door::{Home, Segment};
-pub(crate) use head::head_text;
+pub(crate) use head::{head_text, parse_head};
 pub(crate) use totals::Totals;

@@ -17,3 +17,5 @@ pub use dry_run::{TemporaryPlan, temporary_plan};
 pub use load::{NewPlan, PlannedRun, plan_run, plan_run_in_states};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;
+#[cfg(feature = "postgres")]
+pub(crate) use tables::for_each_planned as for_each_task_of_plan;

@@ -81,11 +81,17 @@ impl<'a, 'b> EventWriter<'a, 'b> {
     }
 
     fn micros(&self, at: Timestamp) -> i64 {
-        at.micros_since(self.origin)
+        micros_of_time(at, self.origin)
     }
 }
 
-fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
+/// Returns a time as the journal writes it.
+pub(crate) fn micros_of_time(at: Timestamp, origin: Timestamp) -> i64 {
+    at.micros_since(origin)
+}
+
+/// Returns the end of an attempt as the journal writes it.
+pub(crate) fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
     let failure = result.failure.as_deref();
     Ended {
         sent_us,
@@ -98,6 +104,7 @@ fn ended(result: &AttemptResult, sent_us: i64) -> Ended<'_> {
     }
 }
 
-fn micros_of(span: Duration) -> u64 {
+/// Returns a span as the journal writes it.
+pub(crate) fn micros_of(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

@@ -82,11 +82,19 @@ fn script_of(steps: &[Step]) -> String {
 }
 
 fn copy_examples(to: &Path) {
+    copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"), to);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

@@ -75,7 +75,7 @@ fn all(context: &Context) -> Vec<Shown> {
         Some(Shown { flag: flag.clone(), values: setting.values.clone(), origin })
     }));
     for shown in shown.iter_mut().filter(|shown| shown.flag == "state-dir") {
-        shown.values = vec![context.state.display().to_string()];
+        shown.values = vec![context.machine.display().to_string()];
     }
     shown.into_iter().map(|shown| redacted(shown, context)).collect()
 }

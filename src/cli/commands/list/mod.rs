@@ -90,7 +90,7 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
     let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
-    let slots = run::group_slots(&context.state, args.reading.rate_group.as_deref())?;
+    let slots = run::group_slots(&context.machine, args.reading.rate_group.as_deref())?;
     let read = read(&client, &choice, &args.reading, slots, || ListTable::new(format));
     let rows = runtime.block_on(read)?;
     print_uncallable(&rows, &context.stderr);

@@ -2,8 +2,10 @@
 
 pub(crate) mod prune;
 pub(crate) mod remove;
+mod table;
 
 use crate::cli::Context;
+use crate::cli::commands::runs::table::{as_json, as_table, word};
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
@@ -14,10 +16,9 @@ use crate::cli::run::stored_plan;
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::store::{ExportError, RunDirectory, RunId, RunReader, RunRecord, StoreError};
-use batchctl::task::{Outcome, OutcomeCounts};
-use batchctl::text::{grouped, plural, printable};
+use batchctl::task::OutcomeCounts;
+use batchctl::text::{plural, printable};
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -169,7 +170,7 @@ pub(crate) struct ListedRun {
     pub(crate) id: RunId,
     pub(crate) state: StateChoice,
     pub(crate) record: RunRecord,
-    outcomes: OutcomeCounts,
+    pub(crate) outcomes: OutcomeCounts,
 }
 
 pub(crate) fn carry_out(
@@ -202,7 +203,15 @@ fn not_exported(error: ExportError) -> CommandError {
 }
 
 fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let mut listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
+    let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
+    print_list(listed, args)
+}
+
+/// Prints those of the runs that are wanted.
+pub(crate) fn print_list(
+    mut listed: Vec<ListedRun>,
+    args: &RunsListArgs,
+) -> Result<ExitStatus, CommandError> {
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
     }
@@ -229,18 +238,21 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
     };
     if !args.json {
         let listed = read(&runs, &id)?;
-        stream::print(&head(&listed, &runs))?;
+        stream::print(&head(&listed, &runs, context.store.shown()))?;
     }
     present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     Ok(ExitStatus::Ok)
 }
 
 /// Returns what the report lacks: the processes of the run and its file.
-fn head(run: &ListedRun, runs: &RunDirectory) -> String {
+fn head(run: &ListedRun, runs: &RunDirectory, place: Option<&str>) -> String {
     let mut text = String::new();
     let record = &run.record;
     let _ = writeln!(text, "run       {} ({})", run.id, word(run.state));
-    let _ = writeln!(text, "file      {}", runs.file(&run.id).display());
+    let _ = match place {
+        Some(place) => writeln!(text, "database  {place}"),
+        None => writeln!(text, "file      {}", runs.file(&run.id).display()),
+    };
     let target = format!("{}, project {}", record.run.endpoint, record.run.project_id);
     let _ = writeln!(text, "target    {}", printable(&target, 300));
     for (name, value) in [("job", &record.run.job), ("reason", &record.run.reason)] {
@@ -326,75 +338,7 @@ fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
     }
 }
 
-fn word(state: StateChoice) -> &'static str {
-    match state {
-        StateChoice::Planned => "planned",
-        StateChoice::Running => "running",
-        StateChoice::Finished => "finished",
-        StateChoice::Interrupted => "interrupted",
-        StateChoice::Killed => "killed",
-    }
-}
-
-/// Counts the tasks of each outcome in a few words: only what there is.
-fn outcomes(run: &ListedRun) -> String {
-    let settled = run.outcomes.selected();
-    let open = run.record.selected.saturating_sub(settled);
-    let counts = Outcome::ALL.into_iter().map(|outcome| (run.outcomes[outcome], outcome.as_str()));
-    let counts = counts.chain([(open, "open")]).filter(|&(count, _)| count > 0);
-    let words: Vec<String> =
-        counts.map(|(count, word)| format!("{} {word}", grouped(count))).collect();
-    words.join(", ")
-}
-
-fn as_table(listed: &[ListedRun]) -> String {
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  TASKS",
-        "RUN", "JOB", "WHAT", "STATE", "PLANNED (UTC)"
-    );
-    for run in listed {
-        let planned: String = run.record.run.origin.to_string().chars().take(19).collect();
-        let _ = writeln!(
-            text,
-            "{:<20}  {:<12}  {:<5}  {:<11}  {:<19}  {}",
-            run.id,
-            printable(run.record.run.job.as_deref().unwrap_or("-"), 12),
-            printable(&run.record.run.command, 5),
-            word(run.state),
-            planned.replace('T', " "),
-            outcomes(run),
-        );
-    }
-    text
-}
-
 fn print(text: &str) -> Result<ExitStatus, CommandError> {
     stream::print(text)?;
     Ok(ExitStatus::Ok)
-}
-
-fn as_json(listed: &[ListedRun]) -> String {
-    let rows: Vec<Value> = listed.iter().map(row).collect();
-    let mut text = serde_json::to_string_pretty(&rows).expect("texts and numbers are JSON");
-    text.push('\n');
-    text
-}
-
-fn row(run: &ListedRun) -> Value {
-    let settled =
-        Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
-    json!({
-        "id": run.id.as_str(),
-        "job": run.record.run.job,
-        "reason": run.record.run.reason,
-        "parent": run.record.run.parent.as_ref().map(RunId::as_str),
-        "command": run.record.run.command,
-        "profile": run.record.run.settings.profile,
-        "state": word(run.state),
-        "planned_at": run.record.run.origin.to_string(),
-        "selected": run.record.selected,
-        "settled": serde_json::Map::from_iter(settled),
-    })
 }

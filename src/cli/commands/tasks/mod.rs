@@ -101,7 +101,7 @@ pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, C
     let connect_timeout = settings.connect_timeout;
     let ReadingClient { runtime, client, .. } =
         client_for_reading(&args.credentials, &place, connect_timeout, context)?;
-    let slots = run::group_slots(&context.state, settings.rate_group.as_deref())?;
+    let slots = run::group_slots(&context.machine, settings.rate_group.as_deref())?;
     let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
     let mut table = SubTaskTable::new(format, args.detail);
     let mut walk = SubTaskWalk::new(&client, walker_settings(&settings), slots, &states);

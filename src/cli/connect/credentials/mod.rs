@@ -128,6 +128,29 @@ pub(crate) fn find(
     }
 }
 
+/// Decides where a token is to be had, for a service that takes nothing else.
+pub(crate) fn find_token(
+    args: &CredentialArgs,
+    context: &Context,
+) -> Result<CredentialSource, CommandError> {
+    config_keys::require_trusted(context)?;
+    let places: [CredentialSearch<'_>; 4] = [
+        &|| token_of_flags(args, Said::Here, context),
+        &|| Ok(token_of_systemd(context)),
+        &|| token_of_variable(context),
+        &|| token_of_flags(args, Said::InProfile, context),
+    ];
+    for look in places {
+        if let Some(source) = look()? {
+            return Ok(source);
+        }
+    }
+    Err(CommandError::new(ExitStatus::NotAuthorised, "there is no token").with_hint(
+        "name a file with `--token-file FILE` or a command with `--token-command CMD`, or put the \
+         token into BATCHCTL_TOKEN",
+    ))
+}
+
 /// Looks for credentials in one place.
 type CredentialSearch<'a> = &'a dyn Fn() -> Result<Option<CredentialSource>, CommandError>;
 

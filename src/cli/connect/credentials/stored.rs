@@ -52,7 +52,7 @@ pub(crate) fn source(
 /// Returns where the login of the profile in use is kept.
 pub(crate) fn path(context: &Context) -> PathBuf {
     let profile: String = byte_serialize(context.profile.as_bytes()).collect();
-    context.state.join(format!("login-{profile}.json"))
+    context.machine.join(format!("login-{profile}.json"))
 }
 
 fn read(context: &Context) -> Result<Option<StoredLogin>, CommandError> {
@@ -87,7 +87,7 @@ fn unusable(path: &std::path::Path, why: &str) -> CommandError {
 
 /// Keeps a login in the place of the one before, whole or not at all.
 pub(crate) fn keep(stored: &StoredLogin, context: &Context) -> Result<PathBuf, CommandError> {
-    private_directory(&context.state, "")?;
+    private_directory(&context.machine, "")?;
     write(stored, context).map_err(CommandError::io)
 }
 
@@ -101,7 +101,7 @@ fn write(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
         "user": stored.user,
     });
     // Such a file is made for its owner alone, and the name is given to it as it is.
-    let mut file = NamedTempFile::new_in(&context.state)?;
+    let mut file = NamedTempFile::new_in(&context.machine)?;
     file.write_all(json.to_string().as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(&path)?;

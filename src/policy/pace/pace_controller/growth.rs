@@ -1,6 +1,8 @@
 //! How the pace grows: a search that doubles, looks just above a known limit, and what follows them.
 
-use super::{Growth, Opening, PaceController, Phase};
+use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR};
+use super::windows::Windows;
+use super::{Opening, PaceController, SHORT_TICK, TICK};
 use crate::policy::pace::call_history::{before, seconds};
 use crate::policy::pace::limit_trial::TrialKind;
 use std::time::Instant;
@@ -8,20 +10,28 @@ use std::time::Instant;
 /// How long the steps of a search are, and how many calls they need.
 const SEARCH_STEP: f64 = 0.25;
 const SEARCH_STEP_CALLS: f64 = 3.0;
-/// From which pace on a search no longer doubles, and what it does instead: a step too far costs more.
+/// From which pace on a search no longer doubles.
 const FAST: f64 = 100.0;
-const SEARCH_FACTOR: f64 = 1.6;
-/// By how much of the limit a look exceeds it at most, and how long it takes for a window to notice.
-pub(super) const LOOKING: f64 = 0.02;
-pub(super) const LOOK: f64 = 1.0;
-/// The same for a fixed window that the look finds half used: one that begins within it must end.
-const LOOK_AT_WINDOW: f64 = 2.0;
-/// By what factor the steps grow beyond it, and how often they come.
+/// By how much of the limit a look exceeds it, and by how many calls a second more: at a small limit
+/// that is what shows in a second. A window is exceeded by little more than a call.
+const LOOKING: f64 = 0.02;
+const MORE_CALLS_OF_LOOK: f64 = 3.0;
+const MOST_MORE: f64 = 0.03;
+const CALLS_OF_LOOK: f64 = 1.5;
+/// The same for a window whose limit no look has met: it doubles from look to look.
+const UNCONFIRMED: f64 = 0.01;
+/// How long a look takes, in seconds; a window of a second shows its limit when it ends.
+const LOOK: f64 = 0.6;
+const LOOK_AT_WINDOW: f64 = 1.02;
+/// By what factor the steps grow beyond it, how often they come, and the largest as a share of the pace.
 const GROWTH: f64 = 2.5;
-const GROWTH_STEP: f64 = 0.15;
-/// The steps towards a limit that is only roughly known: far below it, near it, and their growth.
+const GROWTH_STEP: f64 = 0.1;
+const LARGEST_STEP: f64 = 0.6;
+/// At which shares of a window's limit growth asks whether it takes more, and with how many calls.
+const ASKED_AT: [f64; 2] = [1.01, 1.2];
+const CALLS_OF_QUESTION: f64 = 2.0;
+/// The steps towards a limit that is only roughly known: far below it, and how those near it grow.
 const FAR_STEP: f64 = 0.12;
-pub(super) const NEAR_STEP: f64 = 0.008;
 const ROUGH_GROWTH: f64 = 1.6;
 const ROUGH_STEP: f64 = 0.1;
 /// How much of the pace must be used before it is raised.
@@ -30,6 +40,7 @@ const USED: f64 = 0.8;
 const CHANCE_LASTS: f64 = 5.0;
 /// The share from which on it is tested again.
 const DOUBTED_CHANCE: f64 = 0.03;
+
 impl PaceController {
     /// Tests anew what was put down to chance, if that is due: it may have been a limit after all.
     pub(super) fn doubt_chance(&mut self, now: Instant) -> bool {
@@ -62,42 +73,65 @@ impl PaceController {
     }
 
     pub(super) fn end_rest(&mut self, now: Instant) {
-        let limit = self.known_limit();
         if !self.is_exact {
+            let limit = self.known_limit();
             return self.approach(limit, self.rate, self.cycle, now);
         }
-        if self.cost == 0 {
-            self.look = (2.0 * self.look).min(LOOKING);
-        }
+        self.limit = Some(self.windows.correct(&self.history, self.rate, self.known_limit()));
         self.cost = 0;
-        self.looks_since_row = self.looks_since_row.saturating_add(1);
-        let step = self.look;
-        let phase = Phase::Growing(Growth { since: now, is_rough: false, step, grown: now });
+        self.windows.count_look();
+        let limit = self.known_limit();
+        let step = self.look();
+        let phase =
+            Phase::Growing(Growth { since: now, is_rough: false, step, grown: now, asked: 0 });
         self.enter(phase, (1.0 + step) * limit, now);
     }
 
+    /// Returns by how much of the limit a look exceeds it: at a window by hardly more than a call.
+    fn look(&self) -> f64 {
+        let calls = if self.windows.are_met() { CALLS_OF_LOOK } else { MORE_CALLS_OF_LOOK };
+        let share = calls / self.known_limit();
+        match (self.windows.are_met(), self.confirmed) {
+            (true, 0) => share.max(UNCONFIRMED * 2.0_f64.powi(self.unmet)).min(LARGEST_STEP),
+            (true, _) => share.min(LOOKING),
+            (false, _) => LOOKING + share.min(MOST_MORE),
+        }
+    }
+
     pub(super) fn grow(&mut self, growth: Growth, now: Instant) {
-        let Growth { since, is_rough, step, grown: _ } = growth;
+        let Growth { since, is_rough, step, asked, .. } = growth;
         let limit = self.known_limit();
-        let is_look = !is_rough && self.rate <= (1.0 + self.look) * limit + 1e-9;
+        if self.asks(growth, now) {
+            return;
+        }
+        let is_look = !is_rough && self.rate <= (1.0 + self.look()) * limit + 1e-9;
         if !self.is_growth_due(growth, is_look, now) {
             return;
         }
+        if is_look && self.windows.are_met() && self.confirmed == 0 {
+            // No look has met this limit yet: it may be a little too low.
+            (self.limit, self.unmet) = (Some(self.rate), self.unmet + 1);
+            let growth = Growth { since: now, is_rough, step: 0.0, grown: now, asked: 0 };
+            return self.enter(Phase::Growing(growth), (1.0 + self.look()) * self.rate, now);
+        }
         let step = match is_rough {
             true if self.rate < 0.93 * self.hint => FAR_STEP,
-            true if self.rate < 1.05 * limit.max(self.hint) => NEAR_STEP,
+            true if self.rate < 1.03 * limit.max(self.hint) => NEAR_STEP,
             true => ROUGH_GROWTH * step,
-            false => GROWTH * step,
+            false => GROWTH * step.max(LOOKING),
         };
-        let next = self.rate + step * limit;
-        let phase = Phase::Growing(Growth { since, is_rough, step, grown: now });
+        let next = self.rate + (step * limit).min(LARGEST_STEP * self.rate);
+        if is_look {
+            self.limit = Some(f64::midpoint(limit, self.rate));
+        }
+        let phase = Phase::Growing(Growth { since, is_rough, step, grown: now, asked });
         if next >= self.bounds.most && self.opening == Opening::AtCeiling {
-            self.limit = None;
+            (self.limit, self.grown_at) = (None, Some(now));
             self.open(next, now);
-        } else if next > 2.0 * limit {
+        } else if is_rough && next > 2.0 * limit {
             // The limit that was known is history.
             (self.limit, self.is_exact) = (Some(self.rate), false);
-            let growth = Growth { since, is_rough: true, step: 0.3, grown: now };
+            let growth = Growth { since, is_rough: true, step: 0.3, grown: now, asked };
             self.enter(Phase::Growing(growth), next, now);
         } else {
             self.is_exact &= is_rough;
@@ -105,8 +139,38 @@ impl PaceController {
         }
     }
 
+    /// Lets what is accepted pass some levels above the limit slowly: whether the service takes more
+    /// is known only when it would have been too much. Returns whether that is still to be known.
+    fn asks(&mut self, growth: Growth, now: Instant) -> bool {
+        let Growth { since, grown, is_rough, asked, .. } = growth;
+        if is_rough || grown == since || !self.windows.are_seconds() {
+            return false;
+        }
+        let limit = self.known_limit();
+        let Some(&level) = ASKED_AT.get(asked) else { return false };
+        let begun = Windows::begun(since, now);
+        let accepted = self.history.accepted_until(now) - self.history.accepted_until(begun);
+        let room = level * limit + CALLS_OF_QUESTION - accepted;
+        let is_answered = self.history.horizon(now) >= self.history.last_sent().unwrap_or(now);
+        let pace = self.pace_without_question();
+        if room < 1.0 && is_answered {
+            self.phase = Phase::Growing(Growth { asked: asked + 1, ..growth });
+            self.asking = None;
+            self.set_rate(pace);
+            return false;
+        }
+        let tick = if self.asking.is_some() { SHORT_TICK } else { TICK };
+        let most = (room / tick.as_secs_f64()).max(self.bounds.least);
+        if self.asking.is_none() && most >= (1.0 + LARGEST_STEP) * pace {
+            return false;
+        }
+        self.asking = Some(Asking { pace, begun });
+        self.set_rate(most.min(pace));
+        true
+    }
+
     fn is_growth_due(&self, growth: Growth, is_look: bool, now: Instant) -> bool {
-        let Growth { since, is_rough, step: _, grown } = growth;
+        let Growth { since, is_rough, grown, .. } = growth;
         let age = seconds(grown, now);
         let span = age.min(1.0);
         let sent = self.history.sent_between(before(now, span), now);
@@ -114,21 +178,19 @@ impl PaceController {
         let is_old = match (is_rough, is_look) {
             (true, _) => age >= ROUGH_STEP,
             (false, false) => age >= GROWTH_STEP,
-            // A window does not make up for what was not used of an earlier one. A search, which may
-            // throttle fewer calls, waits for more evidence.
-            (false, true)
-                if self.has_windows()
-                    && !self.is_search()
-                    && seconds(since, now) >= LOOK_AT_WINDOW =>
-            {
-                true
+            // A window does not make up for what was not used of an earlier one.
+            (false, true) if self.windows.are_seconds() => {
+                seconds(since, now) >= LOOK_AT_WINDOW + self.history.answers_within()
             }
             (false, true) => {
                 // More than the limit must have been accepted on the whole since a call was
-                // throttled: a bucket that filled meanwhile would look like a higher limit.
+                // throttled: a bucket that filled meanwhile would look like a higher limit. And more
+                // within a second, as a window counts that slides.
                 let (accepted, span) = self.in_cycle(now);
                 let limit = self.known_limit();
-                seconds(since, now) >= LOOK && accepted - limit * span > 0.001 * limit
+                seconds(since, now) >= LOOK
+                    && accepted - limit * span > (0.001 * limit).max(1.0)
+                    && self.history.accepted_per_second(1.0, now) > 1.001 * limit
             }
         };
         is_old && is_used

@@ -1,0 +1,162 @@
+//! The client of a service that a file describes: one request, one answer, nothing behind the
+//! engine's back.
+//!
+//! The address is the endpoint's, whatever the values are. Redirects are answers like others.
+
+use crate::api::body::TooLong;
+use crate::api::client::ClientError;
+use crate::api::credentials::{Authorisation, Credentials, Placement};
+use crate::api::endpoint::{Endpoint, ProjectId};
+use crate::api::redactor::Redactor;
+use crate::api::route::Route;
+use crate::api::transport::{Reply, Transport, plain_http_to_tls};
+use crate::api::wire::wants_tls;
+use crate::policy::{Delivery, NoResponse};
+use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
+use crate::task::FailureKind;
+use bytes::Bytes;
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The settings of a client.
+#[derive(Debug, Clone)]
+pub struct ServiceClientSettings {
+    /// The base address of all calls.
+    pub endpoint: Endpoint,
+    /// The route of all calls.
+    pub route: Route,
+    /// The longest time that connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// The number of calls at a time.
+    pub concurrency: NonZeroUsize,
+    /// How credentials are sent.
+    pub auth: Auth,
+    /// The project that a key signs for, if there is one.
+    pub project: Option<ProjectId>,
+}
+
+/// Calls a service that a file describes.
+#[derive(Debug)]
+pub struct ServiceClient {
+    transport: Transport,
+    settings: ServiceClientSettings,
+    placement: Option<Placement>,
+    credentials: Option<Arc<Credentials>>,
+    redactor: Redactor,
+}
+
+impl ServiceClient {
+    /// Sets up a client. Makes no call.
+    ///
+    /// # Errors
+    ///
+    /// The authorities of this machine cannot be used.
+    pub fn new(
+        settings: ServiceClientSettings,
+        credentials: Option<Arc<Credentials>>,
+        redactor: Redactor,
+    ) -> Result<Self, ClientError> {
+        let ServiceClientSettings { endpoint, route, connect_timeout, concurrency, .. } = &settings;
+        let transport = Transport::new(endpoint, route, *connect_timeout, *concurrency)?;
+        let placement = Placement::of(&settings.auth);
+        if let (Some(placement), Some(credentials)) = (&placement, &credentials) {
+            credentials.register_placed(placement, &redactor);
+        }
+        Ok(Self { transport, settings, placement, credentials, redactor })
+    }
+
+    /// Sends a call once, and returns the answer without secrets.
+    ///
+    /// # Errors
+    ///
+    /// No answer came; it says whether the call may have arrived.
+    pub async fn send(
+        &self,
+        call: &ServiceCall,
+        timeout: Duration,
+    ) -> Result<SeenAnswer, NoResponse> {
+        let exchange = tokio::time::timeout(timeout, self.exchange(call));
+        exchange.await.unwrap_or_else(|_| Err(NoResponse::timed_out(timeout)))
+    }
+
+    async fn exchange(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
+        let Some(mut request) = self.request(call) else {
+            return Err(NoResponse {
+                kind: FailureKind::NotSent,
+                delivery: Delivery::NeverLeft,
+                message: "a value would change the address of the call".into(),
+            });
+        };
+        let body = Bytes::from(call.body.clone().unwrap_or_default());
+        let sent = self.authorise(&mut request, &body);
+        let outgoing = self.transport.outgoing(request.map(|()| body));
+        let mut reply = self.transport.send(outgoing).await.map_err(|error| {
+            let mut seen = error.described(&sent.redactor);
+            seen.message = sent.kept(seen.message);
+            seen
+        })?;
+        self.read(&mut reply).await
+    }
+
+    /// Builds the request of a call, if its address is exactly the intended one.
+    fn request(&self, call: &ServiceCall) -> Option<Request<()>> {
+        let uri = self.settings.endpoint.exactly(&call.target)?;
+        let method = Method::from_bytes(call.method.as_str().as_bytes()).ok()?;
+        let mut request = Request::builder().method(method).uri(uri).body(()).ok()?;
+        for (name, value) in &call.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            request.headers_mut().insert(name, HeaderValue::from_str(value).ok()?);
+        }
+        if call.body.is_none() {
+            // Some gateways refuse a call that does not say that it has no body (RFC 9110, 8.6).
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Some(request)
+    }
+
+    fn authorise(&self, request: &mut Request<()>, body: &[u8]) -> Authorisation {
+        let project = self.settings.project.as_ref();
+        match (&self.credentials, &self.placement) {
+            (Some(credentials), Some(placement)) => {
+                credentials.authorise_placed(request, body, placement, project)
+            }
+            (_, _) => Authorisation { redactor: self.redactor.clone(), signed_at: None },
+        }
+    }
+
+    async fn read(&self, reply: &mut Reply<'_>) -> Result<SeenAnswer, NoResponse> {
+        let (status, headers) = (reply.status.as_u16(), self.headers(&reply.headers));
+        let mut body = Vec::new();
+        let take = |chunk: &[u8]| {
+            if body.len() + chunk.len() > MOST_BODY_BYTES {
+                return Err(TooLong);
+            }
+            body.extend_from_slice(chunk);
+            Ok(())
+        };
+        if let Err(missing) = reply.receive(take).await {
+            let why = missing.described("the answer is longer than 1 MiB");
+            return Ok(SeenAnswer::cut(status, headers, self.redactor.redact(why)));
+        }
+        if reply.is_plain() && wants_tls(status, &body) {
+            return Err(plain_http_to_tls());
+        }
+        // What is no text cannot echo a token as one, and is not looked into.
+        let body = match String::from_utf8(body) {
+            Ok(text) => self.redactor.redact(text).into_bytes(),
+            Err(error) => error.into_bytes(),
+        };
+        Ok(SeenAnswer::new(status, headers, &body))
+    }
+
+    fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let shown = |(name, value): (&HeaderName, &HeaderValue)| {
+            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), self.redactor.redact(text))
+        };
+        headers.iter().map(shown).collect()
+    }
+}

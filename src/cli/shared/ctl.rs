@@ -1,0 +1,156 @@
+//! `ctl` for a run of a database: asks the database, or changes the run for all its workers.
+
+use crate::cli::Context;
+use crate::cli::commands::ctl::{OrderArgs, done};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use batchctl::event::{Change, Operator};
+use batchctl::report::ExitStatus;
+use batchctl::run::SharedRuns;
+use batchctl::store::RunId;
+use batchctl::store::StoreError;
+use batchctl::store::database::{Ordered, RunStanding, WorkerStanding};
+use batchctl::task::Outcome;
+use batchctl::text::{grouped, plural, printable};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The most columns of a name of a machine.
+const LONGEST: usize = 60;
+
+/// Carries an order out.
+pub(crate) fn order(
+    order: &OrderArgs,
+    id: &RunId,
+    database: &SharedRuns,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let change = match order {
+        OrderArgs::Status { json } => return status(id, *json, database),
+        OrderArgs::Pause => Change::Paused,
+        OrderArgs::Resume => Change::Resumed,
+        OrderArgs::Rate { limit } => Change::Rate(limit.0),
+        OrderArgs::Concurrency { most } => Change::Concurrency(*most),
+        OrderArgs::Drain => Change::Drained,
+    };
+    let process = Operator::Process(std::process::id()).to_string();
+    let by = context.identity();
+    let by = by.map_or(process.clone(), |by| format!("{process} of {}@{}", by.user, by.host));
+    let text = match database.order(id, change, &by)? {
+        Ordered::Changed => done(order),
+        Ordered::AsBefore => "nothing changed, it was like that before".into(),
+        Ordered::Stopping => {
+            let error = format!("run {id} is coming to its end, nothing is changed any more");
+            let hint = format!("`batchctl resume {id}` goes on with it");
+            return Err(CommandError::new(ExitStatus::Busy, error).with_hint(hint));
+        }
+        Ordered::Finished => {
+            let error = format!("run {id} is not running: it is finished");
+            let hint = format!("`batchctl report {id}` shows its outcomes");
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
+    };
+    stream::print(&format!("run {id}: {text}\n"))?;
+    Ok(ExitStatus::Ok)
+}
+
+fn status(id: &RunId, json: bool, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
+    let run = database.standings(Some(id))?.pop();
+    let run = run.ok_or_else(|| StoreError::NoSuchRun { wanted: id.to_string() })?;
+    if json {
+        let text = serde_json::to_string_pretty(&as_json(&run)).expect("a value is JSON");
+        stream::print_json(&(text + "\n"))?;
+    } else {
+        stream::print(&as_text(&run))?;
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns the state of a run in a word.
+fn state(run: &RunStanding) -> String {
+    let is_open = run.outcomes.selected() < run.record.selected;
+    match &run.stopping {
+        _ if !is_open => "finished".into(),
+        Some(reason) => format!("stopped: {}", printable(&reason.replace('_', " "), LONGEST)),
+        None if run.paused => "paused".into(),
+        None if run.is_running() => "sending".into(),
+        None => "waiting for workers".into(),
+    }
+}
+
+fn concurrency(run: &RunStanding) -> u64 {
+    let own = run.record.run.settings.concurrency.get() as u64;
+    run.concurrency.map_or(own, u64::from)
+}
+
+fn as_text(run: &RunStanding) -> String {
+    let (settled, all) = (grouped(run.outcomes.selected()), grouped(run.record.selected));
+    let failed = grouped(run.outcomes[Outcome::Failed]);
+    let mut text = format!("run       {} ({})\n", run.record.run.id, state(run));
+    let _ = write!(text, "standing  {settled} of {all} settled, {failed} failed");
+    if run.takeovers > 0 {
+        let chunks = plural(run.takeovers, "chunk", "chunks");
+        let _ = write!(text, ", {chunks} taken over ({} in doubt)", grouped(run.in_doubt));
+    }
+    let rate = match &*run.rate {
+        "none" => "no rate".into(),
+        rate => printable(rate, LONGEST),
+    };
+    let _ =
+        writeln!(text, "\nlimits    {rate} over all workers, {} at a time each", concurrency(run));
+    for worker in &run.workers {
+        let _ = writeln!(text, "worker {:<2} {}", worker.no, worker_text(worker));
+    }
+    text
+}
+
+fn worker_text(worker: &WorkerStanding) -> String {
+    let host = printable(&worker.host, LONGEST);
+    let calls = plural(worker.calls, "call", "calls");
+    let mut text = format!("{host}, process {}, since {}, {calls}", worker.process, worker.since);
+    let seen = worker.seen.as_secs_f64();
+    match worker.gone {
+        Some(at) => {
+            let _ = write!(text, ", left at {at}");
+        }
+        None if worker.is_alive() => {
+            let _ = write!(text, ", {} in flight, seen {seen:.1} s ago", worker.in_flight);
+        }
+        None => {
+            let _ = write!(text, ", lost: seen {seen:.0} s ago");
+        }
+    }
+    text
+}
+
+fn as_json(run: &RunStanding) -> Value {
+    let worker = |worker: &WorkerStanding| {
+        json!({
+            "no": worker.no,
+            "host": worker.host,
+            "process": worker.process,
+            "version": worker.version,
+            "since": worker.since.to_string(),
+            "left_at": worker.gone.map(|at| at.to_string()),
+            "calls": worker.calls,
+            "in_flight": worker.in_flight,
+            "seen_seconds_ago": worker.seen.as_secs_f64(),
+            "alive": worker.is_alive(),
+        })
+    };
+    let settled =
+        Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
+    json!({
+        "run": run.record.run.id.as_str(),
+        "state": state(run),
+        "selected": run.record.selected,
+        "settled": serde_json::Map::from_iter(settled),
+        "rate_limit": run.rate,
+        "concurrency": concurrency(run),
+        "paused": run.paused,
+        "stopping": run.stopping,
+        "takeovers": run.takeovers,
+        "in_doubt": run.in_doubt,
+        "workers": run.workers.iter().map(worker).collect::<Vec<_>>(),
+    })
+}

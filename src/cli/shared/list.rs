@@ -1,0 +1,69 @@
+//! `runs list` and `runs remove` for a database: nothing is copied.
+
+use crate::cli::commands::runs::{ListedRun, RemoveArgs, RunsListArgs, StateChoice, print_list};
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use batchctl::report::ExitStatus;
+use batchctl::run::SharedRuns;
+use batchctl::store::database::RunStanding;
+use std::fmt::Write;
+
+pub(crate) fn list(args: &RunsListArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
+    let mut listed: Vec<ListedRun> = database.standings(None)?.into_iter().map(listed).collect();
+    listed.reverse();
+    if let Some(job) = &args.job {
+        listed.retain(|run| run.record.run.job.as_ref() == Some(job));
+    }
+    print_list(listed, args)
+}
+
+fn listed(run: RunStanding) -> ListedRun {
+    let state = state(&run);
+    let (id, record, outcomes) = (run.record.run.id.clone(), run.record, run.outcomes);
+    ListedRun { id, state, record, outcomes }
+}
+
+fn state(run: &RunStanding) -> StateChoice {
+    let is_open = run.outcomes.selected() < run.record.selected;
+    let have_left = run.workers.iter().all(|worker| worker.gone.is_some());
+    match run.workers.as_slice() {
+        _ if !is_open => StateChoice::Finished,
+        [] => StateChoice::Planned,
+        _ if run.is_running() => StateChoice::Running,
+        _ if have_left || run.stopping.is_some() => StateChoice::Interrupted,
+        _ => StateChoice::Killed,
+    }
+}
+
+pub(crate) fn remove(args: &RemoveArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
+    let mut named = Vec::new();
+    // All of them first: a wrong name must not leave half of the work done.
+    for name in &args.runs {
+        let id = database.find(name, None)?;
+        for run in database.standings(Some(&id))? {
+            match state(&run) {
+                StateChoice::Running => {
+                    return Err(CommandError::new(
+                        ExitStatus::Busy,
+                        format!("run {id} is in use by its workers"),
+                    ));
+                }
+                StateChoice::Interrupted | StateChoice::Killed | StateChoice::Planned
+                    if !args.unfinished =>
+                {
+                    let error = format!("run {id} can be resumed");
+                    return Err(CommandError::usage(error)
+                        .with_hint("`--unfinished` removes it all the same"));
+                }
+                _ => named.push(id.clone()),
+            }
+        }
+    }
+    let mut text = String::new();
+    for id in &named {
+        database.remove(id)?;
+        let _ = writeln!(text, "removed {id}");
+    }
+    stream::print(&text)?;
+    Ok(ExitStatus::Ok)
+}

@@ -1,0 +1,96 @@
+//! Keeps a planned run in a database, and leaves it to workers if that is wanted.
+
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use crate::cli::process::runtime::runtime;
+use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::scene::Scene;
+use crate::cli::run::source::OpenedSource;
+use batchctl::report::ExitStatus;
+use batchctl::run::{Planned, SharedRun, TakenUp};
+use batchctl::settings::RunSettings;
+use batchctl::store::database::{SHORT_TRIP, StoredTerms};
+use batchctl::text::span;
+use rustix::system::uname;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Refuses what the workers of a database do not keep together.
+pub(crate) fn check(settings: &RunSettings, has_job: bool) -> Result<(), CommandError> {
+    let refused = [
+        (settings.skip_unchanged, "--skip-unchanged"),
+        (settings.wait.is_some(), "--wait"),
+        (settings.drill.is_some(), "--drill"),
+        (settings.own_rate().is_auto(), "--rate auto"),
+        (settings.rate_group.is_some(), "--rate-group"),
+        (settings.canary.is_some(), "--canary"),
+        (settings.waves.is_some(), "--waves"),
+        (settings.shard.is_some(), "--shard"),
+        (has_job, "--job"),
+    ];
+    match refused.into_iter().find(|(is_wanted, _)| *is_wanted) {
+        None => Ok(()),
+        Some((_, flag)) => {
+            let error =
+                format!("`{flag}` is for runs in a directory, and `--store` names a database");
+            Err(CommandError::usage(error).with_hint(format!("leave out `{flag}` or `--store`")))
+        }
+    }
+}
+
+/// Keeps a planned run in the database, if one is named.
+pub(crate) fn shared(
+    mut planned: Planned,
+    if_not_started: IfNotStarted,
+    scene: &Scene<'_>,
+) -> Planned {
+    let Some(database) = scene.context.store.database() else { return planned };
+    let flags = scene.flags.shared;
+    let taken_up = match if_not_started {
+        IfNotStarted::Discard => TakenUp::Anew,
+        _ if flags.joins.is_some() => TakenUp::Joined,
+        IfNotStarted::Keep | IfNotStarted::KeepPlan => TakenUp::Again,
+    };
+    let least = 2 * planned.settings().timeout;
+    let terms = StoredTerms {
+        lease: flags.plan.map_or(Duration::ZERO, |plan| plan.lease).max(least),
+        trip: flags.plan.map_or(SHORT_TRIP, |plan| plan.store_rtt),
+    };
+    let stderr = scene.context.stderr;
+    planned.share(SharedRun {
+        address: database.address().clone(),
+        terms,
+        patience: flags.store.store_timeout,
+        host: uname().nodename().to_string_lossy().into_owned(),
+        taken_up,
+        on_uncertain: Arc::new(move |own, most| {
+            let text = format!(
+                "the way to the database and back takes {}, and the rate of this run allows {}: \
+                 this worker sends nothing; plan the run with a longer `--store-rtt`",
+                span(own),
+                span(most)
+            );
+            stderr.say("warning", &text);
+        }),
+    });
+    planned
+}
+
+/// Stores the plan in the database, and leaves the calls to workers.
+pub(crate) fn detach(
+    opened: OpenedSource<'_>,
+    scene: &Scene<'_>,
+) -> Result<ExitStatus, CommandError> {
+    let terms = opened.terms(scene);
+    let planned = shared(opened.plan(scene)?, terms.if_not_started, scene);
+    let pending = PendingPlan::new(planned, terms.if_not_started);
+    if let ControlFlow::Break(status) = terms.decide(pending.planned(), scene, false)? {
+        pending.discard()?;
+        return Ok(status);
+    }
+    let id = pending.planned().id().clone();
+    runtime()?.block_on(pending.begin().store())?;
+    stream::print(&format!("{id}\n"))?;
+    Ok(ExitStatus::Ok)
+}

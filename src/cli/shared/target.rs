@@ -1,0 +1,46 @@
+//! A run of a database goes where this worker is configured to go, or nowhere.
+//!
+//! Whoever can write the database must not be able to have a token sent elsewhere.
+
+use crate::cli::Context;
+use crate::cli::connect::destination;
+use crate::cli::flags::connection::DestinationArgs;
+use crate::cli::output::error::CommandError;
+use batchctl::store::RunRecord;
+use batchctl::text::printable;
+
+/// The most columns of an endpoint in a message.
+const LONGEST: usize = 200;
+
+/// Refuses a run of a database whose endpoint or project is not the one that is configured here.
+pub(crate) fn check(
+    place: &DestinationArgs,
+    record: &RunRecord,
+    context: &Context,
+) -> Result<(), CommandError> {
+    // The embedded sandbox gets no credentials.
+    if context.store.database().is_none() || record.run.settings.sandbox {
+        return Ok(());
+    }
+    let endpoint = destination::endpoint(place, context)?.to_string();
+    if endpoint != record.run.endpoint {
+        return Err(other("endpoint", &endpoint, &record.run.endpoint));
+    }
+    let Some(project) = &place.project_id else {
+        return Err(CommandError::usage("the project is missing")
+            .with_hint("each worker names it itself, with `--project-id ID`"));
+    };
+    if project.to_string() != record.run.project_id {
+        return Err(other("project", &project.to_string(), &record.run.project_id));
+    }
+    Ok(())
+}
+
+fn other(what: &str, here: &str, there: &str) -> CommandError {
+    let error = format!(
+        "the {what} of the run is `{}`, and this worker is configured for `{}`; nothing was sent",
+        printable(there, LONGEST),
+        printable(here, LONGEST)
+    );
+    CommandError::usage(error).with_hint("a worker goes only where its own configuration says")
+}

@@ -1,0 +1,90 @@
+//! How long a worker may trust its leases, by its own clock.
+//!
+//! The database renews a lease between the request and the answer. A worker counts from the request:
+//! so by its own clock a lease ends no later than the database ends it, whatever the network does.
+//! Nothing leaves in the last fifth, so that a call that has left is not soon another worker's, too.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::{Duration, Instant};
+
+/// The share of a lease after which nothing leaves.
+const TRUSTED: f64 = 0.8;
+
+/// What a lease allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseState {
+    /// Calls may leave.
+    Firm,
+    /// Nothing leaves until it is renewed; at this time calls on the wire are given up.
+    Ending(Instant),
+    /// It is over, or was never held.
+    Over,
+}
+
+/// The leases of a worker, each by its name.
+#[derive(Debug)]
+pub struct LeaseClock<K> {
+    span: Duration,
+    renewed: HashMap<K, Instant>,
+}
+
+impl<K: Copy + Eq + Hash> LeaseClock<K> {
+    /// Returns a clock for leases that last so long.
+    pub fn new(span: Duration) -> Self {
+        Self { span, renewed: HashMap::new() }
+    }
+
+    /// Notes that a lease was given or renewed by a request that was sent then.
+    pub fn renew(&mut self, lease: K, asked: Instant) {
+        let renewed = self.renewed.entry(lease).or_insert(asked);
+        // Answers may overtake each other.
+        *renewed = asked.max(*renewed);
+    }
+
+    /// Forgets a lease that was lost or given back.
+    pub fn forget(&mut self, lease: K) {
+        self.renewed.remove(&lease);
+    }
+
+    /// Returns what a lease allows now.
+    pub fn state(&self, lease: K, now: Instant) -> LeaseState {
+        let Some(&renewed) = self.renewed.get(&lease) else { return LeaseState::Over };
+        let age = now.saturating_duration_since(renewed);
+        if age < self.span.mul_f64(TRUSTED) {
+            LeaseState::Firm
+        } else if age < self.span {
+            LeaseState::Ending(renewed + self.span)
+        } else {
+            LeaseState::Over
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_lease_counts_from_the_request_and_is_trusted_for_four_fifths() {
+        let start = origin();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut leases = LeaseClock::new(Duration::from_secs(10));
+        assert_eq!(leases.state(1, start), LeaseState::Over);
+        leases.renew(1, at(0));
+        assert_eq!(leases.state(1, at(7)), LeaseState::Firm);
+        assert_eq!(leases.state(1, at(8)), LeaseState::Ending(at(10)));
+        assert_eq!(leases.state(1, at(10)), LeaseState::Over);
+        leases.renew(1, at(9));
+        leases.renew(1, at(3));
+        assert_eq!(leases.state(1, at(16)), LeaseState::Firm, "an earlier answer came late");
+        assert_eq!(leases.state(2, at(9)), LeaseState::Over);
+        leases.forget(1);
+        assert_eq!(leases.state(1, at(9)), LeaseState::Over);
+    }
+}

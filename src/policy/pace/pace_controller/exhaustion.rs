@@ -1,0 +1,76 @@
+//! A service that accepts nothing: single calls ask for its next window, and the way back.
+
+use super::PaceController;
+use super::phase::{Phase, TOO_FAR};
+use crate::policy::pace::call_history::{after, seconds};
+use std::time::Instant;
+
+/// How long it is until the first single call at least and at most, and how that grows.
+const SHORTEST_PROBE: f64 = 0.02;
+const FIRST_PROBE: f64 = 0.05;
+pub(super) const PROBES_GROW: f64 = 1.25;
+/// An exhaustion that lasted so long is the end of a window: what slides accepts again at once.
+const WINDOW_CLOSED: f64 = 0.1;
+/// An exhaustion that lasted longer is measured by what was accepted since the one before.
+const WHOLE_CYCLE: f64 = 1.0;
+/// How long a window of a second seems to be from one single call to the next.
+const WINDOW_FROM: f64 = 0.8;
+const WINDOW_TO: f64 = 1.15;
+/// A run that is throttled and served again within so many seconds has met a shorter window.
+const SHORT_WINDOW: f64 = 0.25;
+/// How long an exhaustion lasts, in seconds, that leaves a limit that was known as it is.
+const BRIEF: f64 = 0.5;
+
+impl PaceController {
+    /// Asks now and then whether a service that accepts nothing does so again.
+    pub(super) fn exhaust(&mut self, now: Instant) {
+        let interval =
+            (4.0 / self.rate).clamp(SHORTEST_PROBE, FIRST_PROBE).max(1.0 / self.rate.max(0.1));
+        let phase = Phase::Exhausted { since: now, interval, next: after(now, interval) };
+        self.enter(phase, 1.0 / interval, now);
+    }
+
+    /// A call was accepted again: the limit is what was accepted from one such moment to the next,
+    /// which is a whole number of windows, however long a window is.
+    pub(super) fn resume(&mut self, since: Instant, sent: Instant, now: Instant) {
+        let lasted = seconds(since, now);
+        let total = self.history.accepted_until(now);
+        let earlier = self.resumed.replace((now, total));
+        let cycle = earlier.map(|(at, accepted)| (seconds(at, now), total - accepted));
+        let last = self.history.last_throttled().unwrap_or(since);
+        let passed = seconds(self.begun, sent);
+        let found = match cycle.filter(|_| lasted > WHOLE_CYCLE) {
+            Some((span, accepted)) => accepted / span,
+            // From one beginning of a window to the next: all that one takes.
+            None if cycle.is_some_and(|(span, _)| (WINDOW_FROM..WINDOW_TO).contains(&span)) => {
+                cycle.map_or(0.0, |(_, accepted)| accepted)
+            }
+            None if lasted > WHOLE_CYCLE => total / seconds(self.begun, now),
+            // A run that has just begun does not know when the window did. Windows that end so
+            // soon are short ones, mostly; others last for a second.
+            None if passed < SHORT_WINDOW => self.history.accepted_per_second(1.0, sent),
+            None => {
+                // All that the window of a second may have taken that ended between the last two calls.
+                let span = 1.0 + seconds(last, sent);
+                self.history.accepted_per_second(span, sent) * span.min(passed)
+            }
+        };
+        let known = self.limit.filter(|_| self.is_exact && lasted < BRIEF);
+        let found = found.min(known.unwrap_or(found)).min(self.throttled_at);
+        self.confirmed = if known.is_some() { self.confirmed } else { 0 };
+        self.windows.closed(lasted, lasted >= WINDOW_CLOSED);
+        // What slides still counts what was sent when the pace was too high.
+        let is_sliding = lasted < WINDOW_CLOSED && self.throttled_at > TOO_FAR * found;
+        // Of a first window that was a short one only the end was seen.
+        let is_measured = earlier.is_some() || known.is_some() || lasted >= WINDOW_CLOSED;
+        if is_sliding {
+            self.hint = 0.0;
+            return self.drain(0.995 * self.met.max(found), now, now);
+        }
+        self.rest(0.995 * found.max(self.bounds.least), now, now);
+        self.is_exact = is_measured;
+        if let Phase::Resting(rest) = &mut self.phase {
+            rest.may_slide = self.throttled_at > TOO_FAR * found;
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Listening: nothing is sent until the calls on the wire show what throttled one of them.
+
+use super::PaceController;
+use super::phase::{Asking, ENOUGH_ON_THE_WIRE, Listening, Met, Phase, SHORT, TOO_FAR};
+use crate::policy::pace::call_history::{after, before};
+use crate::policy::pace::limit_trial::{Trial, TrialKind};
+use std::time::Instant;
+
+/// How long answers are waited for at least and at most, in seconds.
+const SHORTEST_LISTENING: f64 = 0.01;
+const LONGEST_LISTENING: f64 = 0.3;
+/// The share of accepted calls up to which nothing is accepted.
+const NOTHING: f64 = 0.1;
+/// The share of accepted ones from which on a single throttled call says little about the pace.
+const MOST: f64 = 0.85;
+/// Which share is believed of what a search was accepted in its last second, where little else is
+/// known: it doubled meanwhile, and a second may hold the calls of two windows.
+const SHARE_OF_SECOND: f64 = 0.85;
+/// How many seconds between two throttled calls show a limit.
+const WORTH_A_MEASURE: f64 = 0.3;
+/// How long a window of a second seems to be that ends with calls on the wire.
+const WINDOW_FROM: f64 = 0.8;
+const WINDOW_TO: f64 = 1.15;
+/// How long after the end of a window the next one is used.
+const AFTER_WINDOW: f64 = 0.005;
+
+impl PaceController {
+    /// Sends nothing until the answers to the calls on the wire show what throttled one of them:
+    /// each call more that finds a window at its end would be throttled, too.
+    pub(super) fn listen(&mut self, met: Met, sent: Instant, now: Instant) {
+        self.throttled_at = self.pace_without_question();
+        let accepted = self.history.accepted_per_second(1.0, sent).min(self.rate);
+        self.met = accepted;
+        let lasts =
+            (3.0 * self.history.answers_within()).clamp(SHORTEST_LISTENING, LONGEST_LISTENING);
+        let listening = Listening { since: sent, until: after(now, lasts), accepted, met };
+        self.enter(Phase::Listening(listening), 0.0, now);
+    }
+
+    /// Returns what a bucket accepts that was found empty: a share of the pace. A single throttled
+    /// call does not show what the pace was, which may have grown just then.
+    fn overshot(&self, since: Instant, accepted: f64, share: f64) -> f64 {
+        if self.windows.are_met() {
+            return accepted;
+        }
+        let latest = self.history.sent_between(before(since, SHORT), since) / SHORT;
+        let pace = if share > MOST { latest } else { self.throttled_at };
+        pace.min(self.throttled_at) * share
+    }
+
+    /// Lowers a limit that is roughly known to what was accepted between two throttled calls.
+    fn lower_to_cycle(&mut self, since: Instant, is_single: bool, now: Instant) {
+        let (cycle, before_cycle) = (self.cycle, self.accepted_before_cycle);
+        let (accepted, span) = self.in_cycle(since);
+        let known = self.known_limit();
+        let found = match span {
+            WINDOW_FROM..WINDOW_TO if self.windows.are_met() => accepted,
+            SHORT.. if accepted >= 3.0 => accepted / span,
+            _ => 0.9 * known,
+        };
+        let is_measured = span >= WORTH_A_MEASURE;
+        let least = match (is_measured, is_single) {
+            (true, _) => 0.4,
+            (false, true) => 0.93,
+            (false, false) => 0.8,
+        };
+        self.rest(found.clamp(least * known, 0.99 * known), since, now);
+        if !is_measured {
+            // The next throttled call measures the rest of the cycle, too.
+            (self.cycle, self.accepted_before_cycle) = (cycle, before_cycle);
+            self.is_exact = false;
+        }
+    }
+
+    /// Waits for the next window, because the service takes no more in this one.
+    pub(super) fn wait_for_window(
+        &mut self,
+        limit: f64,
+        asking: Asking,
+        sent: Instant,
+        now: Instant,
+    ) {
+        self.know(limit, sent, now);
+        (self.is_exact, self.confirmed) = (true, self.confirmed.max(1));
+        let until = after(asking.begun, 1.0 + AFTER_WINDOW).max(now);
+        let listening = Listening { since: sent, until, accepted: limit, met: Met::Window };
+        self.enter(Phase::Listening(listening), 0.0, now);
+    }
+
+    /// Goes on as soon as no call is on the wire any more.
+    pub(super) fn hear(&mut self, listening: Listening, now: Instant) {
+        if self.history.on_the_wire() == 0 && listening.met != Met::Window {
+            self.end_listening(listening, now);
+        }
+    }
+
+    pub(super) fn end_listening(&mut self, listening: Listening, now: Instant) {
+        let Listening { since, accepted, met, .. } = listening;
+        if self.at_a_time.search(&self.history, now) {
+            return self.forget_limit(now);
+        }
+        let calls = self.history.sent_between(since, self.cut_at);
+        let served = calls - self.history.throttled_between(since, self.cut_at);
+        let raised = self.raised_at;
+        if met != Met::Window {
+            self.confirmed = 0;
+        }
+        let rate = self.throttled_at;
+        if met != Met::Window && calls >= ENOUGH_ON_THE_WIRE && served <= NOTHING * calls {
+            self.rate = rate;
+            return self.exhaust(now);
+        }
+        match met {
+            Met::Window => self.rest(self.known_limit(), since, now),
+            Met::AtCeiling => {
+                self.rate = rate;
+                let trial =
+                    Trial { begun: now, after: since, from: rate, kind: TrialKind::Measurement };
+                self.enter(Phase::Trying(trial), rate, now);
+                self.judge(trial, now);
+            }
+            Met::Growing => {
+                let found = self.overshot(since, accepted, served / calls.max(1.0));
+                // Too few calls do not tell a window from a bucket, and a second that ends with the
+                // doubling may hold the calls of two windows.
+                let is_first = self.limit.is_none() && calls < ENOUGH_ON_THE_WIRE;
+                let is_near = self.limit.is_some_and(|limit| found < TOO_FAR * limit);
+                let part = if is_first { SHARE_OF_SECOND } else { 0.99 };
+                self.drain((part * accepted).max(0.99 * found), since, now);
+                self.is_exact = is_near && calls >= ENOUGH_ON_THE_WIRE;
+            }
+            Met::AtRest => {
+                self.rate = rate;
+                self.lower_to_cycle(since, served >= calls, now);
+            }
+        }
+        self.raised_at = raised;
+    }
+}

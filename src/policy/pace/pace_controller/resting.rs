@@ -1,0 +1,112 @@
+//! Rests at a limit: how long they last, and what calls show that are throttled meanwhile.
+
+use super::PaceController;
+use super::phase::{Growth, LONGEST_REST, Met, Phase, RESTING, Rest};
+use crate::policy::pace::call_history::{after, seconds};
+use crate::policy::pace::limit_trial::TrialKind;
+use std::time::{Duration, Instant};
+
+/// How long a rest lasts at least, in seconds.
+const SHORTEST_REST: f64 = 0.6;
+/// How many windows go by at most before the next is looked at, where it is known when that begins.
+const WINDOWS_OF_REST: f64 = 2.0;
+/// The share of throttled calls that looking above the limit may cost: a rest pays for it.
+const COST_OF_LOOKING: f64 = 0.012;
+const COST_OF_SEARCHING: f64 = 0.008;
+/// How long the pace keeps to the window of the last second after it had grown too far.
+const DRAIN: Duration = Duration::from_millis(1_300);
+/// Calls that were on the wire when a rest began say nothing about it: those of so many seconds.
+const STRAYS: f64 = 0.03;
+/// How many seconds after single calls were accepted again more are throttled by what slides.
+const SLIDES_WITHIN: f64 = 0.5;
+/// How many calls between two throttled ones show the limit.
+const CALLS_AT_REST: f64 = 8.0;
+/// How often the pace is lowered while it rests before the limit is measured anew.
+const RESTS_LOWERED: u32 = 3;
+
+impl PaceController {
+    pub(super) fn rest(&mut self, limit: f64, sent: Instant, now: Instant) {
+        let is_look = matches!(self.phase, Phase::Growing(Growth { is_rough: false, .. }));
+        let cost = if is_look { self.cost } else { 0 };
+        (self.is_exact, self.hint, self.is_disturbed) = (true, 0.0, false);
+        self.know(limit, sent, now);
+        self.cost = cost;
+        let until = after(now, SHORTEST_REST);
+        let rest = Rest { since: now, until, lowered: 0, may_slide: false };
+        self.enter(Phase::Resting(rest), RESTING * limit, now);
+        self.pay();
+    }
+
+    /// Lets a rest last until the calls that the look before it cost are a small share. The next look
+    /// at a window begins when one does, a whole number of seconds after the end of another.
+    pub(super) fn pay(&mut self) {
+        let share = if self.is_search() { COST_OF_SEARCHING } else { COST_OF_LOOKING };
+        let pays = f64::from(self.cost) / (share * self.known_limit());
+        let windows = self.windows;
+        let last = self.history.last_throttled().filter(|_| windows.are_met());
+        let Phase::Resting(rest) = &mut self.phase else { return };
+        if rest.lowered > 0 || !self.is_exact {
+            return;
+        }
+        rest.until = match last {
+            Some(last) => {
+                let most = if windows.are_regular() { WINDOWS_OF_REST } else { LONGEST_REST };
+                let look = windows.look_after(last, pays.round().clamp(1.0, most));
+                if look > rest.since { look } else { after(rest.since, 1.0) }
+            }
+            None => rest.until.max(after(rest.since, pays.min(LONGEST_REST))),
+        };
+    }
+
+    /// Follows a pace that had grown too far: the service may remember what was sent in the last
+    /// second, so the pacer counts that, too.
+    pub(super) fn drain(&mut self, limit: f64, sent: Instant, now: Instant) {
+        self.is_exact = false;
+        self.know(limit, sent, now);
+        let phase =
+            Phase::Resting(Rest { since: now, until: now + DRAIN, lowered: 0, may_slide: false });
+        self.enter(phase, limit, now);
+        (self.is_windowed, self.cut_at) = (true, self.cut_at.max(now));
+    }
+
+    pub(super) fn throttled_at_rest(&mut self, rest: Rest, sent: Instant, now: Instant) {
+        let Rest { since, lowered, .. } = rest;
+        if self.accepts_nothing(self.chance.share()) {
+            return self.exhaust(now);
+        }
+        if seconds(since, now) < STRAYS {
+            return self.mark(sent, now);
+        }
+        if rest.may_slide && seconds(since, now) < SLIDES_WITHIN {
+            // What slides still counts what was sent when the pace was too high.
+            self.drain(0.995 * self.met.max(self.known_limit()), sent, now);
+            self.is_exact = true;
+            return;
+        }
+        if !self.is_exact || rest.may_slide {
+            return self.listen(Met::AtRest, sent, now);
+        }
+        if self.windows.are_met() && !self.accepts_nothing(0.0) {
+            // Each call that a window throttles at its end is one that it does not take.
+            let limit = self.known_limit() - 1.0;
+            self.limit = Some(limit.max(self.bounds.least));
+            return self.set_rate(RESTING * limit);
+        }
+        self.is_disturbed = true;
+        let (accepted, span) = self.in_cycle(sent);
+        if lowered == 0 {
+            self.mark(sent, now);
+        }
+        if lowered >= RESTS_LOWERED {
+            self.throttled_at = self.rate;
+            return self.try_at(self.rate, TrialKind::Measurement, sent, now);
+        }
+        let known = self.known_limit();
+        let is_measured = lowered > 0 && accepted >= CALLS_AT_REST;
+        let found = if is_measured { accepted / span } else { known };
+        let limit = found.clamp(0.9 * known, 0.99 * known);
+        self.limit = Some(limit);
+        let phase = Phase::Resting(Rest { lowered: lowered + 1, ..rest });
+        self.enter(phase, self.rate.min(limit), now);
+    }
+}

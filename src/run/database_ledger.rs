@@ -1,0 +1,115 @@
+//! The engine's view of a run in a database, which other workers carry out as well.
+
+use crate::clock::Instant;
+use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
+use crate::event::{AttemptSeq, Event};
+use crate::policy::LeaseState;
+use crate::run::ledger::claim;
+use crate::run::watchers::WatcherChannel;
+use crate::store::database::{ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::time::Duration;
+
+/// When the lease is looked at again that waits to be renewed.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// The part of one worker in a run.
+#[derive(Debug)]
+pub struct DatabaseLedger {
+    writer: DatabaseWriter,
+    watcher_channel: Option<WatcherChannel>,
+}
+
+impl DatabaseLedger {
+    /// Takes the writer of a worker.
+    pub fn new(writer: DatabaseWriter) -> Self {
+        Self { writer, watcher_channel: None }
+    }
+
+    /// Shows what is recorded to watchers.
+    pub(crate) fn shown_to(self, watcher_channel: WatcherChannel) -> Self {
+        Self { watcher_channel: Some(watcher_channel), ..self }
+    }
+
+    /// Returns the writer.
+    pub(crate) fn writer(&self) -> &DatabaseWriter {
+        &self.writer
+    }
+
+    /// Gives back what this worker has not settled.
+    ///
+    /// # Errors
+    ///
+    /// The database is away for too long; then the leases end by themselves.
+    pub async fn close(self) -> Result<(), DatabaseError> {
+        self.writer.close().await
+    }
+}
+
+impl Ledger for DatabaseLedger {
+    fn claim(&mut self, _: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
+        let claimed = self.writer.claim();
+        async move {
+            Ok(match claimed.await.map_err(ledger_error)? {
+                ClaimedTasks::Tasks(chunk, tasks) => {
+                    let chunk = chunk_ref(chunk);
+                    let of_chunk = |task| Claim { chunk, ..claim(task) };
+                    Claimed::Tasks(tasks.into_iter().map(of_chunk).collect())
+                }
+                ClaimedTasks::NotYet => Claimed::NotYet,
+                ClaimedTasks::Done => Claimed::Done,
+            })
+        }
+        .boxed()
+    }
+
+    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
+        let flushed = self.writer.commit(events);
+        let watcher_channel = self.watcher_channel.clone();
+        async move {
+            let Flushed { events, lost } = flushed.await.map_err(ledger_error)?;
+            if let Some(channel) = watcher_channel {
+                channel.show(events);
+            }
+            Ok(Kept { lost: lost.into_iter().map(chunk_ref).collect() })
+        }
+        .boxed()
+    }
+
+    fn may_leave(&mut self, _: AttemptSeq) -> bool {
+        // Another machine cannot read a watermark: whatever was begun counts as possibly sent.
+        true
+    }
+
+    fn may_send(&mut self, chunk: ChunkRef, now: Instant) -> Leave {
+        if !self.writer.may_fail() {
+            return Leave::NotBefore(now + LOOK_AGAIN);
+        }
+        match self.writer.lease((chunk.no, chunk.epoch), now.into()) {
+            LeaseState::Firm => Leave::Now,
+            LeaseState::Ending(_) => Leave::NotBefore(now + LOOK_AGAIN),
+            LeaseState::Over => Leave::Lost,
+        }
+    }
+
+    fn note_failure(&mut self) {
+        self.writer.note_failure();
+    }
+
+    fn note_dropped(&mut self, chunk: ChunkRef) {
+        // Otherwise this worker would keep it, and nobody would carry out what is left of it.
+        self.writer.give_up((chunk.no, chunk.epoch));
+    }
+}
+
+fn chunk_ref((no, epoch): ChunkKey) -> ChunkRef {
+    ChunkRef { no, epoch }
+}
+
+fn ledger_error(error: DatabaseError) -> LedgerError {
+    LedgerError(Box::new(error))
+}
+
+#[cfg(test)]
+#[path = "database_ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Several engines carry out one run through a real database.
+
+use super::*;
+use crate::api::TaskApi;
+use crate::clock::{Clock, Timestamp};
+use crate::engine::{EngineSettings, Numbering, StartingPoint, run};
+use crate::event::RunStats;
+use crate::journal::{PlanChunkWriter, PlannedTask, Text};
+use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
+use crate::store::database::tests::server::Server;
+use crate::store::database::{
+    DatabaseRuns, NewChunk, NewDatabaseRun, SHORT_TRIP, WorkTerms, chunk_size,
+};
+use crate::task::{Command, Task};
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+
+/// A service that counts the calls of each task.
+#[derive(Default)]
+struct Counting {
+    calls: Mutex<BTreeMap<u32, u32>>,
+}
+
+impl TaskApi for Counting {
+    async fn call(&self, task: Arc<Task>) -> Answer {
+        *self.calls.lock().unwrap().entry(task.ordinal.0).or_default() += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let counts = ActionResult {
+            total: Some(1),
+            failed: Some(0),
+            succeeded: Some(1),
+            ..Default::default()
+        };
+        let body = Body::Result(counts);
+        let (request_id, retry_after, rate_hint) = (None, None, None);
+        Answer::Response(Response { status: 200, request_id, retry_after, rate_hint, body })
+    }
+}
+
+fn chunks(tasks: u32) -> Vec<NewChunk> {
+    let size = u32::try_from(chunk_size(u64::from(tasks))).unwrap();
+    let mut chunks = Vec::new();
+    let mut writer = PlanChunkWriter::default();
+    for ordinal in 0..tasks {
+        let id = format!("task-{ordinal:05}");
+        writer.push(&PlannedTask {
+            ordinal,
+            id: Text::Plain(&id),
+            command: Command::START,
+            source: 0,
+            line: u64::from(ordinal) + 1,
+            column: None,
+            others: None,
+            doubted: false,
+        });
+        if writer.tasks() == size || ordinal + 1 == tasks {
+            let (_, tasks, body) = writer.finish();
+            chunks.push(NewChunk { tasks, body });
+        }
+    }
+    chunks
+}
+
+fn settings(tasks: u32, worker: u32) -> EngineSettings {
+    EngineSettings {
+        concurrency: NonZeroUsize::new(4).unwrap(),
+        rate: None,
+        pace: PaceStart::below(None),
+        slots: None,
+        timeout: Duration::from_secs(60),
+        retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
+        ramp: None,
+        canary: None,
+        waves: None,
+        wave_pause: Duration::ZERO,
+        tolerated_failures: 0,
+        max_duration: None,
+        outage_timeout: Duration::from_secs(600),
+        throttle_timeout: Duration::from_secs(600),
+        drain_timeout: Duration::from_secs(30),
+        origin: StartingPoint {
+            selected: u64::from(tasks),
+            numbering: Numbering::Timed { worker },
+            ..StartingPoint::default()
+        },
+    }
+}
+
+struct Scene {
+    server: Server,
+    run: i64,
+    tasks: u32,
+    api: Counting,
+}
+
+impl Scene {
+    async fn with_tasks(tasks: u32, lease: Duration) -> Option<Self> {
+        let server = Server::start()?;
+        let mut runs = DatabaseRuns::create(server.database("runs").await).await.unwrap();
+        let new = NewDatabaseRun {
+            id: "20240705-120000-aaaa".parse().unwrap(),
+            job: None,
+            head: "{}".into(),
+            tasks: u64::from(tasks),
+            lease,
+            tolerated: 0,
+            rate: None,
+            ramp: Duration::ZERO,
+            trip: SHORT_TRIP,
+        };
+        let run = runs.plan(&new, chunks(tasks)).await.unwrap();
+        Some(Self { server, run, tasks, api: Counting::default() })
+    }
+
+    /// Works on the run until it is done.
+    async fn work(&self) -> RunStats {
+        let address = self.server.address("batch", "runs");
+        let mut runs = DatabaseRuns::open(address).await.unwrap();
+        let worker = runs.join(self.run, "batch-a", 1, "0.1.0").await.unwrap();
+        let clock = Clock::starting_at(ORIGIN);
+        let terms = WorkTerms { origin: ORIGIN, clock, patience: Duration::from_secs(20) };
+        let writer = runs.writer(worker, terms).unwrap();
+        let mut ledger = DatabaseLedger::new(writer);
+        let worker = ledger.writer().worker().no.unsigned_abs();
+        let settings = settings(self.tasks, worker);
+        let (_operator, control) = mpsc::unbounded_channel();
+        let stats = run(&self.api, &mut ledger, &settings, clock, control).await.unwrap();
+        ledger.close().await.unwrap();
+        stats
+    }
+
+    async fn number(&self, query: &str) -> i64 {
+        self.server.number("runs", query).await
+    }
+
+    /// Checks that every task was settled once, and returns how many calls were repeated.
+    async fn check(&self) -> u64 {
+        let tasks = i64::from(self.tasks);
+        assert_eq!(self.number("SELECT sum(settled)::bigint FROM batchctl.chunk").await, tasks);
+        let open = "SELECT count(*) FROM batchctl.chunk WHERE state < 2";
+        assert_eq!(self.number(open).await, 0);
+        let calls = self.api.calls.lock().unwrap();
+        assert_eq!(calls.len(), usize::try_from(self.tasks).unwrap(), "no task is lost");
+        calls.values().map(|&count| u64::from(count) - 1).sum()
+    }
+}
+
+#[tokio::test]
+async fn workers_share_a_run_and_call_every_task_once() {
+    let Some(scene) = Scene::with_tasks(400, Duration::from_secs(60)).await else { return };
+    let ended = futures::future::join_all((0..3).map(|_| scene.work())).await;
+    assert!(ended.iter().all(|stats| stats.stopped.is_none()), "{ended:?}");
+    assert_eq!(scene.check().await, 0);
+    let busy = "SELECT count(DISTINCT worker) FROM batchctl.segment";
+    assert_eq!(scene.number(busy).await, 3);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.worker WHERE gone IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn the_chunks_of_a_worker_that_is_killed_are_taken_over() {
+    let Some(scene) = Scene::with_tasks(400, Duration::from_secs(1)).await else { return };
+    let killed = async {
+        let work = std::pin::pin!(scene.work());
+        // It has some of its calls on the wire, wherever it is.
+        let _ = tokio::time::timeout(Duration::from_millis(200), work).await;
+    };
+    tokio::join!(killed, scene.work(), scene.work());
+    let repeated = scene.check().await;
+    let in_doubt = scene.number("SELECT sum(in_doubt)::bigint FROM batchctl.takeover").await;
+    assert!(scene.number("SELECT count(*) FROM batchctl.takeover").await >= 1);
+    assert!(repeated <= u64::try_from(in_doubt).unwrap(), "{repeated} of {in_doubt} in doubt");
+}
+
+#[tokio::test]
+async fn nothing_leaves_while_the_database_is_away_and_nothing_is_repeated() {
+    let Some(scene) = Scene::with_tasks(2_000, Duration::from_secs(60)).await else { return };
+    let crash = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.server.crash();
+        scene.server.begin();
+    };
+    tokio::join!(crash, scene.work(), scene.work());
+    assert_eq!(scene.check().await, 0);
+}

@@ -1,0 +1,220 @@
+//! The runs of a database, as commands read them: each is copied into a file first.
+//!
+//! The copies are in a directory of their own, which vanishes with this value. So reports, lists and
+//! retries have no line about databases.
+
+use crate::event::Change;
+use crate::store::database::{DatabaseAddress, DatabaseError, DatabaseRuns, Ordered, RunStanding};
+use crate::store::{RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// How often a database is asked again that does not answer, and when.
+const MOST_TRIES: u32 = 50;
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// The runs of a database.
+#[derive(Debug)]
+pub struct SharedRuns {
+    address: DatabaseAddress,
+    copies: TemporaryRuns,
+    connection: Mutex<Connection>,
+}
+
+/// The connection, on a runtime of its own.
+#[derive(Debug)]
+struct Connection {
+    runtime: Runtime,
+    runs: DatabaseRuns,
+    /// Runs that others are on, so that their copies count as running.
+    running: Vec<RunLock>,
+}
+
+impl SharedRuns {
+    /// Opens the runs of a database; their copies go below `state`.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be used, or no directory can be made.
+    pub fn open(address: DatabaseAddress, state: &Path) -> Result<Self, StoreError> {
+        Self::open_with(state, address, DatabaseRuns::open)
+    }
+
+    /// Opens the runs of a database that may have none yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SharedRuns::open`].
+    pub fn open_or_empty(address: DatabaseAddress, state: &Path) -> Result<Self, StoreError> {
+        Self::open_with(state, address, DatabaseRuns::open_or_empty)
+    }
+
+    fn open_with<F: Future<Output = Result<DatabaseRuns, DatabaseError>>>(
+        state: &Path,
+        address: DatabaseAddress,
+        open: impl FnOnce(DatabaseAddress) -> F,
+    ) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::File { path: state.into(), source };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runs = runtime.block_on(open(address.clone()))?;
+        let copies = TemporaryRuns::make(state)?;
+        let connection = Mutex::new(Connection { runtime, runs, running: Vec::new() });
+        Ok(Self { address, copies, connection })
+    }
+
+    /// Returns the address.
+    pub fn address(&self) -> &DatabaseAddress {
+        &self.address
+    }
+
+    /// Returns the directory of the copies, as a state directory.
+    pub fn state(&self) -> &Path {
+        self.copies.state()
+    }
+
+    /// Finds a run as [`RunDirectory::find`] does, and among those of a job if one is named.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or the database is away.
+    pub fn find(&self, wanted: &str, job: Option<&str>) -> Result<RunId, StoreError> {
+        let ids = self.with(async |connection| connection.runs.ids().await)?;
+        let ids =
+            ids.into_iter().filter(|(_, of)| job.is_none_or(|job| of.as_deref() == Some(job)));
+        find_among(ids.map(|(id, _)| id).collect(), wanted)
+    }
+
+    /// Returns all runs, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub fn list(&self) -> Result<Vec<RunId>, StoreError> {
+        let ids = self.with(async |connection| connection.runs.ids().await)?;
+        Ok(ids.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Returns the newest run with open tasks that nobody has stopped.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub fn next_to_work(&self) -> Result<Option<RunId>, StoreError> {
+        Ok(self.with(async |connection| connection.runs.next_to_work().await)?)
+    }
+
+    /// Copies a run, in place of an earlier copy, to be reported.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it is damaged, the database is away, or the copy cannot be written.
+    pub fn copy(&self, id: &RunId) -> Result<(), StoreError> {
+        let runs = RunDirectory::open(self.state())?;
+        let mut connection = self.lock();
+        connection.running.retain(|lock| lock.run() != id);
+        if connection.copy(id, &runs)? {
+            let lock = runs.lock(id, "workers of other processes")?;
+            connection.running.push(lock);
+        }
+        Ok(())
+    }
+
+    /// Copies a run, to be carried out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SharedRuns::copy`].
+    pub fn copy_to_work(&self, id: &RunId) -> Result<(), StoreError> {
+        let runs = RunDirectory::open(self.state())?;
+        let mut connection = self.lock();
+        connection.running.retain(|lock| lock.run() != id);
+        connection.copy(id, &runs).map(drop)
+    }
+
+    /// Returns where runs stand, the oldest first: all of them, or one.
+    ///
+    /// # Errors
+    ///
+    /// The database is away, or a description is damaged.
+    pub fn standings(&self, only: Option<&RunId>) -> Result<Vec<RunStanding>, StoreError> {
+        Ok(self.with(async |connection| connection.runs.standings(only).await)?)
+    }
+
+    /// Changes a run for all its workers.
+    ///
+    /// # Errors
+    ///
+    /// The database is away, or there is no such run.
+    pub fn order(&self, id: &RunId, change: Change, by: &str) -> Result<Ordered, StoreError> {
+        let run = self.standings(Some(id))?.pop();
+        let origin = run.ok_or_else(|| no_such_run(id))?.record.run.origin;
+        let no = self.number(id)?;
+        Ok(self.with(async |connection| connection.runs.order(no, origin, change, by).await)?)
+    }
+
+    /// Removes a run for good.
+    ///
+    /// # Errors
+    ///
+    /// A worker is on it, or the database is away.
+    pub fn remove(&self, id: &RunId) -> Result<(), StoreError> {
+        let no = self.number(id)?;
+        if self.with(async |connection| connection.runs.remove(no).await)? {
+            return Ok(());
+        }
+        Err(StoreError::Busy { run: id.clone(), holder: "its workers".into() })
+    }
+
+    fn number(&self, id: &RunId) -> Result<i64, StoreError> {
+        let found = self.with(async |connection| connection.runs.number_of(id).await)?;
+        found.ok_or_else(|| no_such_run(id))
+    }
+
+    /// Asks the database, and once more if it was away: it was there a moment ago.
+    fn with<T>(
+        &self,
+        mut ask: impl AsyncFnMut(&mut Asked<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let mut connection = self.lock();
+        let Connection { runtime, runs, .. } = &mut *connection;
+        let mut tries = 0;
+        loop {
+            match runtime.block_on(ask(&mut Asked { runs })) {
+                Err(error) if error.may_pass() && tries < MOST_TRIES => tries += 1,
+                answered => return answered,
+            }
+            std::thread::sleep(AGAIN_AFTER);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
+        // A connection that was broken by a panic is made anew.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a question is asked.
+struct Asked<'a> {
+    runs: &'a mut DatabaseRuns,
+}
+
+impl Connection {
+    fn copy(&mut self, id: &RunId, directory: &RunDirectory) -> Result<bool, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.runtime.block_on(self.runs.copy(id, directory)) {
+                Err(StoreError::Database(error)) if error.may_pass() && tries < MOST_TRIES => {
+                    tries += 1;
+                }
+                copied => return copied,
+            }
+            std::thread::sleep(AGAIN_AFTER);
+        }
+    }
+}
+
+fn no_such_run(id: &RunId) -> StoreError {
+    StoreError::NoSuchRun { wanted: id.to_string() }
+}

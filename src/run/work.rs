@@ -1,0 +1,280 @@
+//! Carries a run of a database out, beside other workers.
+//!
+//! The engine is the same; what differs is where tasks come from, whose slots it uses, and that
+//! operators speak to all workers through the database.
+
+use crate::api::TaskApi;
+use crate::engine;
+use crate::engine::{ChangeAnswer, Control, EngineSettings, Numbering, StartingPoint};
+use crate::event::{Change, Operator, RunStats, StopReason, Watch};
+use crate::policy::SharedSlots;
+use crate::run::carry_out::Ended;
+use crate::run::database_ledger::DatabaseLedger;
+use crate::run::error::RunError;
+use crate::run::plan::Planned;
+use crate::run::settings::engine_settings;
+use crate::run::shared_run::{SharedRun, TakenUp};
+use crate::run::watchers;
+use crate::settings::RunSettings;
+use crate::store::database::{
+    DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
+};
+use crate::store::{RunReader, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How often a worker that is done looks whether the others are.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Planned {
+    /// Keeps the run in a database, where other workers carry it out as well.
+    pub fn share(&mut self, shared: SharedRun) {
+        self.shared = Some(shared);
+    }
+
+    /// Stores the plan in its database, and leaves the run to workers.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored then.
+    ///
+    /// # Panics
+    ///
+    /// The run has no database.
+    pub async fn store(self) -> Result<(), StoreError> {
+        let shared = self.shared.as_ref().expect("it is shared");
+        let mut runs = DatabaseRuns::create(shared.address.clone()).await?;
+        runs.plan_from(&self.runs, &self.id, shared.terms).await.map(drop)
+    }
+
+    /// Carries out this worker's part of the run.
+    pub(crate) async fn carry_out_shared<A: TaskApi>(
+        self,
+        api: &A,
+        watchers: Vec<Box<dyn Watch>>,
+        control: mpsc::UnboundedReceiver<Control>,
+    ) -> Result<Ended, RunError> {
+        let shared = self.shared.clone().expect("it is shared");
+        let mut runs = DatabaseRuns::create(shared.address.clone()).await.map_err(store)?;
+        let no = self.number(&mut runs, &shared).await?;
+        let joined = runs.join(no, &shared.host, std::process::id(), env!("CARGO_PKG_VERSION"));
+        let worker = joined.await.map_err(store)?;
+        let reader = RunReader::open(&self.runs, &self.id)?;
+        let (record, settled) = (reader.record()?, reader.outcomes()?.selected());
+        drop(reader);
+        let mut settings = self.settings_of(worker, record.selected, settled);
+        settings.slots = slots(&shared, &self, worker)?;
+        if let Some(span) = self.settings.max_duration.into_iter().chain(self.time_left).min() {
+            settings.max_duration = Some(runs.time_left(no, span).await.map_err(store)?);
+        }
+        let orders = Orders {
+            runs: DatabaseRuns::at(shared.address.clone()).map_err(store)?,
+            run: no,
+            origin: record.run.origin,
+        };
+        let terms =
+            WorkTerms { origin: record.run.origin, clock: self.clock, patience: shared.patience };
+        let writer = runs.writer(worker, terms).map_err(RunError::Thread)?;
+        let (watcher_channel, thread) =
+            watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let mut ledger = DatabaseLedger::new(writer).shown_to(watcher_channel);
+        let wishes = ledger.writer().wishes();
+        let given = Given { settings: &self.settings, control, wishes, orders };
+        let ran = work(api, &mut ledger, &settings, &self, given).await;
+        let closed = match &ran {
+            Ok(_) => ledger.close().await,
+            Err(_) => {
+                // The leases end by themselves.
+                drop(ledger);
+                Ok(())
+            }
+        };
+        let watch_trouble = thread.close();
+        let stats = ran?;
+        closed.map_err(store)?;
+        if is_of_the_run(&stats) {
+            await_others(&shared, &self, worker).await?;
+        }
+        let (group_trouble, learning_trouble) = (None, None);
+        Ok(Ended { stats, watch_trouble, group_trouble, learning_trouble })
+    }
+
+    /// Returns the number of the run in the database; a new one is stored first.
+    async fn number(&self, runs: &mut DatabaseRuns, shared: &SharedRun) -> Result<i64, RunError> {
+        if shared.taken_up == TakenUp::Anew {
+            return Ok(runs.plan_from(&self.runs, &self.id, shared.terms).await?);
+        }
+        let found = runs.number_of(&self.id).await.map_err(store)?;
+        let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;
+        if shared.taken_up == TakenUp::Again {
+            runs.take_up(no).await.map_err(store)?;
+            let origin = RunReader::open(&self.runs, &self.id)?.record()?.run.origin;
+            let by = Operator::Process(std::process::id()).to_string();
+            // The number of calls at a time is each worker's own.
+            for change in self.changes.iter().filter(|it| matches!(it, Change::Rate(_))) {
+                runs.order(no, origin, *change, &by).await.map_err(store)?;
+            }
+        }
+        Ok(no)
+    }
+
+    fn settings_of(&self, worker: Worker, selected: u64, settled: u64) -> EngineSettings {
+        let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
+        let origin = StartingPoint { selected, settled, numbering, ..StartingPoint::default() };
+        // The rate of all workers grows, and not that of each.
+        EngineSettings { ramp: None, ..engine_settings(&self.settings, origin) }
+    }
+}
+
+/// What a worker is given beside its tasks.
+struct Given<'a> {
+    settings: &'a RunSettings,
+    control: mpsc::UnboundedReceiver<Control>,
+    wishes: watch::Receiver<Option<Wishes>>,
+    orders: Orders,
+}
+
+async fn work<A: TaskApi>(
+    api: &A,
+    ledger: &mut DatabaseLedger,
+    settings: &EngineSettings,
+    planned: &Planned,
+    given: Given<'_>,
+) -> Result<RunStats, RunError> {
+    let (sender, control) = mpsc::unbounded_channel();
+    let Given { settings: stored, control: asked, wishes, orders } = given;
+    let running = engine::run(api, ledger, settings, planned.clock, control);
+    let beside = async {
+        tokio::join!(orders.pass_on(asked, &sender), obey(wishes, stored, &sender));
+        // Both end before the engine only if nobody can order anything any more.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ran = running => ran.map_err(RunError::Ledger),
+        () = beside => unreachable!("it never ends"),
+    }
+}
+
+/// Passes the orders of this process on: what concerns the run goes to all workers.
+struct Orders {
+    runs: DatabaseRuns,
+    run: i64,
+    origin: crate::clock::Timestamp,
+}
+
+impl Orders {
+    async fn pass_on(
+        mut self,
+        mut asked: mpsc::UnboundedReceiver<Control>,
+        engine: &mpsc::UnboundedSender<Control>,
+    ) {
+        while let Some(request) = asked.recv().await {
+            match request {
+                Control::Change { change, by, answer } => {
+                    let by = by.to_string();
+                    let ordered = self.runs.order(self.run, self.origin, change, &by).await;
+                    let outcome = match ordered {
+                        Ok(Ordered::Changed) => ChangeAnswer::Changed,
+                        Ok(Ordered::AsBefore) => ChangeAnswer::AsBefore,
+                        Ok(Ordered::Stopping | Ordered::Finished) => ChangeAnswer::Stopping,
+                        Err(_) => ChangeAnswer::NotNow,
+                    };
+                    if let Some(answer) = answer {
+                        // The one who asked may be gone.
+                        let _ = answer.send(outcome);
+                    }
+                }
+                // The run is about to end, with everybody who listens.
+                own @ (Control::Stop(_) | Control::Abandon) => drop(engine.send(own)),
+            }
+        }
+    }
+}
+
+/// Turns what beats bring into orders for the engine.
+async fn obey(
+    mut wishes: watch::Receiver<Option<Wishes>>,
+    settings: &RunSettings,
+    engine: &mpsc::UnboundedSender<Control>,
+) {
+    let by = Operator::Elsewhere;
+    let change = |change| drop(engine.send(Control::Change { change, by, answer: None }));
+    let (mut paused, mut concurrency) = (false, None);
+    let mut rate = Change::Rate(settings.own_rate().limit()).value().unwrap_or_default();
+    while wishes.changed().await.is_ok() {
+        let Some(now) = wishes.borrow_and_update().clone() else { continue };
+        if let Some(reason) = now.stopping.as_deref().and_then(|word| word.parse().ok()) {
+            let _ = engine.send(Control::Stop(reason));
+            continue;
+        }
+        if std::mem::replace(&mut paused, now.paused) != now.paused {
+            change(if now.paused { Change::Paused } else { Change::Resumed });
+        }
+        if std::mem::replace(&mut concurrency, now.concurrency) != now.concurrency {
+            let most = now.concurrency.and_then(|most| usize::try_from(most).ok());
+            let most = most.and_then(std::num::NonZeroUsize::new);
+            change(Change::Concurrency(most.unwrap_or(settings.concurrency)));
+        }
+        if rate != now.rate {
+            change(Change::Rate(now.rate.parse().ok()));
+            rate = now.rate;
+        }
+    }
+}
+
+/// Returns the slots of the run.
+fn slots(
+    shared: &SharedRun,
+    planned: &Planned,
+    worker: Worker,
+) -> Result<Option<SharedSlots>, RunError> {
+    // Also without a limit: an operator may set one. Of windows, that of a second is the usual one.
+    let rate = planned.settings.own_rate().limit();
+    let most_uncertain = most_uncertainty(rate, shared.terms.trip);
+    let on_uncertain = Arc::clone(&shared.on_uncertain);
+    let terms = SlotTerms {
+        run: worker.run,
+        clock: planned.clock,
+        most_uncertain,
+        on_uncertain: Box::new(move |own, most| on_uncertain(own, most)),
+    };
+    let slots = DatabaseRuns::slots(shared.address.clone(), terms)?;
+    Ok(Some(SharedSlots::new(slots)))
+}
+
+/// Returns whether a worker has ended as the whole run does.
+fn is_of_the_run(stats: &RunStats) -> bool {
+    match stats.stopped {
+        None | Some(StopReason::TooManyFailures | StopReason::OutOfTime | StopReason::Drained) => {
+            true
+        }
+        Some(_) => false,
+    }
+}
+
+/// Waits until the other workers have ended as well, so that the report has their part.
+async fn await_others(
+    shared: &SharedRun,
+    planned: &Planned,
+    worker: Worker,
+) -> Result<(), RunError> {
+    let mut runs = DatabaseRuns::at(shared.address.clone()).map_err(store)?;
+    let until = planned.clock.instant() + planned.settings.drain_timeout + worker.lease;
+    loop {
+        let is_over = match runs.standings(Some(&planned.id)).await {
+            Ok(standings) => standings.iter().all(|run| !run.is_running()),
+            // It was there a moment ago.
+            Err(error) if error.may_pass() => false,
+            Err(error) => return Err(store(error)),
+        };
+        if is_over || planned.clock.instant() >= until {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn store(error: DatabaseError) -> RunError {
+    RunError::Store(StoreError::Database(error))
+}

@@ -1,0 +1,289 @@
+//! The request of a call: a template with the values of one task in it.
+//!
+//! Each value is escaped for its place, and refused where no escape helps. So a value can change
+//! neither the path, the names, nor the shape of what is sent.
+
+use crate::service::body::is_of_kind;
+use crate::service::definition::{Action, Method, Service};
+use crate::service::template::{Part, Placeholder, Template, ValueKind, ValueSource};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What is escaped in a path and a query: all but RFC 3986's unreserved characters.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The longest value of a header, in bytes.
+const LONGEST_HEADER: usize = 1 << 10;
+/// The longest value in a body, in bytes.
+const LONGEST_TEXT: usize = 64 << 10;
+
+/// The request of a call, below the base of its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCall {
+    /// The method.
+    pub method: Method,
+    /// The path with its query.
+    pub target: String,
+    /// The headers of the file, the one of the body included.
+    pub headers: Vec<(String, String)>,
+    /// The body; `None` if there is none.
+    pub body: Option<String>,
+}
+
+/// The values of one task.
+pub trait CallValues {
+    /// Returns the id of the task.
+    fn id(&self) -> &str;
+
+    /// Returns the region, if one is known.
+    fn region(&self) -> Option<&str>;
+
+    /// Returns the project, if one is known.
+    fn project_id(&self) -> Option<&str>;
+
+    /// Returns the cell of a column; `None` if there is no such column.
+    fn cell(&self, column: &str) -> Option<&str>;
+}
+
+/// The place of a value in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValuePlace {
+    /// The path.
+    Path,
+    /// A field of the query.
+    Query(String),
+    /// A header.
+    Header(String),
+    /// The body.
+    Body,
+}
+
+/// Why a value cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValueFault {
+    /// There is no such column, and no default.
+    #[error("there is no such column, and the file has no default for it")]
+    NoColumn,
+    /// The cell is empty, and there is no default.
+    #[error("the cell is empty, and the file has no default for it")]
+    Empty,
+    /// The flag that gives the value is missing.
+    #[error("no flag gives it")]
+    NoFlag,
+    /// It has a line break or a NUL.
+    #[error("it has a line break or a NUL, which no place may have")]
+    Control,
+    /// It has a `/` or `\`, which many servers undo.
+    #[error("it has a `/` or `\\`, which no part of a path may have")]
+    Slash,
+    /// It leaves a segment of the path empty, `.` or `..`.
+    #[error("with it a part of the path would be empty, `.` or `..`")]
+    Segment,
+    /// It has a character that no header may have.
+    #[error("a header has visible ASCII alone, with blanks inside")]
+    Visible,
+    /// It is too long for a header.
+    #[error("it is longer than 1 KiB")]
+    LongHeader,
+    /// It is too long for a body.
+    #[error("it is longer than 64 KiB")]
+    LongText,
+    /// It is not spelt as a number of JSON.
+    #[error("it is no number as JSON writes it")]
+    Number,
+    /// It is neither `true` nor `false`.
+    #[error("it is neither `true` nor `false`")]
+    Boolean,
+}
+
+/// A value that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` cannot stand in {}: {fault}", place_in_words(place))]
+pub struct ValueProblem {
+    /// Whose value it is.
+    pub value: ValueSource,
+    /// Where it would stand.
+    pub place: ValuePlace,
+    /// What is wrong with it.
+    pub fault: ValueFault,
+}
+
+fn place_in_words(place: &ValuePlace) -> String {
+    match place {
+        ValuePlace::Path => "the path".into(),
+        ValuePlace::Query(name) => format!("the query field `{name}`"),
+        ValuePlace::Header(name) => format!("the header `{name}`"),
+        ValuePlace::Body => "the body".into(),
+    }
+}
+
+/// Makes the request of a call.
+///
+/// # Errors
+///
+/// The first value that cannot be sent.
+pub fn call(
+    service: &Service,
+    action: &Action,
+    values: &dyn CallValues,
+) -> Result<ServiceCall, ValueProblem> {
+    let filler = Filler { action: &action.name, values };
+    let mut target = filler.path(&action.path)?;
+    for (index, (name, field)) in action.query.iter().enumerate() {
+        target.push(if index == 0 { '?' } else { '&' });
+        target.extend(utf8_percent_encode(name, ESCAPED));
+        target.push('=');
+        target.push_str(&filler.query(name, field)?);
+    }
+    let is_replaced =
+        |name: &str| action.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+    let shared = service.headers.iter().filter(|(name, _)| !is_replaced(name));
+    let mut headers = Vec::new();
+    for (name, value) in shared.chain(&action.headers) {
+        headers.push((name.clone(), filler.header(name, value)?));
+    }
+    let body = action.body.as_ref().map(|body| filler.body(&body.parts)).transpose()?;
+    if body.is_some() {
+        headers.push(("Content-Type".into(), action.content_type.clone()));
+    }
+    Ok(ServiceCall { method: action.method, target, headers, body })
+}
+
+/// Fills templates with the values of one task.
+struct Filler<'a> {
+    action: &'a str,
+    values: &'a dyn CallValues,
+}
+
+impl Filler<'_> {
+    fn path(&self, template: &Template) -> Result<String, ValueProblem> {
+        let place = || ValuePlace::Path;
+        let mut path = String::new();
+        // Where each value stands, to name the one that spoils a segment.
+        let mut values = Vec::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => path.push_str(text),
+                Part::Value(value) => {
+                    let text = self.value(value, place)?;
+                    if text.contains(['/', '\\']) {
+                        return Err(problem(value, place(), ValueFault::Slash));
+                    }
+                    values.push((path.len(), value));
+                    path.extend(utf8_percent_encode(text, ESCAPED));
+                }
+            }
+        }
+        let mut start = 0;
+        for segment in path.split('/') {
+            let end = start + segment.len();
+            let mut in_segment = values.iter().filter(|(at, _)| (start..=end).contains(at));
+            // A segment without a value was checked when the file was read.
+            if let Some((_, value)) = in_segment.next().filter(|_| is_no_name(segment)) {
+                return Err(problem(value, place(), ValueFault::Segment));
+            }
+            start = end + 1;
+        }
+        Ok(path)
+    }
+
+    fn query(&self, name: &str, template: &Template) -> Result<String, ValueProblem> {
+        let mut query = String::new();
+        for part in &template.parts {
+            let text = match part {
+                Part::Text(text) => text,
+                Part::Value(value) => self.value(value, || ValuePlace::Query(name.into()))?,
+            };
+            query.extend(utf8_percent_encode(text, ESCAPED));
+        }
+        Ok(query)
+    }
+
+    fn header(&self, name: &str, template: &Template) -> Result<String, ValueProblem> {
+        let place = || ValuePlace::Header(name.into());
+        let mut header = String::new();
+        for part in &template.parts {
+            match part {
+                Part::Text(text) => header.push_str(text),
+                Part::Value(value) => {
+                    let text = self.value(value, place)?;
+                    let is_visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+                    if !is_visible || text.trim_matches(' ') != text {
+                        return Err(problem(value, place(), ValueFault::Visible));
+                    }
+                    header.push_str(text);
+                    if header.len() > LONGEST_HEADER {
+                        return Err(problem(value, place(), ValueFault::LongHeader));
+                    }
+                }
+            }
+        }
+        Ok(header)
+    }
+
+    fn body(&self, parts: &[Part]) -> Result<String, ValueProblem> {
+        let place = || ValuePlace::Body;
+        let mut body = String::new();
+        for part in parts {
+            let value = match part {
+                Part::Text(text) => {
+                    body.push_str(text);
+                    continue;
+                }
+                Part::Value(value) => value,
+            };
+            let text = self.value(value, place)?;
+            if text.len() > LONGEST_TEXT {
+                return Err(problem(value, place(), ValueFault::LongText));
+            }
+            match value.kind {
+                ValueKind::Text => {
+                    let quoted = serde_json::Value::from(text).to_string();
+                    body.push_str(&quoted[1..quoted.len() - 1]);
+                }
+                kind if is_of_kind(text, kind) => body.push_str(text),
+                ValueKind::Number => return Err(problem(value, place(), ValueFault::Number)),
+                ValueKind::Boolean => return Err(problem(value, place(), ValueFault::Boolean)),
+            }
+        }
+        Ok(body)
+    }
+
+    /// Returns a value that has nothing which no place may have.
+    fn value<'v>(
+        &'v self,
+        value: &'v Placeholder,
+        place: impl Fn() -> ValuePlace,
+    ) -> Result<&'v str, ValueProblem> {
+        let found = match &value.source {
+            ValueSource::Id => Ok(self.values.id()),
+            ValueSource::Action => Ok(self.action),
+            ValueSource::Region => self.values.region().ok_or(ValueFault::NoFlag),
+            ValueSource::ProjectId => self.values.project_id().ok_or(ValueFault::NoFlag),
+            ValueSource::Column(name) => match (self.values.cell(name), &value.default) {
+                (Some(""), None) => Err(ValueFault::Empty),
+                (None, None) => Err(ValueFault::NoColumn),
+                (None | Some(""), Some(default)) => Ok(default.as_str()),
+                (Some(cell), _) => Ok(cell),
+            },
+        };
+        let found = found.and_then(|text| match text.contains(['\r', '\n', '\0']) {
+            true => Err(ValueFault::Control),
+            false => Ok(text),
+        });
+        found.map_err(|fault| problem(value, place(), fault))
+    }
+}
+
+fn problem(value: &Placeholder, place: ValuePlace, fault: ValueFault) -> ValueProblem {
+    ValueProblem { value: value.source.clone(), place, fault }
+}
+
+/// Returns whether a segment is empty, `.` or `..`, with escapes as what they stand for: servers
+/// undo them on the way.
+fn is_no_name(segment: &str) -> bool {
+    let plain: Vec<u8> = percent_decode_str(segment).collect();
+    matches!(plain.as_slice(), b"" | b"." | b"..")
+}
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;

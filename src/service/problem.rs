@@ -1,0 +1,83 @@
+//! What is wrong with a service file: each with its place, and what to write instead.
+
+use crate::task::Position;
+use std::fmt;
+
+/// What is wrong with a service file, or would be better otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceProblem {
+    /// Where it stands.
+    pub place: Position,
+    /// What is wrong there.
+    pub message: String,
+    /// What to write instead, if there is more to say.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for ServiceProblem {
+    /// Writes `17:9: what is wrong`, as it follows the name of a file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.place.line, self.place.column, self.message)
+    }
+}
+
+/// The problems of a file so far.
+#[derive(Debug)]
+pub(super) struct Problems<'a> {
+    text: &'a str,
+    found: Vec<ServiceProblem>,
+}
+
+impl<'a> Problems<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, found: Vec::new() }
+    }
+
+    /// Adds what is wrong at a byte of the file.
+    pub(super) fn add(&mut self, at: usize, message: impl Into<String>) {
+        let place = self.place(at);
+        self.found.push(ServiceProblem { place, message: message.into(), hint: None });
+    }
+
+    /// Adds what is wrong at a byte of the file, and what to write instead.
+    pub(super) fn add_with_hint(
+        &mut self,
+        at: usize,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.add(at, message);
+        if let Some(last) = self.found.last_mut() {
+            last.hint = Some(hint.into());
+        }
+    }
+
+    /// Returns the place of a byte of the file.
+    pub(super) fn place(&self, at: usize) -> Position {
+        let mut end = at.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &self.text[..end];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Position {
+            line: number(before.bytes().filter(|&byte| byte == b'\n').count() + 1),
+            column: number(before[line_start..].chars().count() + 1),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Returns all of them, in the order of the file.
+    pub(super) fn finish(mut self) -> Vec<ServiceProblem> {
+        self.found.sort_by_key(|problem| problem.place);
+        self.found
+    }
+}

@@ -1,0 +1,308 @@
+//! The address of a database: where it is, who asks, and how the way there is protected.
+//!
+//! A password is never part of a flag or of a file of ours: other users can read a command line,
+//! and files are copied. The text that messages show has host and database alone.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use url::Url;
+
+/// How long connecting may take, and how long the server may be silent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Where an address was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressSource {
+    /// On the command line.
+    CommandLine,
+    /// In a variable, which only this user can read.
+    Variable,
+    /// In the config file.
+    ConfigFile,
+}
+
+/// The secrets that were found beside an address.
+#[derive(Clone, Default)]
+pub struct AddressSecrets {
+    /// `PGPASSWORD`.
+    pub password: Option<String>,
+    /// The content of `~/.pgpass`.
+    pub pgpass: Option<String>,
+}
+
+/// The address of a database of runs.
+#[derive(Clone)]
+pub struct DatabaseAddress {
+    pub(crate) config: Config,
+    pub(crate) tls: Tls,
+    shown: String,
+}
+
+/// How the way to the database is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// Not at all: it does not leave the machine.
+    None,
+    /// The server proves its name, to an authority of the machine or of this file.
+    VerifyFull {
+        /// The file.
+        authority: Option<PathBuf>,
+    },
+}
+
+/// Why an address cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The text is no address of PostgreSQL.
+    #[error("a database is named `postgres://USER@HOST/NAME`: {0}")]
+    Malformed(String),
+    /// It holds a password where others can read it.
+    #[error("the address of the database holds a password")]
+    Password,
+    /// The way to another machine would not be protected.
+    #[error("`sslmode={0}` does not protect the way to another machine")]
+    Unprotected(String),
+}
+
+impl AddressError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "such as `postgres://batch@db.example.com/batch`",
+            Self::Password => {
+                "leave it out, and put it into ~/.pgpass, PGPASSWORD or BATCHCTL_STORE"
+            }
+            Self::Unprotected(_) => {
+                "leave it out; `sslrootcert=FILE` names an authority of your own"
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("DatabaseAddress").field(&self.shown).finish()
+    }
+}
+
+impl DatabaseAddress {
+    /// Reads an address.
+    ///
+    /// # Errors
+    ///
+    /// It is malformed, holds a password where others can read it, or leaves the way unprotected.
+    pub fn parse(
+        text: &str,
+        source: AddressSource,
+        secrets: &AddressSecrets,
+    ) -> Result<Self, AddressError> {
+        // Errors of parsers quote what they read, and it may hold a password.
+        let malformed = |what: &str| AddressError::Malformed(what.to_owned());
+        let mut url = Url::parse(text).map_err(|_| malformed("this is no URL"))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(malformed("it begins with another word"));
+        }
+        let options: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let option =
+            |name: &str| options.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+        let has_password = url.password().is_some() || option("password").is_some();
+        if has_password && source != AddressSource::Variable {
+            return Err(AddressError::Password);
+        }
+        let (mode, authority) = (option("sslmode"), option("sslrootcert").map(PathBuf::from));
+        let (mode, others) = (
+            mode.map(str::to_owned),
+            options.iter().filter(|(key, _)| !matches!(&**key, "sslmode" | "sslrootcert")),
+        );
+        let others: Vec<_> = others.collect();
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+        let mut config: Config =
+            url.as_str().parse().map_err(|_| malformed("an option of it is unknown"))?;
+        if config.get_hosts().is_empty() {
+            return Err(malformed("it names no host"));
+        }
+        let Some(name) = config.get_dbname().map(str::to_owned) else {
+            return Err(malformed("it names no database"));
+        };
+        let tls = protection(&config, mode.as_deref(), authority)?;
+        config.ssl_mode(if tls == Tls::None { SslMode::Disable } else { SslMode::Require });
+        config.connect_timeout(CONNECT_TIMEOUT);
+        config.tcp_user_timeout(SILENCE);
+        config.keepalives_idle(SILENCE);
+        config.application_name("batchctl");
+        // Of several nodes only the one that writes has the newest leases.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        let shown = format!("{name} on {}", hosts(&config).join(", "));
+        if config.get_password().is_none()
+            && let Some(password) = secrets.password_for(&config, &name)
+        {
+            config.password(password);
+        }
+        Ok(Self { config, tls, shown })
+    }
+
+    /// Returns host and database, for messages.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Returns the password, which no output may hold.
+    pub fn password(&self) -> Option<&str> {
+        self.config.get_password().and_then(|password| std::str::from_utf8(password).ok())
+    }
+}
+
+fn hosts(config: &Config) -> Vec<String> {
+    let name = |host: &Host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    };
+    config.get_hosts().iter().map(name).collect()
+}
+
+/// Returns how the way is protected: fully, unless it does not leave the machine.
+fn protection(
+    config: &Config,
+    mode: Option<&str>,
+    authority: Option<PathBuf>,
+) -> Result<Tls, AddressError> {
+    let is_here = |host: &Host| match host {
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            let address = name.trim_matches(['[', ']']).parse();
+            name == "localhost" || address.is_ok_and(|ip: IpAddr| ip.is_loopback())
+        }
+    };
+    let is_local = config.get_hosts().iter().all(is_here);
+    match mode {
+        None if is_local && authority.is_none() => Ok(Tls::None),
+        None | Some("verify-full") => Ok(Tls::VerifyFull { authority }),
+        Some("disable" | "allow" | "prefer") if is_local => Ok(Tls::None),
+        Some(known @ ("disable" | "allow" | "prefer" | "require" | "verify-ca")) => {
+            Err(AddressError::Unprotected(known.into()))
+        }
+        Some(_) => Err(AddressError::Malformed("`sslmode` has no such value".into())),
+    }
+}
+
+impl AddressSecrets {
+    fn password_for(&self, config: &Config, name: &str) -> Option<String> {
+        if let Some(password) = self.password.as_deref().filter(|it| !it.is_empty()) {
+            return Some(password.to_owned());
+        }
+        let hosts = hosts(config);
+        let host = hosts.first().map_or("localhost", String::as_str);
+        // A socket in the file is written as the host of this machine.
+        let host = if host.starts_with('/') { "localhost" } else { host };
+        let port = config.get_ports().first().copied().unwrap_or(5432).to_string();
+        let wanted = [host, &port, name, config.get_user().unwrap_or_default()];
+        let lines = self.pgpass.as_deref()?.lines().filter(|line| !line.starts_with('#'));
+        lines.map(fields).find_map(|fields| {
+            let [.., password] = fields.as_slice() else { return None };
+            let fits = fields.len() == 5
+                && fields.iter().zip(wanted).all(|(field, wanted)| field == "*" || field == wanted);
+            fits.then(|| password.clone())
+        })
+    }
+}
+
+/// Splits a line of `~/.pgpass` at its colons; a backslash takes the next character as it is.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        let field = fields.last_mut().expect("there is always one");
+        match character {
+            '\\' => field.extend(characters.next()),
+            ':' => fields.push(String::new()),
+            other => field.push(other),
+        }
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<DatabaseAddress, AddressError> {
+        DatabaseAddress::parse(text, AddressSource::CommandLine, &AddressSecrets::default())
+    }
+
+    #[test]
+    fn messages_show_host_and_database_alone() {
+        let secret = "postgres://batch:s3cret@db.example.com:6432/runs";
+        let address =
+            DatabaseAddress::parse(secret, AddressSource::Variable, &AddressSecrets::default());
+        let address = address.unwrap();
+        assert_eq!(address.shown(), "runs on db.example.com");
+        assert_eq!(address.password(), Some("s3cret"));
+        assert!(!format!("{address:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_password_is_refused_where_others_can_read_it() {
+        for text in [
+            "postgres://batch:s3cret@db/runs",
+            "postgres://batch@db/runs?password=s3cret",
+            "postgresql://:s3cret@localhost/runs",
+        ] {
+            for source in [AddressSource::CommandLine, AddressSource::ConfigFile] {
+                let error = DatabaseAddress::parse(text, source, &AddressSecrets::default());
+                assert_eq!(error.unwrap_err(), AddressError::Password, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_way_to_another_machine_is_protected_in_full() {
+        let tls = |text: &str| parsed(text).map(|address| address.tls);
+        let full = |authority: Option<&str>| {
+            Ok(Tls::VerifyFull { authority: authority.map(PathBuf::from) })
+        };
+        assert_eq!(tls("postgres://db/runs"), full(None));
+        assert_eq!(tls("postgres://db/runs?sslmode=verify-full"), full(None));
+        assert_eq!(tls("postgres://db/runs?sslrootcert=/etc/ca.pem"), full(Some("/etc/ca.pem")));
+        assert_eq!(tls("postgres://db,localhost/runs"), full(None));
+        for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
+            let refused = tls(&format!("postgres://db/runs?sslmode={mode}"));
+            assert_eq!(refused, Err(AddressError::Unprotected(mode.into())));
+        }
+        for here in ["localhost", "127.0.0.1", "[::1]"] {
+            assert_eq!(tls(&format!("postgres://{here}/runs")), Ok(Tls::None), "{here}");
+            assert_eq!(tls(&format!("postgres://{here}/runs?sslmode=disable")), Ok(Tls::None));
+        }
+        assert_eq!(tls("postgres:///runs?host=/run/postgresql"), Ok(Tls::None));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_quoting_it() {
+        for text in ["", "db", "mysql://db/runs", "postgres://", "postgres://db", "postgres:///x"] {
+            assert!(matches!(parsed(text), Err(AddressError::Malformed(_))), "{text}");
+        }
+        let error = parsed("postgres://db/runs?s3cret=1").unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn the_password_comes_from_the_variable_or_the_file_of_the_user() {
+        let pgpass = "# comment\nother:5432:*:*:wrong\ndb:6432:runs:batch:a\\:b\\\\c\n*:*:*:*:any";
+        let of = |text: &str, password: Option<&str>| {
+            let secrets =
+                AddressSecrets { password: password.map(Into::into), pgpass: Some(pgpass.into()) };
+            let address = DatabaseAddress::parse(text, AddressSource::CommandLine, &secrets);
+            address.unwrap().password().map(str::to_owned)
+        };
+        assert_eq!(of("postgres://batch@db:6432/runs", None).as_deref(), Some("a:b\\c"));
+        assert_eq!(of("postgres://batch@db:6433/runs", None).as_deref(), Some("any"));
+        assert_eq!(of("postgres://batch@db:6432/runs", Some("env")).as_deref(), Some("env"));
+    }
+}

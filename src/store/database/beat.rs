@@ -1,0 +1,94 @@
+//! The sign of life of a worker: it renews its leases, and brings the wishes of operators.
+
+use crate::store::database::error::DatabaseError;
+use crate::store::database::leases::{Worker, split};
+use crate::store::database::link::Link;
+use crate::store::database::plan::i32_of;
+
+const BEAT: &str = "
+WITH me AS (
+    UPDATE worker SET seen = clock_timestamp(), calls = $3, throttled = $4, in_flight = $5, uncertainty_us = $6
+    WHERE run = $1 AND no = $2),
+kept AS (
+    UPDATE chunk c SET lease_until = clock_timestamp() + $7 * interval '1 second'
+    FROM unnest($8::int[], $9::int[]) AS m(no, epoch)
+    WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1 RETURNING c.no)
+SELECT change_no, paused, concurrency, stopping,
+    (SELECT coalesce(array_agg(no), '{}') FROM kept) AS kept,
+    (SELECT text_limit FROM rate WHERE scope = 'run:' || $1::bigint) AS rate
+FROM run WHERE no = $1";
+
+/// What a worker tells of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SignOfLife {
+    /// Its calls so far.
+    pub calls: u64,
+    /// Those of them that were throttled.
+    pub throttled: u64,
+    /// Its calls on the wire.
+    pub in_flight: u32,
+    /// How exactly it knows the database's time, in microseconds.
+    pub uncertainty_us: Option<u32>,
+}
+
+/// What the database says to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wishes {
+    /// The number of the last change by an operator.
+    pub change_no: i32,
+    /// Whether the run is paused.
+    pub paused: bool,
+    /// The calls on the wire that each worker may have, if an operator set that.
+    pub concurrency: Option<u32>,
+    /// Why the run stops, if it does.
+    pub stopping: Option<String>,
+    /// The rate of all workers together, as a text.
+    pub rate: String,
+    /// The chunks that are still the worker's.
+    pub kept: Vec<u32>,
+}
+
+impl Worker {
+    /// Renews the leases of these chunks, each with its epoch.
+    pub(crate) async fn beat(
+        self,
+        link: &mut Link,
+        sign: SignOfLife,
+        held: &[(u32, u32)],
+    ) -> Result<Wishes, DatabaseError> {
+        let (numbers, epochs) = split(held);
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let row = link
+            .with(async |client| {
+                let (calls, throttled) = (signed(sign.calls), signed(sign.throttled));
+                let uncertainty = sign.uncertainty_us.map(i32_of);
+                let lease = self.lease.as_secs_f64();
+                client
+                    .query_one(
+                        BEAT,
+                        &[
+                            &self.run,
+                            &self.no,
+                            &calls,
+                            &throttled,
+                            &i32_of(sign.in_flight),
+                            &uncertainty,
+                            &lease,
+                            &numbers,
+                            &epochs,
+                        ],
+                    )
+                    .await
+            })
+            .await?;
+        let kept: Vec<i32> = row.get(4);
+        Ok(Wishes {
+            change_no: row.get(0),
+            paused: row.get(1),
+            concurrency: row.get::<_, Option<i32>>(2).and_then(|most| u32::try_from(most).ok()),
+            stopping: row.get(3),
+            rate: row.get(5),
+            kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
+        })
+    }
+}

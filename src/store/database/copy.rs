@@ -1,0 +1,295 @@
+//! Copies a run out of the database into a file, which is read like that of any other run.
+//!
+//! All of it is from one snapshot. The order of the segments is that in which they were written,
+//! over all chunks; those about the run itself come first, so that no session ends between the
+//! attempts of others.
+
+use crate::journal::{Damage, Malformed, Place, PlanChunk, RunRecord, run_records, with_distance};
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::database::plan::LOAD_TIMEOUT;
+use crate::store::error::{StoreError, file, sqlite};
+use crate::store::files::{RunDirectory, beside, remove_if_there};
+use crate::store::home::{ChunkBodies, Home, Segment, Totals};
+use crate::store::ids::RunId;
+use crate::store::schema;
+use futures::TryStreamExt;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::pin::pin;
+use tokio_postgres::{Client, IsolationLevel, Row, RowStream, Transaction};
+
+const HEAD: &str = "
+SELECT r.no, r.head, r.crc, EXISTS (
+    SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)
+FROM run r WHERE r.id = $1";
+const CHUNKS: &str = "SELECT no, tasks, body, crc, next_seq FROM chunk WHERE run = $1 ORDER BY no";
+const OF_THE_RUN: &str = "
+SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk < 0 ORDER BY chunk DESC, seq";
+const OF_CHUNKS: &str = "
+SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place";
+
+/// Why a copy failed.
+enum Failed {
+    Client(tokio_postgres::Error),
+    Store(StoreError),
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Copies a run into its file in a directory, in place of an earlier copy, and returns whether a
+/// worker is on it.
+///
+/// # Errors
+///
+/// There is no such run, it is damaged, the database is away, or the file cannot be written.
+pub(crate) async fn copy(
+    link: &mut Link,
+    id: &RunId,
+    runs: &RunDirectory,
+) -> Result<bool, StoreError> {
+    let shown = link.shown().to_owned();
+    let unfinished = runs.unfinished_file(id);
+    remove_if_there(&unfinished).map_err(file(&unfinished))?;
+    let copied = link.with_limit(LOAD_TIMEOUT, async |client| {
+        match copy_with(client, id, &unfinished, &shown).await {
+            Err(Failed::Client(error)) => Err(error),
+            Err(Failed::Store(error)) => Ok(Err(error)),
+            Ok(copied) => Ok(Ok(copied)),
+        }
+    });
+    let is_running = copied.await??;
+    let target = runs.file(id);
+    for old in [beside(&target, "-wal"), beside(&target, "-shm")] {
+        remove_if_there(&old).map_err(file(&old))?;
+    }
+    fs::rename(&unfinished, &target).map_err(file(&target))?;
+    Ok(is_running)
+}
+
+async fn copy_with(
+    client: &mut Client,
+    id: &RunId,
+    path: &Path,
+    shown: &str,
+) -> Result<bool, Failed> {
+    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+    let snapshot = snapshot.read_only(true).start().await?;
+    snapshot.batch_execute("SET LOCAL statement_timeout = 0").await?;
+    let Some(row) = snapshot.query_opt(HEAD, &[&id.as_str()]).await? else {
+        return Err(StoreError::NoSuchRun { wanted: id.to_string() }.into());
+    };
+    let connection = schema::create(path)?;
+    let failed = sqlite(path);
+    let copying = Copying {
+        home: Home::new(&connection),
+        connection: &connection,
+        path,
+        shown,
+        run: row.get(0),
+        totals: Totals { commits: 1, ..Totals::default() },
+    };
+    let is_running = row.get(3);
+    copying.copy(&snapshot, row.get(1), row.get(2)).await?;
+    snapshot.commit().await?;
+    schema::finish(&connection).map_err(&failed)?;
+    connection.close().map_err(|(_, error)| failed(error))?;
+    Ok(is_running)
+}
+
+/// A copy on its way.
+struct Copying<'a> {
+    home: Home<'a>,
+    connection: &'a Connection,
+    path: &'a Path,
+    shown: &'a str,
+    run: i64,
+    totals: Totals,
+}
+
+impl Copying<'_> {
+    async fn copy(
+        mut self,
+        snapshot: &Transaction<'_>,
+        head: Vec<u8>,
+        crc: i64,
+    ) -> Result<(), Failed> {
+        let failed = sqlite(self.path);
+        self.check(Place::Head, &head, crc)?;
+        let head = String::from_utf8(head).map_err(|_| self.damaged(Place::Head.missing()))?;
+        self.connection.execute_batch("BEGIN").map_err(&failed)?;
+        self.home.put_head(&head).map_err(&failed)?;
+        let segments = self.copy_chunks(snapshot).await?;
+        self.copy_run_segments(snapshot).await?;
+        self.copy_segments(snapshot, &segments).await?;
+        self.count()?;
+        self.home.put_totals(&self.totals).map_err(&failed)?;
+        Ok(self.connection.execute_batch("COMMIT").map_err(&failed)?)
+    }
+
+    async fn stream(
+        &self,
+        snapshot: &Transaction<'_>,
+        query: &str,
+    ) -> Result<RowStream, tokio_postgres::Error> {
+        snapshot.query_raw(query, [self.run]).await
+    }
+
+    /// Copies the plan, and returns how many segments each chunk has.
+    async fn copy_chunks(&self, snapshot: &Transaction<'_>) -> Result<Vec<u32>, Failed> {
+        let mut rows = pin!(self.stream(snapshot, CHUNKS).await?);
+        let mut segments = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            let no = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+            let place = Place::Chunk(no);
+            if number(&row, 0) != no {
+                return Err(self.damaged(place.missing()).into());
+            }
+            let body: Vec<u8> = row.get(2);
+            self.check(place, &body, row.get(3))?;
+            let first = PlanChunk::new(&body).map(|chunk| chunk.first);
+            let first = first.map_err(|bad| self.damaged(place.damage(bad)))?;
+            let put = self.home.put_chunk(no, first, number(&row, 1), &body);
+            put.map_err(sqlite(self.path))?;
+            segments.push(number(&row, 4));
+        }
+        Ok(segments)
+    }
+
+    /// Copies the segments about the run, each worker as a session. Those that ended come last, in
+    /// the order of their ends, because the last session says how the run ended.
+    async fn copy_run_segments(&mut self, snapshot: &Transaction<'_>) -> Result<(), Failed> {
+        let mut workers: BTreeMap<i32, OwnRecords> = BTreeMap::new();
+        let mut rows = pin!(self.stream(snapshot, OF_THE_RUN).await?);
+        while let Some(row) = rows.try_next().await? {
+            let (worker, seq) = (row.get::<_, i32>(0), number(&row, 1));
+            let place =
+                Place::Segment { chunk: None, epoch: worker.unsigned_abs(), seq: u64::from(seq) };
+            let body: Vec<u8> = row.get(3);
+            self.check(place, &body, row.get(4))?;
+            let own = workers.entry(worker).or_default();
+            own.add(body).map_err(|bad| self.damaged(place.damage(bad)))?;
+        }
+        let mut workers: Vec<OwnRecords> = workers.into_values().rev().collect();
+        workers.sort_by_key(|own| (own.ended_us.is_some(), own.ended_us.or(own.began_us)));
+        let mut sessions = 0;
+        for own in workers {
+            sessions += u32::from(own.began_us.is_some());
+            for body in own.bodies {
+                let distance = u64::from(self.totals.segments > 0);
+                self.append(None, sessions, &body, distance)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy_segments(
+        &mut self,
+        snapshot: &Transaction<'_>,
+        expected: &[u32],
+    ) -> Result<(), Failed> {
+        let mut rows = pin!(self.stream(snapshot, OF_CHUNKS).await?);
+        // For each chunk: how many segments were copied, and the number of the last one in the file.
+        let mut copied = vec![(0_u32, 0_u64); expected.len()];
+        while let Some(row) = rows.try_next().await? {
+            let (chunk, seq, epoch) = (number(&row, 0), number(&row, 1), number(&row, 2));
+            let place = Place::Segment { chunk: Some(chunk), epoch, seq: u64::from(seq) };
+            let at = usize::try_from(chunk).unwrap_or(usize::MAX);
+            let Some((count, last)) = copied.get_mut(at).filter(|(count, _)| *count == seq) else {
+                return Err(self.damaged(place.missing()).into());
+            };
+            let next = self.totals.segments + 1;
+            let distance = if *count == 0 { 0 } else { next - *last };
+            (*count, *last) = (*count + 1, next);
+            let body: Vec<u8> = row.get(3);
+            self.check(place, &body, row.get(4))?;
+            self.append(Some(chunk), epoch, &body, distance)?;
+        }
+        for (chunk, (&expected, (count, _))) in (0..).zip(expected.iter().zip(copied)) {
+            if expected != count {
+                let seq = u64::from(count);
+                let place = Place::Segment { chunk: Some(chunk), epoch: 0, seq };
+                return Err(self.damaged(place.missing()).into());
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        chunk: Option<u32>,
+        epoch: u32,
+        body: &[u8],
+        distance: u64,
+    ) -> Result<(), Failed> {
+        let seq = self.totals.segments + 1;
+        let place = Place::Segment { chunk, epoch, seq };
+        let moved = with_distance(body, distance);
+        let (_, body) = moved.map_err(|bad| self.damaged(place.damage(bad)))?;
+        let put = self.home.append(Segment { chunk, epoch, seq, body: &body });
+        put.map_err(sqlite(self.path))?;
+        self.totals.segments = seq;
+        Ok(())
+    }
+
+    /// Counts the tasks by outcome.
+    fn count(&mut self) -> Result<(), StoreError> {
+        let failed = sqlite(self.path);
+        for no in 0..self.home.chunks().map_err(&failed)?.len() {
+            let bodies = ChunkBodies::read(self.home, no).map_err(&failed)?;
+            let fold = bodies.fold(u64::MAX).map_err(&failed)?;
+            for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
+                self.totals.settled[record.outcome()] += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, place: Place, body: &[u8], crc: i64) -> Result<(), StoreError> {
+        place.check(body, crc).map_err(|damage| self.damaged(damage))
+    }
+
+    fn damaged(&self, damage: Damage) -> StoreError {
+        let (shown, detail) = (self.shown.to_owned(), damage.to_string());
+        DatabaseError::Damaged { shown, detail }.into()
+    }
+}
+
+/// What one worker recorded about the run.
+#[derive(Default)]
+struct OwnRecords {
+    began_us: Option<i64>,
+    ended_us: Option<i64>,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl OwnRecords {
+    fn add(&mut self, body: Vec<u8>) -> Result<(), Malformed> {
+        run_records(&body, |record| {
+            match record {
+                RunRecord::SessionStarted { at_us, .. } => self.began_us = Some(at_us),
+                RunRecord::SessionEnded { at_us, .. } => self.ended_us = Some(at_us),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        self.bodies.push(body);
+        Ok(())
+    }
+}
+
+fn number(row: &Row, column: usize) -> u32 {
+    u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
+}

@@ -1,0 +1,129 @@
+//! The errors of a database, each with what to do about it.
+
+use std::error::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why the database of runs cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatabaseError {
+    /// It does not answer, or refuses the connection.
+    #[error("cannot reach the database {shown}")]
+    Unreachable {
+        /// Host and database.
+        shown: String,
+        /// The reason.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server is older than the statements need.
+    #[error("the server of the database {shown} is PostgreSQL {found}; {} or newer is needed", OLDEST_SERVER / 10_000)]
+    TooOld {
+        /// Host and database.
+        shown: String,
+        /// Its version.
+        found: String,
+    },
+    /// A newer version of batchctl made the tables.
+    #[error("the tables of the database {shown} have version {found}; this batchctl knows {known}")]
+    Newer {
+        /// Host and database.
+        shown: String,
+        /// Their version.
+        found: i32,
+        /// The version that is known.
+        known: i32,
+    },
+    /// There is a schema of that name that batchctl did not make.
+    #[error("the schema `batchctl` of the database {shown} is not one of batchctl")]
+    Foreign {
+        /// Host and database.
+        shown: String,
+    },
+    /// There are no tables yet.
+    #[error("the database {shown} has no runs of batchctl")]
+    NoTables {
+        /// Host and database.
+        shown: String,
+    },
+    /// There are no tables, and this user may not create them.
+    #[error("this user may not use the tables of batchctl in the database {shown}")]
+    NoRights {
+        /// Host and database.
+        shown: String,
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
+    /// A statement failed.
+    #[error("the database {shown} refused a statement")]
+    Statement {
+        /// Host and database.
+        shown: String,
+        /// What the server said.
+        source: tokio_postgres::Error,
+    },
+    /// The thread of the writer is gone.
+    #[error("the writer of the database has stopped")]
+    WriterGone,
+    /// A row is not what was written.
+    #[error("the run is damaged in the database {shown}: {detail}")]
+    Damaged {
+        /// Host and database.
+        shown: String,
+        /// The place.
+        detail: String,
+    },
+}
+
+/// The oldest server, as `server_version_num` says it.
+pub(crate) const OLDEST_SERVER: i32 = 140_000;
+
+impl DatabaseError {
+    /// Sorts an error of the client: whether the server said no, or did not answer.
+    pub(crate) fn from_client(shown: &str, source: tokio_postgres::Error) -> Self {
+        let shown = shown.to_owned();
+        match source.code() {
+            Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+                Self::NoRights { shown, source }
+            }
+            Some(code) if is_passing(code) => Self::Unreachable { shown, source: Box::new(source) },
+            Some(_) => Self::Statement { shown, source },
+            None => Self::Unreachable { shown, source: Box::new(source) },
+        }
+    }
+
+    /// Returns what the operator can do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => {
+                "check the address and the server; `batchctl work` goes on from what was recorded"
+                    .into()
+            }
+            Self::WriterGone => "`batchctl work` goes on from what was recorded".into(),
+            Self::TooOld { .. } => {
+                "name another server with `--store postgres://USER@HOST/NAME`".into()
+            }
+            Self::Newer { .. } => "use the version that made them, or a newer one".into(),
+            Self::NoTables { .. } => "`batchctl start` makes the tables with the first run".into(),
+            Self::Foreign { .. } => "name another database, or rename that schema".into(),
+            Self::NoRights { .. } => {
+                "`batchctl schema tables` prints the statements for whoever has the rights".into()
+            }
+            Self::Statement { .. } => "the log of the server says more".into(),
+            Self::Damaged { .. } => {
+                "put back a copy of the database; nothing of it was sent".into()
+            }
+        }
+    }
+
+    /// Returns whether the same statement may succeed later, on another connection.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+/// Returns whether the server is only away: it restarts, is full, or another node has taken over.
+fn is_passing(code: &SqlState) -> bool {
+    let class = &code.code()[..2];
+    // Connection, resources, operator intervention, system, and a node that is read-only.
+    matches!(class, "08" | "53" | "57" | "58") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+}

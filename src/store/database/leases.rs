@@ -1,0 +1,318 @@
+//! Claims chunks, and appends what became of them: only as long as the lease is this worker's.
+//!
+//! Each claim of a chunk has the next epoch. A flush names epoch and sequence number, and one
+//! statement checks both and appends. So every outcome is recorded exactly once, whoever holds the
+//! chunk, and however often an answer of the database is lost.
+
+use crate::journal::Place;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::database::plan::i32_of;
+use crate::task::{Outcome, OutcomeCounts};
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+
+const CLAIM: &str = "
+WITH free AS (
+    SELECT run, no, state AS was, owner AS before FROM chunk
+    WHERE run = $1 AND state < 2 AND (state = 0 OR lease_until < clock_timestamp())
+    ORDER BY no LIMIT 1 FOR UPDATE SKIP LOCKED),
+got AS (
+    UPDATE chunk c SET state = 1, epoch = c.epoch + 1, owner = $2,
+        lease_until = clock_timestamp() + $3 * interval '1 second'
+    FROM free WHERE c.run = free.run AND c.no = free.no
+    RETURNING c.no, c.epoch, c.next_seq, c.tasks, c.body, c.crc, free.was, free.before),
+noted AS (
+    INSERT INTO takeover (run, chunk, epoch, from_worker, by_worker)
+    SELECT $1, no, epoch, before, $2 FROM got WHERE was = 1)
+SELECT no, epoch, next_seq, tasks, body, crc, was, before FROM got";
+
+const IS_OPEN: &str = "SELECT EXISTS (SELECT FROM chunk WHERE run = $1 AND state < 2)";
+
+const FLUSH: &str = "
+WITH f AS (
+    SELECT * FROM unnest($2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::int[],
+            $8::int[], $11::int[], $12::int[], $13::int[], $14::int[])
+        AS f(no, epoch, seq, body, crc, settled, failed, succeeded, partial, ambiguous, unchanged)),
+own AS (
+    UPDATE chunk c SET next_seq = c.next_seq + 1, lease_until = clock_timestamp() + $9 * interval '1 second',
+        settled = c.settled + f.settled, failed = c.failed + f.failed,
+        succeeded = c.succeeded + f.succeeded, partial = c.partial + f.partial,
+        ambiguous = c.ambiguous + f.ambiguous, unchanged = c.unchanged + f.unchanged,
+        state = CASE WHEN c.settled + f.settled = c.tasks THEN 2 ELSE 1 END
+    FROM f WHERE c.run = $1 AND c.no = f.no AND c.epoch = f.epoch AND c.next_seq = f.seq AND c.state = 1
+    RETURNING c.no),
+kept AS (
+    INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
+    SELECT $1, f.no, f.seq, f.epoch, $10, f.body, f.crc FROM f JOIN own USING (no))
+SELECT no FROM own";
+
+const STANDING: &str = "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2)";
+
+const GIVE_BACK: &str = "
+UPDATE chunk c SET state = 0, owner = NULL, lease_until = NULL
+FROM unnest($2::int[], $3::int[]) AS m(no, epoch)
+WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1";
+
+const NOTE_DOUBTS: &str =
+    "UPDATE takeover SET in_doubt = $4 WHERE run = $1 AND chunk = $2 AND epoch = $3";
+
+/// The worker that this process is in a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Worker {
+    /// The number of the run in the database.
+    pub run: i64,
+    /// The number of the worker, never used again.
+    pub no: i32,
+    /// How long its chunks stay its own without a sign of life.
+    pub lease: Duration,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkClaim {
+    /// This chunk is the worker's now.
+    Chunk(LeasedChunk),
+    /// Others have all that is left.
+    NotYet,
+    /// Everything is settled.
+    Done,
+}
+
+/// A chunk under a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeasedChunk {
+    /// Its number.
+    pub no: u32,
+    /// The number of the lease.
+    pub epoch: u32,
+    /// The sequence number of the next segment.
+    pub next_seq: u32,
+    /// The number of its tasks.
+    pub tasks: u32,
+    /// The plan of the chunk.
+    pub body: Vec<u8>,
+    /// Whether its lease had ended, and whose it was.
+    pub taken_from: Option<i32>,
+}
+
+/// The records of one chunk in one flush.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flush {
+    /// The chunk.
+    pub no: u32,
+    /// The lease.
+    pub epoch: u32,
+    /// The sequence number of the segment.
+    pub seq: u32,
+    /// The records.
+    pub body: Vec<u8>,
+    /// The tasks that it settles.
+    pub settled: OutcomeCounts,
+}
+
+/// What became of the flush of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is committed, now or by an earlier try whose answer was lost.
+    Kept,
+    /// It is not, and the chunk is still the worker's: send it again.
+    SendAgain,
+    /// The chunk is another's, with all its tasks.
+    Lost,
+}
+
+impl Worker {
+    /// Joins a run under the next number.
+    pub(crate) async fn join(
+        link: &mut Link,
+        run: i64,
+        host: &str,
+        process: u32,
+        version: &str,
+    ) -> Result<Self, DatabaseError> {
+        let join = "
+            WITH next AS (
+                UPDATE run SET workers = workers + 1 WHERE no = $1
+                RETURNING workers, extract(epoch FROM lease)::float8 AS lease)
+            INSERT INTO worker (run, no, host, process, version)
+            SELECT $1, workers, $2, $3, $4 FROM next
+            RETURNING no, (SELECT lease FROM next)";
+        let row = link
+            .with(async |client| {
+                client.query_one(join, &[&run, &host, &i32_of(process), &version]).await
+            })
+            .await?;
+        Ok(Self { run, no: row.get(0), lease: Duration::from_secs_f64(row.get(1)) })
+    }
+
+    /// Claims the first chunk that is free, or whose lease has ended.
+    pub(crate) async fn claim(self, link: &mut Link) -> Result<ChunkClaim, DatabaseError> {
+        let found = link
+            .with(async |client| {
+                let seconds = self.lease.as_secs_f64();
+                let claimed = client.query_opt(CLAIM, &[&self.run, &self.no, &seconds]).await?;
+                if claimed.is_some() {
+                    return Ok((claimed, true));
+                }
+                let open = client.query_one(IS_OPEN, &[&self.run]).await?;
+                Ok((None, open.get(0)))
+            })
+            .await?;
+        match found {
+            (Some(row), _) => leased(&row, link.shown()).map(ChunkClaim::Chunk),
+            (None, true) => Ok(ChunkClaim::NotYet),
+            (None, false) => Ok(ChunkClaim::Done),
+        }
+    }
+
+    /// Appends segments to chunks, each of which counts only if its lease is this worker's.
+    pub(crate) async fn flush(
+        self,
+        link: &mut Link,
+        flushes: &[Flush],
+    ) -> Result<Vec<Fate>, DatabaseError> {
+        let numbers = |of: fn(&Flush) -> u32| -> Vec<i32> {
+            flushes.iter().map(|flush| i32_of(of(flush))).collect()
+        };
+        let bodies: Vec<&[u8]> = flushes.iter().map(|flush| &*flush.body).collect();
+        let checksums: Vec<i64> = flushes.iter().map(|flush| i64::from(flush.checksum())).collect();
+        let chunks = numbers(|flush| flush.no);
+        let number = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+        let settled: Vec<i32> = flushes.iter().map(|it| number(it.settled.selected())).collect();
+        let outcomes = |outcome| -> Vec<i32> {
+            flushes.iter().map(|flush| number(flush.settled[outcome])).collect()
+        };
+        let (kept, others) = link
+            .with(async |client| {
+                let seconds = self.lease.as_secs_f64();
+                let rows = client
+                    .query(
+                        FLUSH,
+                        &[
+                            &self.run,
+                            &chunks,
+                            &numbers(|flush| flush.epoch),
+                            &numbers(|flush| flush.seq),
+                            &bodies,
+                            &checksums,
+                            &settled,
+                            &outcomes(Outcome::Failed),
+                            &seconds,
+                            &self.no,
+                            &outcomes(Outcome::Succeeded),
+                            &outcomes(Outcome::Partial),
+                            &outcomes(Outcome::Ambiguous),
+                            &outcomes(Outcome::Unchanged),
+                        ],
+                    )
+                    .await;
+                // Two tries of one flush may meet: the first one's segment is there by now.
+                let kept = match rows {
+                    Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+                    Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Vec::new(),
+                    Err(error) => return Err(error),
+                };
+                let kept: Vec<i32> = kept;
+                let missing: Vec<i32> =
+                    chunks.iter().copied().filter(|no| !kept.contains(no)).collect();
+                if missing.is_empty() {
+                    return Ok((kept, Vec::new()));
+                }
+                let others = client.query(STANDING, &[&self.run, &missing]).await?;
+                Ok((kept, others))
+            })
+            .await?;
+        let fate = |flush: &Flush| {
+            if kept.contains(&i32_of(flush.no)) {
+                return Fate::Kept;
+            }
+            let row = others.iter().find(|row| row.get::<_, i32>(0) == i32_of(flush.no));
+            row.map_or(Fate::Lost, |row| flush.fate(row.get(1), row.get(2)))
+        };
+        Ok(flushes.iter().map(fate).collect())
+    }
+
+    /// Gives chunks back, so that others can claim them at once.
+    pub(crate) async fn give_back(
+        self,
+        link: &mut Link,
+        chunks: &[(u32, u32)],
+    ) -> Result<(), DatabaseError> {
+        let (numbers, epochs) = split(chunks);
+        link.with(async |client| {
+            client.execute(GIVE_BACK, &[&self.run, &numbers, &epochs]).await.map(drop)
+        })
+        .await
+    }
+
+    /// Leaves the run: gives chunks back, and says that this worker is gone.
+    pub(crate) async fn leave(
+        self,
+        link: &mut Link,
+        chunks: &[(u32, u32)],
+    ) -> Result<(), DatabaseError> {
+        self.give_back(link, chunks).await?;
+        let leave = "UPDATE worker SET gone = clock_timestamp() WHERE run = $1 AND no = $2";
+        link.with(async |client| client.execute(leave, &[&self.run, &self.no]).await.map(drop))
+            .await
+    }
+
+    /// Records how many tasks of a chunk were in doubt when it was taken over.
+    pub(crate) async fn note_doubts(
+        self,
+        link: &mut Link,
+        chunk: &LeasedChunk,
+        in_doubt: u32,
+    ) -> Result<(), DatabaseError> {
+        let (no, epoch) = (i32_of(chunk.no), i32_of(chunk.epoch));
+        link.with(async |client| {
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                [&self.run, &no, &epoch, &i32_of(in_doubt)];
+            client.execute(NOTE_DOUBTS, &values).await.map(drop)
+        })
+        .await
+    }
+}
+
+pub(crate) fn split(chunks: &[(u32, u32)]) -> (Vec<i32>, Vec<i32>) {
+    chunks.iter().map(|&(no, epoch)| (i32_of(no), i32_of(epoch))).unzip()
+}
+
+impl Flush {
+    fn checksum(&self) -> u32 {
+        let (chunk, epoch, seq) = (Some(self.no), self.epoch, u64::from(self.seq));
+        Place::Segment { chunk, epoch, seq }.checksum(&self.body)
+    }
+
+    /// Decides what became of a flush that changed nothing, from where its chunk stands.
+    fn fate(&self, epoch: i32, next_seq: i32) -> Fate {
+        if epoch != i32_of(self.epoch) {
+            return Fate::Lost;
+        }
+        match next_seq {
+            next if next == i32_of(self.seq) => Fate::SendAgain,
+            next if next == i32_of(self.seq).saturating_add(1) => Fate::Kept,
+            // This worker has no later segment, so the chunk is no longer its own.
+            _ => Fate::Lost,
+        }
+    }
+}
+
+fn leased(row: &Row, shown: &str) -> Result<LeasedChunk, DatabaseError> {
+    let number = |column: usize| u32::try_from(row.get::<_, i32>(column)).unwrap_or_default();
+    let (no, body): (u32, Vec<u8>) = (number(0), row.get(4));
+    if let Err(damage) = Place::Chunk(no).check(&body, row.get(5)) {
+        return Err(DatabaseError::Damaged { shown: shown.to_owned(), detail: damage.to_string() });
+    }
+    let was_leased = row.get::<_, i16>(6) == 1;
+    Ok(LeasedChunk {
+        no,
+        epoch: number(1),
+        next_seq: number(2),
+        tasks: number(3),
+        body,
+        taken_from: row.get::<_, Option<i32>>(7).filter(|_| was_leased),
+    })
+}

@@ -1,0 +1,45 @@
+//! Keeps runs in a PostgreSQL database, so that workers on several machines can share them.
+//!
+//! The same bytes as in a run's file: plan chunks and segments under checksums. A worker has a lease
+//! on a chunk; each claim has the next epoch, and a flush counts only with the epoch of the present
+//! lease. All SQL of PostgreSQL is in this room.
+
+mod address;
+mod beat;
+mod chunk_tasks;
+mod copy;
+mod error;
+mod leases;
+mod link;
+mod orders;
+mod plan;
+mod planned;
+mod records;
+mod runs;
+mod schema;
+mod slot_source;
+mod slots;
+mod standing;
+#[cfg(test)]
+pub(crate) mod tests;
+mod tls;
+mod work;
+mod worker;
+mod writer;
+
+pub use address::{AddressError, AddressSecrets, AddressSource, DatabaseAddress};
+pub use beat::{SignOfLife, Wishes};
+pub use error::DatabaseError;
+pub use leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
+pub use orders::Ordered;
+pub(crate) use plan::most_uncertainty;
+pub use plan::{NewChunk, NewDatabaseRun, SHORT_TRIP, chunk_size};
+pub use planned::StoredTerms;
+pub use runs::DatabaseRuns;
+pub use schema::TABLES;
+pub use slot_source::DatabaseSlots;
+pub(crate) use slot_source::SlotTerms;
+pub use slots::SlotGrant;
+pub use standing::{RunStanding, WorkerStanding};
+pub use work::{ChunkKey, ClaimedTasks, Flushed, WorkTerms};
+pub use writer::DatabaseWriter;

@@ -1,0 +1,161 @@
+//! What operators do to a run in the database: they change it, stop it, take it up again.
+//!
+//! Every change is one transaction: the wish that workers read with their next beat, and the record
+//! of it.
+
+use crate::event::Change;
+use crate::journal::{Place, RunRecord, RunSegmentWriter};
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::database::plan::{i32_of, interval_nanos, scope_of};
+use std::time::Duration;
+use tokio_postgres::{Row, Transaction};
+
+const STANDING: &str = "
+SELECT stopping, paused, concurrency, trip_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+    EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2), (SELECT text_limit FROM rate WHERE scope = $2)
+FROM run WHERE no = $1 FOR UPDATE";
+const NOTE: &str = "
+WITH me AS (UPDATE run SET workers = workers + 1, change_no = change_no + 1 WHERE no = $1 RETURNING workers)
+SELECT workers FROM me";
+const KEEP: &str = "
+INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, 0, $2, $2, $3, $4)";
+
+/// The answer to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordered {
+    /// All workers obey with their next beat.
+    Changed,
+    /// The run was in this state already.
+    AsBefore,
+    /// The run stops already.
+    Stopping,
+    /// Every task has its outcome.
+    Finished,
+}
+
+/// Changes a run; `origin_us` is the time from which those of the run count.
+pub(crate) async fn order(
+    link: &mut Link,
+    run: i64,
+    origin_us: i64,
+    change: Change,
+    by: &str,
+) -> Result<Ordered, DatabaseError> {
+    link.with(async |client| {
+        let transaction = client.transaction().await?;
+        let scope = scope_of(run);
+        let row = transaction.query_one(STANDING, &[&run, &scope]).await?;
+        if let Some(answer) = without_a_change(&row, change) {
+            return Ok(answer);
+        }
+        carry_out(&transaction, run, change, &row).await?;
+        let at_us = row.get::<_, i64>(4) - origin_us;
+        let no: i32 = transaction.query_one(NOTE, &[&run]).await?.get(0);
+        let mut writer = RunSegmentWriter::default();
+        let (what, value) = (change.as_str(), change.value());
+        writer.push(&RunRecord::Changed { at_us, what, value: value.as_deref(), by });
+        let mut body = Vec::new();
+        writer.write(0, &mut body);
+        let place = Place::Segment { chunk: None, epoch: no.unsigned_abs(), seq: 0 };
+        let checksum = i64::from(place.checksum(&body));
+        transaction.execute(KEEP, &[&run, &no, &body, &checksum]).await?;
+        transaction.commit().await?;
+        Ok(Ordered::Changed)
+    })
+    .await
+}
+
+fn without_a_change(row: &Row, change: Change) -> Option<Ordered> {
+    let (paused, concurrency, rate): (bool, Option<i32>, String) =
+        (row.get(1), row.get(2), row.get(6));
+    if !row.get::<_, bool>(5) {
+        return Some(Ordered::Finished);
+    }
+    if row.get::<_, Option<String>>(0).is_some() {
+        return Some(Ordered::Stopping);
+    }
+    let is_so = match change {
+        Change::Paused => paused,
+        Change::Resumed => !paused,
+        Change::Rate(_) => change.value() == Some(rate),
+        Change::Concurrency(most) => concurrency == Some(i32_of(most.get())),
+        Change::Drained => false,
+    };
+    is_so.then_some(Ordered::AsBefore)
+}
+
+async fn carry_out(
+    transaction: &Transaction<'_>,
+    run: i64,
+    change: Change,
+    row: &Row,
+) -> Result<(), tokio_postgres::Error> {
+    match change {
+        Change::Paused | Change::Resumed => {
+            let paused = change == Change::Paused;
+            let update = "UPDATE run SET paused = $2 WHERE no = $1";
+            transaction.execute(update, &[&run, &paused]).await?;
+        }
+        Change::Concurrency(most) => {
+            let update = "UPDATE run SET concurrency = $2 WHERE no = $1";
+            transaction.execute(update, &[&run, &i32_of(most.get())]).await?;
+        }
+        Change::Drained => {
+            let update = "UPDATE run SET stopping = $2 WHERE no = $1";
+            transaction.execute(update, &[&run, &"drained"]).await?;
+        }
+        Change::Rate(limit) => {
+            let trip = u64::try_from(row.get::<_, i32>(3)).unwrap_or_default();
+            let trip = Duration::from_micros(trip);
+            let interval = limit.map_or(0, |rate| interval_nanos(rate, trip));
+            let update =
+                "UPDATE rate SET text_limit = $2, interval_ns = $3, ramp_ns = 0 WHERE scope = $1";
+            let text = change.value().unwrap_or_default();
+            transaction.execute(update, &[&scope_of(run), &text, &interval]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets a run go on that was stopped: failures and the time that is left count anew.
+pub(crate) async fn take_up(link: &mut Link, run: i64) -> Result<(), DatabaseError> {
+    let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
+                   concurrency = NULL WHERE no = $1";
+    link.with(async |client| client.execute(take_up, &[&run]).await.map(drop)).await
+}
+
+/// Returns how long new calls may be sent, of the span that began with the first worker.
+pub(crate) async fn time_left(
+    link: &mut Link,
+    run: i64,
+    span: Duration,
+) -> Result<Duration, DatabaseError> {
+    let begin = "UPDATE run SET deadline = coalesce(deadline, clock_timestamp() + $2 * interval '1 second') \
+                 WHERE no = $1 RETURNING extract(epoch FROM deadline - clock_timestamp())::float8";
+    // A century is for ever, and no more would fit the column.
+    let seconds = span.as_secs_f64().min(3e9);
+    let row = link.with(async |client| client.query_one(begin, &[&run, &seconds]).await).await?;
+    Ok(Duration::try_from_secs_f64(row.get::<_, f64>(0).max(0.0)).unwrap_or(span))
+}
+
+/// Removes a run, unless a worker is on it; returns whether it is gone.
+pub(crate) async fn remove(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
+    link.with(async |client| {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        let busy = "SELECT EXISTS (SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL \
+                    AND w.seen > clock_timestamp() - r.lease) FROM run r WHERE r.no = $1 FOR UPDATE";
+        if transaction.query_one(busy, &[&run]).await?.get(0) {
+            return Ok(false);
+        }
+        for table in ["segment", "takeover", "chunk", "worker"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE run = $1"), &[&run]).await?;
+        }
+        transaction.execute("DELETE FROM rate WHERE scope = $1", &[&scope_of(run)]).await?;
+        transaction.execute("DELETE FROM run WHERE no = $1", &[&run]).await?;
+        transaction.commit().await?;
+        Ok(true)
+    })
+    .await
+}

@@ -1,0 +1,181 @@
+//! Stores the plan of a run in the database: all of it or nothing, in one transaction.
+
+use crate::journal::Place;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::ids::RunId;
+use crate::task::Rate;
+use std::num::TryFromIntError;
+use std::pin::pin;
+use std::time::Duration;
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::Type;
+
+/// How long the load of a plan may take.
+pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// How many chunks a plan has at least, if it has enough tasks: small runs are shared, too.
+const CHUNKS: u64 = 64;
+const LEAST_TASKS: u64 = 16;
+/// The longest round trip with which the rate holds, unless another is asked for.
+pub const SHORT_TRIP: Duration = Duration::from_millis(15);
+/// How late a slot is used at most.
+const LATENESS: Duration = Duration::from_millis(10);
+
+/// A run that is to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDatabaseRun {
+    /// Its id.
+    pub id: RunId,
+    /// Its job, if it has one.
+    pub job: Option<String>,
+    /// Its description, as the journal writes it.
+    pub head: String,
+    /// The number of its tasks.
+    pub tasks: u64,
+    /// How long a worker that is not heard of keeps its chunks.
+    pub lease: Duration,
+    /// The number of failed tasks that is tolerated.
+    pub tolerated: u64,
+    /// The rate that all workers keep together; `None` is no limit.
+    pub rate: Option<Rate>,
+    /// Over which span the rate grows to its limit.
+    pub ramp: Duration,
+    /// The longest round trip of a worker that keeps the rate.
+    pub trip: Duration,
+}
+
+/// A chunk of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChunk {
+    /// The number of its tasks.
+    pub tasks: u32,
+    /// Its body, as the journal writes it.
+    pub body: Vec<u8>,
+}
+
+/// Returns how many tasks a chunk has at most in a run of so many tasks.
+pub fn chunk_size(tasks: u64) -> u64 {
+    tasks.div_ceil(CHUNKS).clamp(LEAST_TASKS, u64::from(crate::journal::MAX_CHUNK_TASKS))
+}
+
+/// Stores a run and returns its number.
+///
+/// # Errors
+///
+/// Nothing is stored then, also if the answer to the commit was lost: the database is asked for it.
+pub(crate) async fn store(
+    link: &mut Link,
+    run: &NewDatabaseRun,
+    chunks: Vec<NewChunk>,
+) -> Result<i64, DatabaseError> {
+    let id = run.id.clone();
+    let stored = link.with_limit(LOAD_TIMEOUT, async move |client| {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        let no = insert_run(&transaction, run, chunks.len()).await?;
+        copy_chunks(&transaction, no, chunks).await?;
+        insert_rate(&transaction, no, run).await?;
+        transaction.commit().await?;
+        Ok(no)
+    });
+    match stored.await {
+        // The commit may have landed although its answer did not come.
+        Err(error) if error.may_pass() => number_of(link, &id).await?.ok_or(error),
+        stored => stored,
+    }
+}
+
+/// Returns the number of a run, if it is there.
+pub(crate) async fn number_of(link: &mut Link, id: &RunId) -> Result<Option<i64>, DatabaseError> {
+    link.with(async |client| {
+        let found = client.query_opt("SELECT no FROM run WHERE id = $1", &[&id.as_str()]).await?;
+        Ok(found.map(|row| row.get(0)))
+    })
+    .await
+}
+
+async fn insert_run(
+    transaction: &Transaction<'_>,
+    run: &NewDatabaseRun,
+    chunks: usize,
+) -> Result<i64, tokio_postgres::Error> {
+    let head = run.head.as_bytes();
+    let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, phase, trip_us) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, 2, $9) RETURNING no";
+    let row = transaction
+        .query_one(
+            statement,
+            &[
+                &run.id.as_str(),
+                &run.job,
+                &signed(run.tasks),
+                &i32::try_from(chunks).unwrap_or(i32::MAX),
+                &head,
+                &i64::from(Place::Head.checksum(head)),
+                &run.lease.as_secs_f64(),
+                &signed(run.tolerated),
+                &i32::try_from(run.trip.as_micros()).unwrap_or(i32::MAX),
+            ],
+        )
+        .await?;
+    Ok(row.get(0))
+}
+
+async fn copy_chunks(
+    transaction: &Transaction<'_>,
+    run: i64,
+    chunks: Vec<NewChunk>,
+) -> Result<(), tokio_postgres::Error> {
+    let copy = "COPY chunk (run, no, tasks, body, crc) FROM STDIN BINARY";
+    let sink = transaction.copy_in(copy).await?;
+    let types = [Type::INT8, Type::INT4, Type::INT4, Type::BYTEA, Type::INT8];
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
+    for (no, chunk) in (0_u32..).zip(chunks) {
+        let checksum = i64::from(Place::Chunk(no).checksum(&chunk.body));
+        let (no, tasks) = (i32_of(no), i32_of(chunk.tasks));
+        writer.as_mut().write(&[&run, &no, &tasks, &chunk.body, &checksum]).await?;
+    }
+    writer.finish().await.map(drop)
+}
+
+async fn insert_rate(
+    transaction: &Transaction<'_>,
+    no: i64,
+    run: &NewDatabaseRun,
+) -> Result<(), tokio_postgres::Error> {
+    let text = run.rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+    let statement =
+        "INSERT INTO rate (scope, text_limit, interval_ns, ramp_ns) VALUES ($1, $2, $3, $4)";
+    let interval = run.rate.map_or(0, |rate| interval_nanos(rate, run.trip));
+    let ramp = i64::try_from(run.ramp.as_nanos()).unwrap_or(i64::MAX);
+    transaction.execute(statement, &[&scope_of(no), &text, &interval, &ramp]).await.map(drop)
+}
+
+/// Returns the name under which the workers of a run share their rate.
+pub(crate) fn scope_of(run: i64) -> String {
+    format!("run:{run}")
+}
+
+/// Returns the time between two sending slots: no window of the rate holds more than its limit,
+/// though each slot is used up to the uncertainty and the lateness after its time.
+pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
+    let uncertainty = most_uncertainty(Some(rate), trip);
+    let lateness = (rate.window / 100).max(LATENESS);
+    let widened = (rate.window + uncertainty + lateness).as_nanos();
+    i64::try_from(widened.div_ceil(u128::from(rate.limit.get()))).unwrap_or(i64::MAX)
+}
+
+/// Returns how uncertain a worker may be of the database's time.
+pub(crate) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
+    rate.map_or(trip, |rate| rate.window.mul_f64(0.015).max(trip))
+}
+
+/// The numbers of tasks and chunks are far below the limits of the columns.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn i32_of<T: TryInto<i32, Error = TryFromIntError>>(number: T) -> i32 {
+    number.try_into().unwrap_or(i32::MAX)
+}

@@ -1,0 +1,176 @@
+//! Sorts the events of a commit into segments: one for each chunk, and one for the run itself.
+
+use crate::clock::Timestamp;
+use crate::event::{Event, EventKind, StopReason};
+use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
+use crate::store::database::beat::SignOfLife;
+use crate::store::database::leases::Flush;
+use crate::store::writing::event_writer::{ended, micros_of, micros_of_time};
+use crate::task::{Ordinal, OutcomeCounts};
+use std::collections::BTreeMap;
+
+/// The status of a throttled answer.
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// A chunk that is held.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) no: u32,
+    pub(crate) epoch: u32,
+    /// The ordinal of its last task.
+    pub(crate) last: u32,
+    pub(crate) next_seq: u32,
+    pub(crate) unsettled: u64,
+}
+
+/// The records that wait for a commit, and what they count up to.
+#[derive(Debug)]
+pub(crate) struct Records {
+    origin: Timestamp,
+    chunks: BTreeMap<u32, ChunkSegment>,
+    run: RunSegmentWriter,
+    /// The sequence number of the worker's next segment about the run.
+    next_seq: u32,
+    has_begun: bool,
+    sign: SignOfLife,
+}
+
+/// The records of one chunk in one commit.
+#[derive(Debug, Default)]
+pub(crate) struct ChunkSegment {
+    writer: SegmentWriter,
+    settled: OutcomeCounts,
+}
+
+impl Records {
+    pub(crate) fn new(origin: Timestamp) -> Self {
+        Self {
+            origin,
+            chunks: BTreeMap::new(),
+            run: RunSegmentWriter::default(),
+            next_seq: 0,
+            has_begun: false,
+            sign: SignOfLife::default(),
+        }
+    }
+
+    /// Writes an event into the segment that it belongs to; returns whether it will be recorded.
+    ///
+    /// `first_of` finds the chunk of a task among those that are held.
+    pub(crate) fn write(
+        &mut self,
+        event: &Event,
+        first_of: impl FnOnce(u32) -> Option<u32>,
+    ) -> bool {
+        let Some(ordinal) = task_of(event) else {
+            self.write_run(event);
+            return true;
+        };
+        self.count(event);
+        let Some(first) = first_of(ordinal.0) else { return false };
+        let micros = |at: Timestamp| micros_of_time(at, self.origin);
+        let segment = self.chunks.entry(first).or_default();
+        let fact = match &event.kind {
+            EventKind::AttemptStarted { seq, number, leaves, .. } => {
+                Fact::Started { seq: seq.0, number: *number, leaves_us: micros(*leaves) }
+            }
+            EventKind::AttemptWithdrawn { .. } => Fact::Withdrawn,
+            EventKind::AttemptEnded { result, .. } => {
+                Fact::Ended(ended(result, micros(result.sent)))
+            }
+            EventKind::TaskSettled { outcome, .. } => {
+                segment.settled[*outcome] += 1;
+                Fact::Settled { outcome: *outcome, at_us: micros(event.at) }
+            }
+            _ => return true,
+        };
+        segment.writer.push(&Record { offset: ordinal.0 - first, fact });
+        true
+    }
+
+    fn write_run(&mut self, event: &Event) {
+        let micros = |at: Timestamp| micros_of_time(at, self.origin);
+        let at_us = micros(event.at);
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
+            self.run.push(&RunRecord::SessionStarted { at_us, process, version });
+        }
+        match &event.kind {
+            EventKind::RunHeld { until, reason } => {
+                let (until_us, reason) = (micros(*until), reason.as_str());
+                self.run.push(&RunRecord::Held { at_us, until_us, reason });
+            }
+            EventKind::RateLearnt(limit) => self.run.push(&RunRecord::RateLearnt(*limit)),
+            EventKind::PollStarted { leaves } => {
+                self.run.push(&RunRecord::Polled { leaves_us: micros(*leaves) });
+            }
+            EventKind::RunEnded(stats) => {
+                let stopped = stats.stopped.as_ref().map(StopReason::as_str);
+                let held_us = micros_of(stats.held);
+                self.run.push(&RunRecord::SessionEnded { at_us, held_us, stopped });
+            }
+            // A change is recorded once, by whoever ordered it.
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, event: &Event) {
+        let sign = &mut self.sign;
+        match &event.kind {
+            EventKind::AttemptStarted { .. } => sign.in_flight += 1,
+            EventKind::AttemptWithdrawn { .. } => {
+                sign.in_flight = sign.in_flight.saturating_sub(1);
+            }
+            EventKind::AttemptEnded { result, .. } => {
+                sign.in_flight = sign.in_flight.saturating_sub(1);
+                sign.calls += 1;
+                sign.throttled += u64::from(result.http_status == Some(TOO_MANY_REQUESTS));
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns what the worker tells of itself.
+    pub(crate) fn sign_of_life(&self) -> SignOfLife {
+        self.sign
+    }
+
+    /// Takes the segment about the run, if there is a record for it.
+    pub(crate) fn of_the_run(&mut self) -> Option<(u32, Vec<u8>)> {
+        if self.run.is_empty() {
+            return None;
+        }
+        let (seq, mut body) = (self.next_seq, Vec::new());
+        std::mem::take(&mut self.run).write(u64::from(seq.min(1)), &mut body);
+        self.next_seq += 1;
+        Some((seq, body))
+    }
+
+    /// Takes the segments of chunks, by the first ordinals of these.
+    pub(crate) fn of_chunks(&mut self) -> BTreeMap<u32, ChunkSegment> {
+        let mut chunks = std::mem::take(&mut self.chunks);
+        chunks.retain(|_, segment| !segment.writer.is_empty());
+        chunks
+    }
+}
+
+impl ChunkSegment {
+    /// Returns the flush that appends it to its chunk.
+    pub(crate) fn flush(&self, held: &Held) -> Flush {
+        let mut body = Vec::new();
+        self.writer.write(u64::from(held.next_seq.min(1)), &mut body);
+        let (no, epoch, seq) = (held.no, held.epoch, held.next_seq);
+        Flush { no, epoch, seq, body, settled: self.settled }
+    }
+}
+
+/// Returns the task of an event that a chunk's segment records.
+pub(crate) fn task_of(event: &Event) -> Option<Ordinal> {
+    match &event.kind {
+        EventKind::AttemptStarted { task, .. }
+        | EventKind::AttemptWithdrawn { task, .. }
+        | EventKind::AttemptEnded { task, .. }
+        | EventKind::TaskSettled { task, .. } => Some(task.ordinal),
+        _ => None,
+    }
+}

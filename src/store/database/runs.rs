@@ -1,0 +1,314 @@
+//! The front door of the room: the runs of a database, over one connection.
+
+use crate::clock::Timestamp;
+use crate::event::Change;
+use crate::store::database::address::DatabaseAddress;
+use crate::store::database::beat::{SignOfLife, Wishes};
+use crate::store::database::error::DatabaseError;
+use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
+use crate::store::database::link::Link;
+use crate::store::database::orders::Ordered;
+use crate::store::database::plan::{NewChunk, NewDatabaseRun};
+use crate::store::database::planned::StoredTerms;
+use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
+use crate::store::database::slots::SlotGrant;
+use crate::store::database::standing::RunStanding;
+use crate::store::database::work::WorkTerms;
+use crate::store::database::writer::DatabaseWriter;
+use crate::store::database::{copy, orders, plan, planned, schema, slots, standing};
+use crate::store::error::StoreError;
+use crate::store::files::RunDirectory;
+use crate::store::ids::RunId;
+use std::time::Duration;
+
+/// The runs of a database.
+#[derive(Debug)]
+pub struct DatabaseRuns {
+    link: Link,
+}
+
+impl DatabaseRuns {
+    /// Opens the runs of a database, and makes the tables if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// The database is away, too old or foreign, or this user may not make the tables.
+    pub async fn create(address: DatabaseAddress) -> Result<Self, DatabaseError> {
+        let mut link = Link::new(address)?;
+        schema::prepare(&mut link).await?;
+        Ok(Self { link })
+    }
+
+    /// Opens the runs of a database whose tables are there.
+    ///
+    /// # Errors
+    ///
+    /// The database is away or too old, or has no tables of this version.
+    pub async fn open(address: DatabaseAddress) -> Result<Self, DatabaseError> {
+        let mut link = Link::new(address)?;
+        schema::check(&mut link).await?;
+        Ok(Self { link })
+    }
+
+    /// Returns the runs of a database that was opened before, without asking it.
+    ///
+    /// # Errors
+    ///
+    /// TLS is not to be had.
+    pub(crate) fn at(address: DatabaseAddress) -> Result<Self, DatabaseError> {
+        Ok(Self { link: Link::new(address)? })
+    }
+
+    /// Opens the runs of a database whose tables may be missing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DatabaseRuns::open`], except that there are no tables.
+    pub async fn open_or_empty(address: DatabaseAddress) -> Result<Self, DatabaseError> {
+        let mut link = Link::new(address)?;
+        match schema::check(&mut link).await {
+            Ok(()) | Err(DatabaseError::NoTables { .. }) => Ok(Self { link }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a run with all its chunks, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored then.
+    pub async fn plan(
+        &mut self,
+        run: &NewDatabaseRun,
+        chunks: Vec<NewChunk>,
+    ) -> Result<i64, DatabaseError> {
+        plan::store(&mut self.link, run, chunks).await
+    }
+
+    /// Returns the number of a run, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn number_of(&mut self, id: &RunId) -> Result<Option<i64>, DatabaseError> {
+        plan::number_of(&mut self.link, id).await
+    }
+
+    /// Joins a run as its next worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn join(
+        &mut self,
+        run: i64,
+        host: &str,
+        process: u32,
+        version: &str,
+    ) -> Result<Worker, DatabaseError> {
+        Worker::join(&mut self.link, run, host, process, version).await
+    }
+
+    /// Lets a worker carry its part of a run out.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread.
+    pub fn writer(self, worker: Worker, terms: WorkTerms) -> std::io::Result<DatabaseWriter> {
+        // The connection belongs to the runtime that made it; the thread makes one of its own.
+        DatabaseWriter::start(self.link.without_connection(), worker, terms)
+    }
+
+    /// Returns the sending slots of a run.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread, or TLS is not to be had.
+    pub(crate) fn slots(
+        address: DatabaseAddress,
+        terms: SlotTerms,
+    ) -> Result<DatabaseSlots, StoreError> {
+        let link = Link::new(address)?;
+        let shown = link.shown().to_owned();
+        let failed = |source| DatabaseError::Unreachable { shown, source: Box::new(source) };
+        Ok(DatabaseSlots::start(link, terms).map_err(failed)?)
+    }
+
+    /// Copies a run into its file in a directory, and returns whether a worker is on it.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it is damaged, the database is away, or the file cannot be written.
+    pub async fn copy(&mut self, id: &RunId, runs: &RunDirectory) -> Result<bool, StoreError> {
+        copy::copy(&mut self.link, id, runs).await
+    }
+
+    /// Stores the plan that is in a run's file, and returns its number here.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored then.
+    pub async fn plan_from(
+        &mut self,
+        runs: &RunDirectory,
+        id: &RunId,
+        terms: StoredTerms,
+    ) -> Result<i64, StoreError> {
+        let (run, chunks) = planned::read(runs, id, terms)?;
+        Ok(self.plan(&run, chunks).await?)
+    }
+
+    /// Returns the ids of all runs with their jobs, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn ids(&mut self) -> Result<Vec<(RunId, Option<String>)>, DatabaseError> {
+        standing::ids(&mut self.link).await
+    }
+
+    /// Returns the newest run with open tasks that nobody has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn next_to_work(&mut self) -> Result<Option<RunId>, DatabaseError> {
+        standing::next_to_work(&mut self.link).await
+    }
+
+    /// Returns where runs stand, the oldest first: all of them, or one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; a description that is damaged.
+    pub async fn standings(
+        &mut self,
+        only: Option<&RunId>,
+    ) -> Result<Vec<RunStanding>, DatabaseError> {
+        standing::standings(&mut self.link, only).await
+    }
+
+    /// Changes a run for all its workers; `origin` is the time from which those of the run count.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn order(
+        &mut self,
+        run: i64,
+        origin: Timestamp,
+        change: Change,
+        by: &str,
+    ) -> Result<Ordered, DatabaseError> {
+        orders::order(&mut self.link, run, origin.as_micros(), change, by).await
+    }
+
+    /// Lets a run go on that was stopped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn take_up(&mut self, run: i64) -> Result<(), DatabaseError> {
+        orders::take_up(&mut self.link, run).await
+    }
+
+    /// Returns how long new calls may be sent, of the span that began with the first worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn time_left(&mut self, run: i64, span: Duration) -> Result<Duration, DatabaseError> {
+        orders::time_left(&mut self.link, run, span).await
+    }
+
+    /// Removes a run, unless a worker is on it; returns whether it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn remove(&mut self, run: i64) -> Result<bool, DatabaseError> {
+        orders::remove(&mut self.link, run).await
+    }
+
+    /// Claims a chunk.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; a chunk that is damaged.
+    pub async fn claim(&mut self, worker: Worker) -> Result<ChunkClaim, DatabaseError> {
+        worker.claim(&mut self.link).await
+    }
+
+    /// Appends segments, and returns what became of each.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. After one that may pass, the same flushes are sent again: what landed
+    /// is recognised.
+    pub async fn flush(
+        &mut self,
+        worker: Worker,
+        flushes: &[Flush],
+    ) -> Result<Vec<Fate>, DatabaseError> {
+        worker.flush(&mut self.link, flushes).await
+    }
+
+    /// Gives chunks back, each with its epoch.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn give_back(
+        &mut self,
+        worker: Worker,
+        chunks: &[(u32, u32)],
+    ) -> Result<(), DatabaseError> {
+        worker.give_back(&mut self.link, chunks).await
+    }
+
+    /// Records how many tasks were in doubt when a chunk was taken over.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn note_doubts(
+        &mut self,
+        worker: Worker,
+        chunk: &LeasedChunk,
+        in_doubt: u32,
+    ) -> Result<(), DatabaseError> {
+        worker.note_doubts(&mut self.link, chunk, in_doubt).await
+    }
+
+    /// Renews the leases of chunks, each with its epoch.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn beat(
+        &mut self,
+        worker: Worker,
+        sign: SignOfLife,
+        held: &[(u32, u32)],
+    ) -> Result<Wishes, DatabaseError> {
+        worker.beat(&mut self.link, sign, held).await
+    }
+
+    /// Reserves sending slots of a run.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. No slot is the worker's then.
+    pub async fn grant_slots(&mut self, run: i64, wanted: i32) -> Result<SlotGrant, DatabaseError> {
+        slots::grant(&mut self.link, &plan::scope_of(run), wanted).await
+    }
+
+    /// Keeps the sending slots of a run free until then.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn hold_slots(&mut self, run: i64, until_ns: i64) -> Result<(), DatabaseError> {
+        slots::hold(&mut self.link, &plan::scope_of(run), until_ns).await
+    }
+}

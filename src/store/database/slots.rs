@@ -1,0 +1,42 @@
+//! Sending slots from the database: one row is the timeline of all workers of a run.
+
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+
+/// Slots on the timeline of the database, in its nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotGrant {
+    /// The first slot.
+    pub first_ns: i64,
+    /// How many there are; 0 if all slots up to the horizon are taken.
+    pub count: i32,
+    /// The time between two slots; 0 without a limit.
+    pub step_ns: i64,
+    /// The database's time.
+    pub now_ns: i64,
+    /// Until when the service wants nothing.
+    pub hold_ns: i64,
+}
+
+/// Reserves up to `wanted` slots.
+pub(crate) async fn grant(
+    link: &mut Link,
+    scope: &str,
+    wanted: i32,
+) -> Result<SlotGrant, DatabaseError> {
+    let grant = "SELECT first_ns, n, step_ns, now_ns, hold_ns FROM rate_grant($1, $2)";
+    let row = link.with(async |client| client.query_one(grant, &[&scope, &wanted]).await).await?;
+    Ok(SlotGrant {
+        first_ns: row.get(0),
+        count: row.get(1),
+        step_ns: row.get(2),
+        now_ns: row.get(3),
+        hold_ns: row.get(4),
+    })
+}
+
+/// Keeps all slots free until then, for every worker.
+pub(crate) async fn hold(link: &mut Link, scope: &str, until_ns: i64) -> Result<(), DatabaseError> {
+    let hold = "UPDATE rate SET hold_until_ns = greatest(hold_until_ns, $2) WHERE scope = $1";
+    link.with(async |client| client.execute(hold, &[&scope, &until_ns]).await.map(drop)).await
+}

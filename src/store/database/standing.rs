@@ -1,0 +1,187 @@
+//! Where the runs of a database stand, in numbers: without reading what became of each task.
+
+use crate::clock::Timestamp;
+use crate::event::StopReason;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::home::parse_head;
+use crate::store::ids::RunId;
+use crate::store::reading::{RunRecord, SessionRecord, StoredEnd};
+use crate::task::{Outcome, OutcomeCounts, ServiceLimit};
+use std::time::Duration;
+use tokio_postgres::Row;
+
+const IDS: &str = "SELECT id, job FROM run ORDER BY id";
+const NEXT: &str = "
+SELECT id FROM run WHERE stopping IS NULL AND EXISTS (SELECT FROM chunk WHERE run = run.no AND state < 2)
+ORDER BY no DESC LIMIT 1";
+const RUNS: &str = "
+SELECT r.no, r.head, r.stopping, r.paused, r.concurrency, c.settled, c.succeeded, c.partial, c.failed,
+    c.ambiguous, c.unchanged, (SELECT text_limit FROM rate WHERE scope = 'run:' || r.no),
+    (SELECT count(*) FROM takeover t WHERE t.run = r.no),
+    (SELECT coalesce(sum(in_doubt), 0)::bigint FROM takeover t WHERE t.run = r.no)
+FROM run r, LATERAL (
+    SELECT coalesce(sum(settled), 0)::bigint AS settled, coalesce(sum(succeeded), 0)::bigint AS succeeded,
+        coalesce(sum(partial), 0)::bigint AS partial, coalesce(sum(failed), 0)::bigint AS failed,
+        coalesce(sum(ambiguous), 0)::bigint AS ambiguous, coalesce(sum(unchanged), 0)::bigint AS unchanged
+    FROM chunk WHERE run = r.no) c
+WHERE $1::text IS NULL OR r.id = $1 ORDER BY r.id";
+const WORKERS: &str = "
+SELECT w.no, w.host, w.process, w.version, (extract(epoch FROM w.since) * 1000000)::bigint,
+    (extract(epoch FROM w.gone) * 1000000)::bigint, w.calls, w.in_flight,
+    extract(epoch FROM clock_timestamp() - w.seen)::float8, extract(epoch FROM r.lease)::float8
+FROM worker w JOIN run r ON r.no = w.run WHERE w.run = $1 ORDER BY w.no";
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunStanding {
+    /// Its record; each worker is a session.
+    pub record: RunRecord,
+    /// The tasks with an outcome.
+    pub outcomes: OutcomeCounts,
+    /// Why it stops, if it does.
+    pub stopping: Option<String>,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// The calls at a time of each worker, if an operator has set them.
+    pub concurrency: Option<u32>,
+    /// The rate of all workers together.
+    pub rate: String,
+    /// How many chunks were taken over from workers that were gone.
+    pub takeovers: u64,
+    /// How many of their tasks were in doubt.
+    pub in_doubt: u64,
+    /// The workers, in the order in which they came.
+    pub workers: Vec<WorkerStanding>,
+}
+
+/// A worker of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerStanding {
+    /// Its number.
+    pub no: i32,
+    /// Its machine.
+    pub host: String,
+    /// Its process.
+    pub process: u32,
+    /// The version of batchctl.
+    pub version: String,
+    /// When it came.
+    pub since: Timestamp,
+    /// When it went, if it said so.
+    pub gone: Option<Timestamp>,
+    /// Its calls.
+    pub calls: u64,
+    /// Those on the wire.
+    pub in_flight: u32,
+    /// How long ago it was heard of.
+    pub seen: Duration,
+    /// After which silence others take its chunks.
+    pub lease: Duration,
+}
+
+impl WorkerStanding {
+    /// Returns whether it still works, as far as the database knows.
+    pub fn is_alive(&self) -> bool {
+        self.gone.is_none() && self.seen < self.lease
+    }
+}
+
+impl RunStanding {
+    /// Returns whether a worker is on it.
+    pub fn is_running(&self) -> bool {
+        self.workers.iter().any(WorkerStanding::is_alive)
+    }
+}
+
+/// Returns the ids of all runs with their jobs, the oldest first.
+pub(crate) async fn ids(link: &mut Link) -> Result<Vec<(RunId, Option<String>)>, DatabaseError> {
+    let rows = link.with(async |client| client.query(IDS, &[]).await).await?;
+    let id = |row: &Row| Some((row.get::<_, &str>(0).parse().ok()?, row.get(1)));
+    Ok(rows.iter().filter_map(id).collect())
+}
+
+/// Returns the newest run with open tasks that nobody has stopped.
+pub(crate) async fn next_to_work(link: &mut Link) -> Result<Option<RunId>, DatabaseError> {
+    let row = link.with(async |client| client.query_opt(NEXT, &[]).await).await?;
+    Ok(row.and_then(|row| row.get::<_, &str>(0).parse().ok()))
+}
+
+/// Returns where runs stand, the oldest first: all of them, or one.
+pub(crate) async fn standings(
+    link: &mut Link,
+    only: Option<&RunId>,
+) -> Result<Vec<RunStanding>, DatabaseError> {
+    let only = only.map(RunId::as_str);
+    let rows = link
+        .with(async |client| {
+            let mut found = Vec::new();
+            for row in client.query(RUNS, &[&only]).await? {
+                let workers = client.query(WORKERS, &[&row.get::<_, i64>(0)]).await?;
+                found.push((row, workers));
+            }
+            Ok(found)
+        })
+        .await?;
+    let shown = link.shown();
+    rows.iter().map(|(row, workers)| standing(row, workers, shown)).collect()
+}
+
+fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, DatabaseError> {
+    let head = String::from_utf8_lossy(row.get(1)).into_owned();
+    let record = parse_head(&head).map_err(|error| DatabaseError::Damaged {
+        shown: shown.to_owned(),
+        detail: error.to_string(),
+    })?;
+    let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
+    let mut outcomes = OutcomeCounts::default();
+    outcomes[Outcome::Succeeded] = number(6);
+    outcomes[Outcome::Partial] = number(7);
+    outcomes[Outcome::Failed] = number(8);
+    outcomes[Outcome::Ambiguous] = number(9);
+    outcomes[Outcome::Unchanged] = number(10);
+    outcomes[Outcome::NotAttempted] = number(5).saturating_sub(outcomes.selected());
+    let workers: Vec<WorkerStanding> = workers.iter().map(worker).collect();
+    let stopping: Option<String> = row.get(2);
+    let is_open = outcomes.selected() < record.selected;
+    let stopped = stopping.as_deref().and_then(|reason| reason.parse().ok());
+    let stopped = is_open.then(|| stopped.unwrap_or(StopReason::Interrupted));
+    let session = |worker: &WorkerStanding| SessionRecord {
+        started: worker.since,
+        end: worker.gone.map(|at| StoredEnd { at, stopped, held: Duration::ZERO }),
+        process: worker.process,
+        version: worker.version.clone(),
+        learnt: ServiceLimit::default(),
+    };
+    let sessions = workers.iter().map(session).collect();
+    Ok(RunStanding {
+        record: RunRecord { sessions, ..record },
+        outcomes,
+        stopping,
+        paused: row.get(3),
+        concurrency: row.get::<_, Option<i32>>(4).and_then(|most| u32::try_from(most).ok()),
+        rate: row.get::<_, Option<String>>(11).unwrap_or_default(),
+        takeovers: number(12),
+        in_doubt: number(13),
+        workers,
+    })
+}
+
+fn worker(row: &Row) -> WorkerStanding {
+    let small = |column: usize| u32::try_from(row.get::<_, i32>(column)).unwrap_or_default();
+    let span = |column: usize| {
+        Duration::try_from_secs_f64(row.get::<_, f64>(column).max(0.0)).unwrap_or(Duration::MAX)
+    };
+    WorkerStanding {
+        no: row.get(0),
+        host: row.get(1),
+        process: small(2),
+        version: row.get(3),
+        since: Timestamp::from_micros(row.get(4)),
+        gone: row.get::<_, Option<i64>>(5).map(Timestamp::from_micros),
+        calls: u64::try_from(row.get::<_, i64>(6)).unwrap_or_default(),
+        in_flight: small(7),
+        seen: span(8),
+        lease: span(9),
+    }
+}

@@ -1,0 +1,290 @@
+//! A real server: who may record what, and what is there after crashes.
+
+pub(crate) mod server;
+
+use crate::store::database::{
+    ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
+    SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
+};
+use crate::task::{Outcome, OutcomeCounts};
+use server::Server;
+use std::time::Duration;
+
+/// A lease that ends at once: its chunk is free for the next claim.
+const NONE: Duration = Duration::ZERO;
+const LONG: Duration = Duration::from_secs(60);
+
+fn run(lease: Duration) -> NewDatabaseRun {
+    NewDatabaseRun {
+        id: "20240705-120000-aaaa".parse().unwrap(),
+        job: None,
+        head: "{}".into(),
+        tasks: 6,
+        lease,
+        tolerated: 3,
+        rate: "2000/s".parse().ok(),
+        ramp: Duration::ZERO,
+        trip: SHORT_TRIP,
+    }
+}
+
+fn chunks() -> Vec<NewChunk> {
+    (0..3).map(|no| NewChunk { tasks: 2, body: vec![no; 100] }).collect()
+}
+
+/// A run of three chunks with two tasks each, and a worker for it.
+struct Scene {
+    server: Server,
+    runs: DatabaseRuns,
+    run: i64,
+}
+
+impl Scene {
+    async fn with_lease(lease: Duration) -> Option<Self> {
+        let server = Server::start()?;
+        let mut runs = DatabaseRuns::create(server.database("runs").await).await.unwrap();
+        let run = runs.plan(&run(lease), chunks()).await.unwrap();
+        Some(Self { server, runs, run })
+    }
+
+    async fn worker(&mut self) -> Worker {
+        self.runs.join(self.run, "batch-a", 4711, "0.1.0").await.unwrap()
+    }
+
+    async fn claim(&mut self, worker: Worker) -> LeasedChunk {
+        match self.runs.claim(worker).await.unwrap() {
+            ChunkClaim::Chunk(chunk) => chunk,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn flush(&mut self, worker: Worker, flush: &Flush) -> Fate {
+        self.runs.flush(worker, std::slice::from_ref(flush)).await.unwrap()[0]
+    }
+
+    async fn number(&self, query: &str) -> i64 {
+        self.server.number("runs", query).await
+    }
+}
+
+fn flush_of(chunk: &LeasedChunk, seq: u32, settled: u64) -> Flush {
+    let (no, epoch, body) = (chunk.no, chunk.epoch, vec![7; 20]);
+    let mut counts = OutcomeCounts::default();
+    counts[Outcome::Succeeded] = settled;
+    Flush { no, epoch, seq, body, settled: counts }
+}
+
+#[tokio::test]
+async fn every_chunk_is_claimed_once_and_settled_by_its_segments() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let (one, two) = (scene.worker().await, scene.worker().await);
+    assert_eq!((one.no, two.no, one.lease), (1, 2, LONG));
+    let mut claimed = Vec::new();
+    for worker in [one, two, one] {
+        claimed.push((worker, scene.claim(worker).await));
+    }
+    let numbers: Vec<u32> = claimed.iter().map(|(_, chunk)| chunk.no).collect();
+    assert_eq!(numbers, [0, 1, 2]);
+    assert_eq!((&claimed[1].1.body, claimed[1].1.taken_from), (&vec![1; 100], None));
+    assert_eq!(scene.runs.claim(two).await.unwrap(), ChunkClaim::NotYet);
+    for (worker, chunk) in &claimed {
+        assert_eq!(scene.flush(*worker, &flush_of(chunk, 0, 1)).await, Fate::Kept);
+        assert_eq!(scene.flush(*worker, &flush_of(chunk, 1, 1)).await, Fate::Kept);
+    }
+    assert_eq!(scene.runs.claim(two).await.unwrap(), ChunkClaim::Done);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 6);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.takeover").await, 0);
+}
+
+#[tokio::test]
+async fn a_flush_under_a_lost_lease_records_nothing() {
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    let (slow, quick) = (scene.worker().await, scene.worker().await);
+    let before = scene.claim(slow).await;
+    assert_eq!(scene.flush(slow, &flush_of(&before, 0, 1)).await, Fate::Kept);
+    let after = scene.claim(quick).await;
+    assert_eq!((after.no, after.epoch, after.next_seq), (before.no, 2, 1));
+    assert_eq!(after.taken_from, Some(slow.no));
+    scene.runs.note_doubts(quick, &after, 1).await.unwrap();
+    assert_eq!(scene.number("SELECT in_doubt::bigint FROM batchctl.takeover").await, 1);
+    assert_eq!(scene.flush(slow, &flush_of(&before, 1, 1)).await, Fate::Lost);
+    assert_eq!(scene.flush(quick, &flush_of(&after, 1, 1)).await, Fate::Kept);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 2);
+    let wishes = scene.runs.beat(slow, SignOfLife::default(), &[(before.no, before.epoch)]).await;
+    assert!(wishes.unwrap().kept.is_empty());
+}
+
+#[tokio::test]
+async fn a_flush_whose_answer_was_lost_is_recognised() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let worker = scene.worker().await;
+    let chunk = scene.claim(worker).await;
+    let flush = flush_of(&chunk, 0, 1);
+    assert_eq!(scene.flush(worker, &flush).await, Fate::Kept);
+    // Sent again, because nobody knows whether it landed.
+    assert_eq!(scene.flush(worker, &flush).await, Fate::Kept);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 1);
+    assert_eq!(scene.number("SELECT sum(settled) FROM batchctl.chunk").await, 1);
+}
+
+#[tokio::test]
+async fn chunks_that_are_given_back_are_free_and_no_takeover() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let worker = scene.worker().await;
+    let chunk = scene.claim(worker).await;
+    scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    let again = scene.claim(worker).await;
+    assert_eq!((again.no, again.epoch, again.taken_from), (chunk.no, 2, None));
+    // Giving back under an old lease changes nothing.
+    scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    assert_eq!(scene.claim(worker).await.no, 1);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.takeover").await, 0);
+}
+
+#[tokio::test]
+async fn a_beat_keeps_leases_and_brings_wishes() {
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    let worker = scene.worker().await;
+    let chunk = scene.claim(worker).await;
+    let renewing = Worker { lease: LONG, ..worker };
+    let sign = SignOfLife { calls: 5, throttled: 1, in_flight: 2, uncertainty_us: Some(800) };
+    let wishes = scene.runs.beat(renewing, sign, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    assert_eq!((wishes.kept, wishes.paused, &*wishes.rate), (vec![chunk.no], false, "2000/s"));
+    assert_eq!(scene.claim(worker).await.no, chunk.no + 1);
+    let wish = "UPDATE batchctl.run SET change_no = 1, paused = true, concurrency = 4, \
+                stopping = 'drained'";
+    scene.server.sql("runs", wish).await;
+    let wishes = scene.runs.beat(worker, sign, &[]).await.unwrap();
+    assert_eq!((wishes.change_no, wishes.paused, wishes.concurrency), (1, true, Some(4)));
+    assert_eq!(wishes.stopping.as_deref(), Some("drained"));
+    assert_eq!(scene.number("SELECT calls FROM batchctl.worker").await, 5);
+}
+
+#[tokio::test]
+async fn killed_connections_and_crashes_repeat_and_lose_nothing() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let worker = scene.worker().await;
+    let chunk = scene.claim(worker).await;
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                WHERE application_name = 'batchctl'";
+    for seq in 0..20 {
+        match seq {
+            10 => {
+                scene.server.crash();
+                scene.server.begin();
+            }
+            _ => drop(scene.number(kill).await),
+        }
+        let flush = flush_of(&chunk, seq, u64::from(seq >= 18));
+        let mut tries = 0;
+        let fate = loop {
+            match scene.runs.flush(worker, std::slice::from_ref(&flush)).await {
+                Ok(fates) => break fates[0],
+                Err(error) => assert!(error.may_pass(), "{error:?}"),
+            }
+            tries += 1;
+            assert!(tries < 10, "it does not pass");
+        };
+        assert_eq!(fate, Fate::Kept, "segment {seq}");
+    }
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 20);
+    assert_eq!(scene.number("SELECT settled::bigint FROM batchctl.chunk WHERE no = 0").await, 2);
+}
+
+#[tokio::test]
+async fn a_plan_is_there_whole_or_not_at_all() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
+    let id = run(LONG).id;
+    assert_eq!(scene.runs.number_of(&id).await.unwrap(), Some(scene.run));
+    // The id is taken, so that nothing of the second plan may stay.
+    let refused = scene.runs.plan(&run(LONG), chunks()).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::Statement { .. }), "{refused:?}");
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.rate").await, 1);
+    // A planner that dies in the middle of its load.
+    let address = scene.server.address("batch", "runs");
+    let second = NewDatabaseRun { id: "20240705-120000-bbbb".parse().unwrap(), ..run(LONG) };
+    let many: Vec<NewChunk> =
+        (0..20_000).map(|_| NewChunk { tasks: 1, body: vec![1; 2_000] }).collect();
+    let planner = tokio::spawn(async move {
+        let mut runs = DatabaseRuns::open(address).await.unwrap();
+        runs.plan(&second, many).await
+    });
+    while scene.number("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY chunk%'").await
+        == 0
+        && !planner.is_finished()
+    {
+        tokio::task::yield_now().await;
+    }
+    planner.abort();
+    let _ = planner.await;
+    let planned = scene.number("SELECT count(*) FROM batchctl.run WHERE id LIKE '%bbbb'").await;
+    let chunks = scene.number("SELECT count(*) FROM batchctl.chunk").await;
+    assert!(matches!((planned, chunks), (0, 3) | (1, 20_003)), "{planned} {chunks}");
+}
+
+#[tokio::test]
+async fn slots_are_granted_on_one_timeline_for_all() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let one = scene.runs.grant_slots(scene.run, 10).await.unwrap();
+    let two = scene.runs.grant_slots(scene.run, 10).await.unwrap();
+    assert_eq!((one.count, two.count), (10, 10));
+    // (1 s + 15 ms + 10 ms) ÷ 2,000.
+    assert_eq!(one.step_ns, 512_500);
+    assert!(two.first_ns >= one.first_ns + 10 * one.step_ns);
+    let rest = scene.runs.grant_slots(scene.run, 1_000_000).await.unwrap();
+    assert!(rest.count <= 400, "no slot lies further ahead than 200 ms");
+    let until = rest.now_ns + 60_000_000_000;
+    scene.runs.hold_slots(scene.run, until).await.unwrap();
+    let held = scene.runs.grant_slots(scene.run, 1).await.unwrap();
+    assert_eq!((held.count, held.hold_ns), (0, until));
+}
+
+#[tokio::test]
+async fn tables_that_are_foreign_or_newer_or_not_ours_to_make_are_refused() {
+    let Some(server) = Server::start() else { return };
+    let address = server.database("newer").await;
+    DatabaseRuns::create(address.clone()).await.unwrap();
+    server.sql("newer", "UPDATE batchctl.about SET version = 2").await;
+    let newer = DatabaseRuns::create(address).await.unwrap_err();
+    assert!(newer.to_string().ends_with("have version 2; this batchctl knows 1"), "{newer}");
+    let address = server.database("other").await;
+    server.sql("other", "CREATE SCHEMA batchctl").await;
+    for opened in [DatabaseRuns::create(address.clone()).await, DatabaseRuns::open(address).await] {
+        assert!(matches!(opened.unwrap_err(), DatabaseError::Foreign { .. }));
+    }
+    server.database("locked").await;
+    server.sql("locked", "CREATE USER guest").await;
+    let guest = DatabaseRuns::create(server.address("guest", "locked")).await.unwrap_err();
+    assert!(matches!(guest, DatabaseError::NoRights { .. }), "{guest:?}");
+    // Somebody else makes the tables with the statements that are printed.
+    server.sql("locked", &format!("BEGIN; {TABLES}; COMMIT")).await;
+    server
+        .sql(
+            "locked",
+            "GRANT USAGE ON SCHEMA batchctl TO guest; \
+                          GRANT SELECT ON ALL TABLES IN SCHEMA batchctl TO guest",
+        )
+        .await;
+    DatabaseRuns::open(server.address("guest", "locked")).await.unwrap();
+    let away = DatabaseRuns::open(server.address("batch", "nowhere")).await.unwrap_err();
+    assert!(!away.may_pass(), "{away:?}");
+}
+
+#[tokio::test]
+async fn planners_that_begin_at_once_make_the_tables_once() {
+    let Some(server) = Server::start() else { return };
+    let address = server.database("runs").await;
+    let makers = (0..8).map(|_| DatabaseRuns::create(address.clone()));
+    for made in futures::future::join_all(makers).await {
+        made.unwrap();
+    }
+    assert_eq!(server.number("runs", "SELECT count(*) FROM batchctl.about").await, 1);
+}
+
+#[test]
+fn small_runs_are_shared_too() {
+    let sizes = [0, 1, 1_000, 1_024, 6_400, 64_000, 10_000_000].map(chunk_size);
+    assert_eq!(sizes, [16, 16, 16, 16, 100, 1_000, 1_000]);
+}

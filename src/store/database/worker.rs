@@ -1,0 +1,57 @@
+//! What a worker does for the run as a whole: its own records, failures, the stop of all.
+
+use crate::journal::Place;
+use crate::policy::Allowed;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::leases::Worker;
+use crate::store::database::link::Link;
+use crate::store::database::plan::i32_of;
+
+const APPEND: &str = "
+INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, $3, $2, $2, $4, $5)
+ON CONFLICT DO NOTHING";
+
+const STOP: &str = "UPDATE run SET stopping = coalesce(stopping, $2) WHERE no = $1";
+
+impl Worker {
+    /// Appends a segment about the run itself. Only this worker has its sequence numbers, so a second
+    /// try of one that landed changes nothing.
+    pub(crate) async fn append(
+        self,
+        link: &mut Link,
+        seq: u32,
+        body: &[u8],
+    ) -> Result<(), DatabaseError> {
+        let epoch = self.no.unsigned_abs();
+        let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
+        let (seq, checksum) = (i32_of(seq), i64::from(place.checksum(body)));
+        link.with(async |client| {
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                [&self.run, &self.no, &seq, &body, &checksum];
+            client.execute(APPEND, &values).await.map(drop)
+        })
+        .await
+    }
+
+    /// Counts failed tasks, and returns how many more may fail.
+    pub(crate) async fn allow(
+        self,
+        link: &mut Link,
+        failed: u64,
+    ) -> Result<Allowed, DatabaseError> {
+        let failed = i64::try_from(failed).unwrap_or(i64::MAX);
+        let row = link
+            .with(async |client| {
+                let allow = "SELECT allowance, left_over FROM allow($1, $2, $3)";
+                client.query_one(allow, &[&self.run, &self.no, &failed]).await
+            })
+            .await?;
+        let allowance = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+        Ok(Allowed { allowance, left_over: row.get(1) })
+    }
+
+    /// Stops the run for all workers, unless it stops already.
+    pub(crate) async fn stop_all(self, link: &mut Link, reason: &str) -> Result<(), DatabaseError> {
+        link.with(async |client| client.execute(STOP, &[&self.run, &reason]).await.map(drop)).await
+    }
+}

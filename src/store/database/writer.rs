@@ -1,0 +1,126 @@
+//! The handle of a worker on its thread, which claims, flushes and beats.
+//!
+//! The dispatcher never waits for the database: it asks, and goes on with what it has.
+
+use crate::event::Event;
+use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
+use crate::store::database::beat::Wishes;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::leases::Worker;
+use crate::store::database::link::Link;
+use crate::store::database::work::{
+    ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
+};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use std::{io, thread};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The writer of a worker. Dropped without [`DatabaseWriter::close`], it leaves its chunks to the end
+/// of their leases, as a killed process does.
+#[derive(Debug)]
+pub struct DatabaseWriter {
+    jobs: Option<mpsc::UnboundedSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Mutex<Shared>>,
+    wishes: watch::Receiver<Option<Wishes>>,
+    worker: Worker,
+}
+
+impl DatabaseWriter {
+    /// Starts the thread of a worker that has joined a run.
+    ///
+    /// # Errors
+    ///
+    /// The system cannot start a thread.
+    pub(crate) fn start(link: Link, worker: Worker, terms: WorkTerms) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let (board, wishes) = watch::channel(None);
+        let leases = LeaseClock::new(worker.lease);
+        let shared = Shared { leases, failures: FailureAllowance::default() };
+        let shared = Arc::new(Mutex::new(shared));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = Work::new(link, worker, terms, Arc::clone(&shared), board);
+        let thread = thread::Builder::new().name("store".into());
+        let thread = thread.spawn(move || runtime.block_on(work.run(queue)))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), shared, wishes, worker })
+    }
+
+    /// Returns which worker this is.
+    pub fn worker(&self) -> Worker {
+        self.worker
+    }
+
+    /// Makes events durable; those of lost chunks are dropped.
+    pub fn commit(
+        &self,
+        events: Vec<Event>,
+    ) -> impl Future<Output = Result<Flushed, DatabaseError>> + Send + 'static {
+        let (done, answer) = oneshot::channel();
+        self.ask(Job::Commit { events, done }, answer)
+    }
+
+    /// Claims the tasks of the next chunk.
+    pub fn claim(
+        &self,
+    ) -> impl Future<Output = Result<ClaimedTasks, DatabaseError>> + Send + 'static {
+        let (done, answer) = oneshot::channel();
+        self.ask(Job::Claim { done }, answer)
+    }
+
+    /// Gives back what is held, so that others can claim it at once.
+    pub fn close(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send + 'static {
+        let (done, answer) = oneshot::channel();
+        self.ask(Job::Close { done }, answer)
+    }
+
+    /// Returns what the lease of a chunk allows.
+    pub fn lease(&self, chunk: ChunkKey, now: Instant) -> LeaseState {
+        lock(&self.shared).leases.state(chunk, now)
+    }
+
+    /// Returns whether another failed task would be tolerated, as far as this worker knows.
+    pub fn may_fail(&self) -> bool {
+        lock(&self.shared).failures.may_begin()
+    }
+
+    /// Counts a failed task, before it is recorded.
+    pub fn note_failure(&self) {
+        lock(&self.shared).failures.fail();
+    }
+
+    /// Gives a chunk back whose lease has ended for this worker.
+    pub fn give_up(&self, chunk: ChunkKey) {
+        self.send(Job::GiveUp { chunk });
+    }
+
+    /// Returns what beats bring, as it changes.
+    pub fn wishes(&self) -> watch::Receiver<Option<Wishes>> {
+        self.wishes.clone()
+    }
+
+    fn send(&self, job: Job) {
+        // If the thread is gone the job is dropped, and the sender of its answer with it.
+        let _ = self.jobs.as_ref().expect("taken out only when dropped").send(job);
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, DatabaseError>>,
+    ) -> impl Future<Output = Result<T, DatabaseError>> + Send + 'static {
+        self.send(job);
+        async move { answer.await.unwrap_or(Err(DatabaseError::WriterGone)) }
+    }
+}
+
+impl Drop for DatabaseWriter {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has reached every waiting future as `WriterGone`.
+            let _ = thread.join();
+        }
+    }
+}

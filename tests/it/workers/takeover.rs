@@ -1,0 +1,107 @@
+//! Workers that die, sleep or lose the database: no task is lost, and none is recorded twice.
+
+use super::Stage;
+use crate::support::service::wait_until;
+use rustix::process::Signal;
+
+const TAKEOVERS: &str = "SELECT count(*) FROM batchctl.takeover";
+
+#[test]
+fn the_tasks_of_a_worker_that_is_killed_are_taken_over_and_the_rate_is_kept() {
+    let Some(stage) = Stage::answering_in(20) else { return };
+    stage.plan(600, &["--rate", "150/s", "--lease", "2s"]);
+    let mut workers: Vec<_> = (0..3).map(|_| stage.worker()).collect();
+    stage.await_settled(100);
+    workers.remove(0).kill();
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    stage.check(600);
+    assert!(stage.database.number(TAKEOVERS) >= 1);
+    let log = stage.rehearsal.service.log();
+    let busiest = log.windows(158).map(|calls| calls[157].at_us - calls[0].at_us).min();
+    // What the way to the service adds is added to what it sees: here 5 % at the most.
+    assert!(busiest.unwrap() >= 1_000_000, "158 calls of 150/s within {busiest:?} µs");
+}
+
+#[test]
+fn a_worker_that_was_stopped_for_longer_than_its_lease_records_nothing_of_its_old_chunks() {
+    let Some(stage) = Stage::answering_in(20) else { return };
+    stage.plan(400, &["--rate", "none", "--lease", "2s"]);
+    let (sleeper, other) = (stage.worker(), stage.worker());
+    stage.await_settled(50);
+    sleeper.signal(Signal::STOP);
+    wait_until("a takeover", || stage.database.number(TAKEOVERS) >= 1);
+    sleeper.signal(Signal::CONT);
+    sleeper.ended().expect(0);
+    other.ended().expect(0);
+    stage.check(400);
+}
+
+#[test]
+fn a_database_that_crashes_and_sessions_that_are_cut_repeat_nothing() {
+    let Some(mut stage) = Stage::answering_in(5) else { return };
+    stage.plan(1_500, &["--rate", "none", "--lease", "60s"]);
+    let workers: Vec<_> = (0..3).map(|_| stage.worker()).collect();
+    stage.await_settled(200);
+    stage.database.crash();
+    stage.database.begin();
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+               WHERE application_name = 'batchctl'";
+    for more in 1..=10 {
+        stage.database.number(cut);
+        stage.await_settled(200 + more * 20);
+    }
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    assert_eq!(stage.check(1_500), 0);
+}
+
+#[test]
+fn a_worker_that_is_asked_to_end_gives_its_tasks_back_at_once() {
+    let Some(stage) = Stage::answering_in(20) else { return };
+    stage.plan(300, &["--rate", "none"]);
+    let (one, other) = (stage.worker(), stage.worker());
+    stage.await_settled(40);
+    one.signal(Signal::TERM);
+    one.ended().expect(143);
+    other.ended().expect(0);
+    assert_eq!(stage.check(300), 0);
+    // The lease is far longer than the run was.
+    assert_eq!(stage.database.number(TAKEOVERS), 0);
+}
+
+#[test]
+fn without_the_database_a_worker_ends_with_74_and_another_one_goes_on() {
+    let Some(mut stage) = Stage::answering_in(10) else { return };
+    stage.plan(600, &["--rate", "100/s", "--lease", "2s"]);
+    let arguments = ["work", "-q", "-j", "8", "--store-timeout", "1s"];
+    let worker = stage.rehearsal.scene.start(&arguments);
+    stage.await_settled(40);
+    stage.database.crash();
+    worker.ended().expect(74);
+    stage.database.begin();
+    stage.worker().ended().expect(0);
+    stage.check(600);
+}
+
+#[test]
+fn a_planner_that_is_killed_leaves_no_run_or_the_whole_run() {
+    let Some(stage) = Stage::answering_in(0) else { return };
+    let ids: Vec<String> = (0..30_000).map(|number| format!("camera-{number:05}")).collect();
+    let input = stage.rehearsal.input(&ids);
+    for after in [0, 20, 60, 120, 200, 400] {
+        let arguments = ["start", input.to_str().unwrap(), "--detach"];
+        let planner = stage.rehearsal.scene.start(&arguments);
+        std::thread::sleep(std::time::Duration::from_millis(after));
+        planner.kill();
+    }
+    let whole = stage.rehearsal.scene.call(&["runs", "list", "--json"]);
+    if whole.code != Some(0) {
+        return;
+    }
+    let planned = "SELECT count(*) FROM batchctl.run WHERE tasks <> \
+                   (SELECT sum(c.tasks) FROM batchctl.chunk c WHERE c.run = no)";
+    assert_eq!(stage.database.number(planned), 0);
+}
