@@ -39,6 +39,8 @@ pub struct PlannedRow {
     pub others: Option<String>,
     /// The target that the row names, counted from 0; `None` if rows name none.
     pub target: Option<usize>,
+    /// Whether a run before may have carried it out.
+    pub doubted: bool,
 }
 
 /// An input that was read.
@@ -284,6 +286,7 @@ fn read_one<E>(
                         column: Some(row.position.column),
                         others: row.others,
                         target,
+                        doubted: false,
                     })?;
                 }
             }

@@ -10,7 +10,7 @@ use super::route::Route;
 use super::transport::{Outgoing, Transport};
 use super::{TaskApi, call};
 use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
-use crate::task::{FailureKind, Level, Task};
+use crate::task::{Command, FailureKind, Level, Task};
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Uri};
@@ -94,6 +94,9 @@ impl ViasClient {
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
         let uri = self.action_of(task)?;
+        if task.command == Command::DELETE {
+            return Request::delete(uri).header(CONTENT_TYPE, JSON).body(()).ok();
+        }
         // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
         let length = HeaderValue::from_static("0");
         Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
@@ -119,7 +122,7 @@ impl ViasClient {
     ) -> Option<Box<Recording>> {
         let recorder = self.recorder.as_ref()?;
         let target = self.action_of(task)?.to_string();
-        let head = ("PUT", target.as_str(), request.headers());
+        let head = (request.method().as_str(), target.as_str(), request.headers());
         Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
 

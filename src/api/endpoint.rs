@@ -1,7 +1,7 @@
 //! The addresses of calls: an endpoint, a project, and paths that no id can change.
 
 use super::route::Route;
-use crate::task::{Level, Task};
+use crate::task::{Command, Level, Task};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, Scheme};
@@ -137,14 +137,20 @@ impl Endpoint {
     /// Ids and project ids are checked types whose characters need no escaping. The comparison
     /// guards against a parser that sees it differently.
     pub(super) fn action(&self, project: &ProjectId, level: Level, task: &Task) -> Option<Uri> {
+        let (infix, command) = match (level, task.command) {
+            // The path is the task itself; sub-tasks cannot be deleted.
+            (Level::Batch, Command::DELETE) => ("", ""),
+            (Level::Task, Command::DELETE) => return None,
+            _ => ("/action/", task.command.as_str()),
+        };
         let parts = [
             self.base.path().trim_end_matches('/'),
             "/v2/",
             &project.0,
             collection(level),
             task.id.as_str(),
-            "/action/",
-            task.command.as_str(),
+            infix,
+            command,
         ];
         let uri = self.at(parts.concat())?;
         // Every part must stand where it was put, with nothing between and nothing behind.
@@ -185,6 +191,14 @@ impl Endpoint {
     pub fn action_pattern(&self, project: &ProjectId, level: Level) -> String {
         let base = self.base.as_str().trim_end_matches('/');
         format!("{base}/v2/{project}{}{{id}}/action/{{command}}", collection(level))
+    }
+}
+
+impl Endpoint {
+    /// Returns the pattern of the URLs of deletions, for plans.
+    pub fn deletion_pattern(&self, project: &ProjectId) -> String {
+        let base = self.base.as_str().trim_end_matches('/');
+        format!("{base}/v2/{project}{}{{id}}", collection(Level::Batch))
     }
 }
 
@@ -277,7 +291,7 @@ impl fmt::Display for ProjectId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{Command, Ordinal};
+    use crate::task::Ordinal;
 
     fn check_refused(text: &str, expected: &str) {
         let error = text.parse::<Endpoint>().unwrap_err();

@@ -20,7 +20,7 @@ use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::service::{SERVICE_HELP, ServiceCommand};
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
-use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
+use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, RunArgs};
 use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 #[cfg(feature = "postgres")]
@@ -59,7 +59,9 @@ pub(crate) enum Verb {
     Start(ActionArgs),
     /// Stop every batch task in the input
     Stop(ActionArgs),
-    /// Start or stop each batch task in the input, as its row says
+    /// Delete every batch task in the input, for good
+    Delete(DeleteArgs),
+    /// Start, stop or delete each batch task in the input, as its row says
     Run(RunArgs),
     /// Show what would be called, and store it for `apply`
     #[command(after_help = PLAN_HELP, arg_required_else_help = true)]

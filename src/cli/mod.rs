@@ -245,6 +245,7 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Man(_) => false,
         Verb::Start(_)
         | Verb::Stop(_)
+        | Verb::Delete(_)
         | Verb::Run(_)
         | Verb::Plan { .. }
         | Verb::Apply(_)
@@ -266,7 +267,8 @@ fn keeps_runs(verb: &Verb) -> bool {
 
 /// Returns whether a command can show a run without carrying it out.
 fn has_preview(verb: &Verb) -> bool {
-    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
+    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
+        || matches!(verb, Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
 }
 
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
@@ -352,6 +354,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
             let (command, purpose) = (task::Command::STOP, Purpose::CarryOut);
             commands::start_stop::start_or_stop(args, command, purpose, context)
         }
+        Verb::Delete(args) => commands::start_stop::delete(args, Purpose::CarryOut, context),
         Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),
         Verb::Plan { command } => commands::plan::plan(command, context),
         Verb::Apply(args) => commands::plan::apply(&args, context),

@@ -268,7 +268,7 @@ pub enum RowProblem {
         text: Box<str>,
     },
     /// The text is not a command.
-    #[error("{}a command is `start` or `stop`", quoted_command(text))]
+    #[error("{}a command is `start`, `stop` or `delete`", quoted_command(text))]
     Command {
         /// The text.
         text: Box<str>,

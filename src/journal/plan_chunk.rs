@@ -15,7 +15,9 @@ const SOURCE: u8 = 2;
 const COLUMN: u8 = 4;
 const OTHERS: u8 = 8;
 const GAP: u8 = 16;
-const KNOWN: u8 = STOP | SOURCE | COLUMN | OTHERS | GAP;
+const DELETE: u8 = 32;
+const DOUBTED: u8 = 64;
+const KNOWN: u8 = STOP | SOURCE | COLUMN | OTHERS | GAP | DELETE | DOUBTED;
 
 /// A task of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub(crate) struct PlannedTask<'a> {
     pub(crate) column: Option<u64>,
     /// The other cells of its row, as a JSON array.
     pub(crate) others: Option<&'a str>,
+    /// Whether a run before may have carried it out.
+    pub(crate) doubted: bool,
 }
 
 /// Writes chunks, one after the other.
@@ -57,8 +61,10 @@ impl PlanChunkWriter {
         let mut bits = match task.command {
             Command::START => 0,
             Command::STOP => STOP,
-            other => panic!("a chunk holds `start` and `stop`, not `{other}`"),
+            Command::DELETE => DELETE,
+            other => panic!("a chunk holds commands of VIAS, not `{other}`"),
         };
+        bits |= if task.doubted { DOUBTED } else { 0 };
         bits |= if task.source == self.source { 0 } else { SOURCE };
         bits |= task.column.map_or(0, |_| COLUMN);
         bits |= task.others.map_or(0, |_| OTHERS);
@@ -164,8 +170,14 @@ impl<'a> PlanChunk<'a> {
         let others = if bits & OTHERS == 0 { None } else { Some(self.texts.read(reader)?) };
         self.left -= 1;
         self.next = u64::from(ordinal) + 1;
-        let command = if bits & STOP == 0 { Command::START } else { Command::STOP };
+        let command = match bits & (STOP | DELETE) {
+            0 => Command::START,
+            STOP => Command::STOP,
+            DELETE => Command::DELETE,
+            _ => return Err(self.reader.malformed("a task has two commands")),
+        };
+        let doubted = bits & DOUBTED != 0;
         let (source, line) = (self.source, self.line);
-        Ok(Some(PlannedTask { ordinal, id, command, source, line, column, others }))
+        Ok(Some(PlannedTask { ordinal, id, command, source, line, column, others, doubted }))
     }
 }

@@ -74,6 +74,19 @@ pub fn classify(id: &TaskId, answer: &Answer) -> Finding {
     }
 }
 
+/// Decides what `answer` means for a deletion that a run before left in doubt: what does not exist
+/// any more was deleted.
+pub fn classify_repeated_deletion(id: &TaskId, answer: &Answer) -> Finding {
+    let finding = classify(id, answer);
+    let code = finding.failure.as_ref().map_or("", |failure| &failure.code);
+    let is_gone = matches!(code_suffix(code), "0007" | "0008") && is_service_code(code);
+    if finding.verdict == Verdict::Refused && is_gone {
+        let verdict = Verdict::Done(Outcome::Succeeded);
+        return Finding { verdict, counts: None, failure: None };
+    }
+    finding
+}
+
 /// Decides what an answer means that should have been a page of a list.
 ///
 /// Reading changes nothing on the service, so an unusable 2xx answer is transient, not in doubt.

@@ -25,7 +25,7 @@ mod waves;
 pub use answer::{
     ActionResult, Answer, Body, Delivery, Judgement, NoResponse, Response, ServiceError,
 };
-pub use classify::{Finding, Verdict, classify, classify_read};
+pub use classify::{Finding, Verdict, classify, classify_read, classify_repeated_deletion};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
 pub use failure_allowance::{Allowed, FailureAllowance};
 pub use judgement::AnswerMeaning;
@@ -47,7 +47,7 @@ pub use sample::{InvalidSampleSize, Sample, SampleSize};
 pub use stop::{FinishBy, InvalidFinishBy, InvalidMaxFailures, MaxFailures};
 pub use tuning_hints::{RunFigures, TuningHint, tuning_hints};
 pub use verify::{
-    AfterCall, ArrivalProgress, CalledTask, EarlierCalls, FirstLook, IfMissing, LastLook,
+    AfterCall, ArrivalProgress, CalledTask, EarlierCalls, FirstLook, Goal, IfMissing, LastLook,
     Observation, Purpose, VerifyRound, first_look, last_look,
 };
 pub use waves::{InvalidWaves, WaveGate, WavePlace, WaveStep, Waves, wave_of};

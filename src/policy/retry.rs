@@ -6,7 +6,7 @@
 
 use crate::policy::classify::Verdict;
 use crate::policy::outage::WitnessTrust;
-use crate::task::Outcome;
+use crate::task::{Command, Outcome};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub struct AttemptHistory {
     pub refusals: u32,
     /// Whether any attempt was left in doubt.
     pub doubted: bool,
+    /// Whether a run before left it in doubt.
+    pub doubted_before: bool,
     /// Whether the task's failures count as evidence about the service.
     pub trust: WitnessTrust,
 }
@@ -110,6 +112,14 @@ pub enum Decision {
 }
 
 impl RetryPolicy {
+    /// Returns the rules for a task with this command: a deletion in doubt is never repeated,
+    /// because its id may be another task's by then.
+    #[must_use]
+    pub fn for_command(self, command: Command) -> Self {
+        let on_doubt = if command.is_final() { OnDoubt::Hold } else { self.on_doubt };
+        Self { on_doubt, ..self }
+    }
+
     /// Decides what follows an attempt, with `jitter` drawn evenly from 0 to 1.
     ///
     /// The wait before attempt n+1 is "full jitter": evenly between nothing and

@@ -3,7 +3,7 @@
 //! Pure: the store joins each task with its observed state, asks here, and writes the answer. It
 //! never draws a conclusion from a state itself. See `docs/GLOSSARY.md`: survey, verify round.
 
-use crate::task::{Outcome, TaskState};
+use crate::task::{Command, Outcome, TaskState};
 
 /// The observed state of a task, with its progress towards the state of its own command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,21 @@ pub struct Observation {
     pub state: TaskState,
     /// Whether the task is where its command leads.
     pub has_arrived: bool,
+}
+
+/// Where a command leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// To a state.
+    State,
+    /// Out of the list.
+    Gone,
+}
+
+impl From<Command> for Goal {
+    fn from(command: Command) -> Self {
+        if command == Command::DELETE { Self::Gone } else { Self::State }
+    }
 }
 
 /// The knowledge about a task that was not in the list.
@@ -38,11 +53,19 @@ pub enum Purpose {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerifyRound {
     /// Another round follows.
-    Interim,
+    Interim(IfMissing),
     /// No round follows: a task that is not there has not arrived.
     Last(IfMissing),
     /// Only tasks in doubt are looked at, once.
-    Doubts,
+    Doubts(IfMissing),
+}
+
+impl VerifyRound {
+    const fn if_missing(self) -> IfMissing {
+        match self {
+            Self::Interim(missing) | Self::Last(missing) | Self::Doubts(missing) => missing,
+        }
+    }
 }
 
 /// The calls of earlier processes for a task without an outcome.
@@ -88,8 +111,18 @@ impl FirstLook {
 }
 
 /// Decides what a survey makes of a task without an outcome.
-pub fn first_look(seen: Option<Observation>, earlier: EarlierCalls, purpose: Purpose) -> FirstLook {
-    let Some(seen) = seen else { return first_look_missing(earlier, purpose) };
+pub fn first_look(
+    seen: Option<Observation>,
+    earlier: EarlierCalls,
+    goal: Goal,
+    purpose: Purpose,
+) -> FirstLook {
+    let Some(seen) = seen else {
+        return match goal {
+            Goal::State => first_look_missing(earlier, purpose),
+            Goal::Gone => first_look_gone(earlier, purpose),
+        };
+    };
     if seen.has_arrived {
         match (earlier, purpose) {
             // Whatever the purpose: a call that is known to have worked is not repeated.
@@ -120,9 +153,21 @@ fn first_look_missing(earlier: EarlierCalls, purpose: Purpose) -> FirstLook {
     }
 }
 
+/// What is not in the list any more is where a deletion leads.
+fn first_look_gone(earlier: EarlierCalls, purpose: Purpose) -> FirstLook {
+    match (purpose, earlier) {
+        (Purpose::Record | Purpose::LeaveAlone(IfMissing::Unread), _) => FirstLook::Unread,
+        (Purpose::LeaveAlone(_), EarlierCalls::InDoubt) => FirstLook::Confirmed,
+        (Purpose::LeaveAlone(_), EarlierCalls::None) => FirstLook::Unchanged,
+        (Purpose::LeaveAlone(_), EarlierCalls::Refused) => FirstLook::WillChange,
+    }
+}
+
 /// A task that was called: the outcome of its call, and what became of the task so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CalledTask {
+    /// Where its command leads.
+    pub goal: Goal,
     /// The outcome of the call.
     pub outcome: Outcome,
     /// The outcome of the task, if an earlier round found another one.
@@ -165,10 +210,15 @@ pub struct LastLook {
 /// The outcome of the call is never changed: a verdict stands beside it.
 pub fn last_look(called: CalledTask, seen: Option<Observation>, round: VerifyRound) -> LastLook {
     let is_doubtful = called.verdict.unwrap_or(called.outcome) == Outcome::Ambiguous;
-    if round == VerifyRound::Doubts && !is_doubtful {
+    if matches!(round, VerifyRound::Doubts(_)) && !is_doubtful {
         return LastLook { progress: None, record: None };
     }
-    if let Some(seen) = seen.filter(|seen| seen.has_arrived) {
+    let is_gone = called.goal == Goal::Gone
+        && seen.is_none()
+        && round.if_missing() != IfMissing::Unread
+        && called.outcome != Outcome::Partial;
+    let gone = is_gone.then_some(Observation { state: TaskState::Unknown, has_arrived: true });
+    if let Some(seen) = seen.or(gone).filter(|seen| seen.has_arrived) {
         // Without a verdict for an accepted call: an earlier "not reached" is withdrawn.
         let verdict = (called.outcome == Outcome::Ambiguous).then_some(Outcome::Succeeded);
         let record = AfterCall { state: seen.state, has_arrived: true, verdict };
@@ -190,8 +240,8 @@ pub fn last_look(called: CalledTask, seen: Option<Observation>, round: VerifyRou
     });
     let record = match (round, called.outcome) {
         // It may still arrive.
-        (VerifyRound::Interim, _) => None,
-        (VerifyRound::Doubts, _) => Some(record(called.verdict)),
+        (VerifyRound::Interim(_), _) => None,
+        (VerifyRound::Doubts(_), _) => Some(record(called.verdict)),
         // The call itself says that nothing is certain.
         (VerifyRound::Last(_), Outcome::Ambiguous) => Some(record(None)),
         // It was accepted, and whether it has arrived cannot be known.

@@ -77,7 +77,7 @@ fn a_survey_decides_by_state_earlier_calls_and_purpose() {
         for observation in seen.observations() {
             let columns = [Purpose::Record].into_iter().chain(leave_alone);
             for (purpose, expected) in columns.zip(expected) {
-                let found = first_look(observation, earlier, purpose);
+                let found = first_look(observation, earlier, Goal::State, purpose);
                 assert_eq!(found, expected, "{observation:?} {earlier:?} {purpose:?}");
             }
         }
@@ -155,8 +155,8 @@ fn a_verify_round_decides_by_call_state_and_round_whatever_the_verdict_was() {
         for (observation, verdict) in
             seen.observations().into_iter().flat_map(|seen| verdicts().map(move |v| (seen, v)))
         {
-            let called = CalledTask { outcome, verdict };
-            let rounds = [VerifyRound::Interim].into_iter().chain(last);
+            let called = CalledTask { goal: Goal::State, outcome, verdict };
+            let rounds = [VerifyRound::Interim(IfMissing::Unknown)].into_iter().chain(last);
             for (round, cell) in rounds.zip(cells) {
                 check(last_look(called, observation, round), progress, cell, observation);
             }
@@ -170,8 +170,8 @@ fn a_round_for_doubts_confirms_arrivals_and_leaves_every_other_verdict_as_it_is(
         for (observation, verdict) in
             seen.observations().into_iter().flat_map(|seen| verdicts().map(move |v| (seen, v)))
         {
-            let called = CalledTask { outcome, verdict };
-            let found = last_look(called, observation, VerifyRound::Doubts);
+            let called = CalledTask { goal: Goal::State, outcome, verdict };
+            let found = last_look(called, observation, VerifyRound::Doubts(IfMissing::Unknown));
             if verdict.unwrap_or(outcome) != Ambiguous {
                 check(found, None, NOTHING, observation);
                 continue;
@@ -182,4 +182,29 @@ fn a_round_for_doubts_confirms_arrivals_and_leaves_every_other_verdict_as_it_is(
             check(found, progress, cell, observation);
         }
     }
+}
+
+#[test]
+fn a_deletion_has_arrived_where_a_whole_list_has_its_task_no_more() {
+    use super::EarlierCalls::InDoubt;
+    let seen = Some(Observation { state: TaskState::Running, has_arrived: false });
+    let whole = Purpose::LeaveAlone(IfMissing::Unknown);
+    let unread = Purpose::LeaveAlone(IfMissing::Unread);
+    let look = |seen, earlier, purpose| first_look(seen, earlier, Goal::Gone, purpose);
+    assert_eq!(look(None, EarlierCalls::None, whole), FirstLook::Unchanged);
+    assert_eq!(look(None, InDoubt, whole), FirstLook::Confirmed);
+    assert_eq!(look(None, EarlierCalls::Refused, whole), FirstLook::WillChange);
+    assert_eq!(look(None, InDoubt, unread), FirstLook::Unread);
+    assert_eq!(look(seen, EarlierCalls::None, whole), FirstLook::WillChange);
+    let called = |outcome| CalledTask { goal: Goal::Gone, outcome, verdict: None };
+    let arrived = |look: LastLook| look.progress == Some(ArrivalProgress::Arrived);
+    for round in [VerifyRound::Interim, VerifyRound::Last, VerifyRound::Doubts] {
+        let doubtful = called(Ambiguous);
+        let look = last_look(doubtful, None, round(IfMissing::Unknown));
+        assert!(arrived(look) && look.record.unwrap().verdict == Some(Succeeded), "{look:?}");
+        assert!(!arrived(last_look(doubtful, None, round(IfMissing::Unread))));
+        assert!(!arrived(last_look(doubtful, seen, round(IfMissing::Unknown))));
+    }
+    // Some of its sub-tasks are left, so it cannot be gone.
+    assert!(!arrived(last_look(called(Partial), None, VerifyRound::Last(IfMissing::Unknown))));
 }

@@ -55,6 +55,7 @@ fn chunks(tasks: u32) -> Vec<NewChunk> {
             line: u64::from(ordinal) + 1,
             column: None,
             others: None,
+            doubted: false,
         });
         if writer.tasks() == size || ordinal + 1 == tasks {
             let (_, tasks, body) = writer.finish();

@@ -85,7 +85,7 @@ pub async fn dry_run_live<A: TaskApi>(
     let end = walker.walk(&listing, &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
-    let decide = |seen, earlier| first_look(seen, earlier, purpose);
+    let decide = |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
     let surveyed = plan.survey(decide, clock.now())?;
     let gap = match end {
         WalkEnd::Whole => None,
@@ -126,7 +126,8 @@ impl DryRun {
     ) -> Result<(), E> {
         let purpose = self.look.as_ref().map(|look| look.purpose);
         self.plan.for_each_row(|row, seen| {
-            let look = purpose.map(|purpose| first_look(seen, EarlierCalls::None, purpose));
+            let goal = row.command.into();
+            let look = purpose.map(|purpose| first_look(seen, EarlierCalls::None, goal, purpose));
             take(DryRunRow { row, state_before: seen.map(|seen| seen.state), look })
         })
     }

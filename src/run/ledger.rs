@@ -87,7 +87,8 @@ fn ledger_error(error: StoreError) -> LedgerError {
 
 /// Returns a task as the engine takes it.
 pub(crate) fn claim(unsettled: UnsettledTask) -> Claim {
-    let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq } = unsettled;
+    let doubted_before = unsettled.doubted_before;
+    let UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq, .. } = unsettled;
     // The store counts refused credentials as throttled; neither is charged to a task.
     let charged = attempts.saturating_sub(throttled);
     Claim {
@@ -98,6 +99,7 @@ pub(crate) fn claim(unsettled: UnsettledTask) -> Claim {
             charged,
             throttled,
             doubted: in_doubt,
+            doubted_before,
             ..AttemptHistory::default()
         },
         first_sent,

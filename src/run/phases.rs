@@ -160,7 +160,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         } else {
             Purpose::Record
         };
-        let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+        let decide = move |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
         let surveyed = self.ledger.writer.survey(decide, now).await?;
         let refuses = on_unknown == OnUnknown::Fail && unknown == UnknownTasks::MayBeRefused;
         // Only the recorded survey has counted the unknown tasks.
@@ -231,9 +231,10 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
                 Ok(end) => end,
                 Err(reason) => return Ok(Verified::Stopped(reason)),
             };
-        let last = VerifyRound::Last(if_missing(&end, IfMissing::Unknown));
+        let missing = if_missing(&end, IfMissing::Unknown);
+        let last = VerifyRound::Last(missing);
         let now = self.clock.now();
-        let kind = if round == Round::Last { last } else { VerifyRound::Interim };
+        let kind = if round == Round::Last { last } else { VerifyRound::Interim(missing) };
         let counts = self.record(kind, now).await?;
         self.ledger.emit(now, EventKind::Verified(counts)).await?;
         if counts.on_the_way + counts.stuck > 0 {
@@ -270,7 +271,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
             Ok(end) => end,
             Err(reason) => return Ok(Settling::Stopped(reason)),
         };
-        let counts = self.record(VerifyRound::Doubts, self.clock.now()).await?;
+        let missing = if_missing(&end, IfMissing::Unknown);
+        let counts = self.record(VerifyRound::Doubts(missing), self.clock.now()).await?;
         let doubtful = counts.on_the_way + counts.stuck;
         Ok(Settling::Done { succeeded: counts.arrived, doubtful, end })
     }

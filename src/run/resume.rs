@@ -98,6 +98,7 @@ pub(super) fn totals_of(record: &RunRecord) -> PlanTotals {
         not_matched: left_out.not_matched,
         not_sampled: left_out.not_sampled,
         before_offset: left_out.before_offset,
+        deletes: record.deletes,
     }
 }
 

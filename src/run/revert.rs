@@ -82,6 +82,10 @@ impl Effect {
         if !was_accepted || task.attempts == 0 {
             return Self::Untouched;
         }
+        // What was deleted cannot be made again.
+        if task.command.is_final() {
+            return Self::Untouched;
+        }
         let came_from = task.command.opposite().and_then(TaskState::after);
         match task.seen.before {
             Some(before) if Some(before) == came_from => Self::Changed,

@@ -32,9 +32,9 @@ const LONGEST: usize = 32;
 #[error("a name has up to {LONGEST} of a-z, 0-9, `_` and `-`, and begins with a letter")]
 pub struct InvalidCommandName;
 
-/// The text is neither `start` nor `stop`.
+/// The text is no command of VIAS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a command is `start` or `stop`")]
+#[error("a command is `start`, `stop` or `delete`")]
 pub struct UnknownCommand;
 
 impl Command {
@@ -42,8 +42,10 @@ impl Command {
     pub const START: Self = Self(0);
     /// Stops every sub-task of the batch task.
     pub const STOP: Self = Self(1);
+    /// Deletes the batch task with its sub-tasks.
+    pub const DELETE: Self = Self(2);
     /// The commands of VIAS, by their numbers.
-    pub const ALL: [Self; 2] = [Self::START, Self::STOP];
+    pub const ALL: [Self; 3] = [Self::START, Self::STOP, Self::DELETE];
 
     /// Returns the command with a name, such as an action of a service.
     ///
@@ -83,6 +85,7 @@ impl Command {
         match self {
             Self::START => "start",
             Self::STOP => "stop",
+            Self::DELETE => "delete",
             Self(number) => {
                 let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
                 names[usize::from(number) - Self::ALL.len()]
@@ -111,6 +114,13 @@ impl Command {
             Self::STOP => Some(Self::START),
             Self(_) => None,
         }
+    }
+}
+
+impl Command {
+    /// Returns whether what it has done can be done again or undone: a deletion can not.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::DELETE)
     }
 }
 

@@ -66,11 +66,12 @@ impl Shard {
 }
 
 /// Returns the hash of a task, of which a run keeps the sum: XXH3-64 of its id, with the seed 0 for
-/// `start`, 1 for `stop`, and XXH3-64 of its name for any other command.
+/// `start`, 1 for `stop`, 2 for `delete`, and XXH3-64 of its name for any other command.
 pub fn task_hash(command: Command, id: &str) -> u64 {
     let seed = match command {
         Command::START => 0,
         Command::STOP => 1,
+        Command::DELETE => 2,
         other => XxHash3_64::oneshot(other.as_str().as_bytes()),
     };
     XxHash3_64::oneshot_with_seed(seed, id.as_bytes())

@@ -184,6 +184,7 @@ impl StateCounts {
         let way = match command {
             Command::START => StateClass::GoingUp,
             Command::STOP => StateClass::GoingDown,
+            Command::DELETE => StateClass::Passing,
             // No state of VIAS is on the way of an action of another service.
             _ => return false,
         };

@@ -9,7 +9,7 @@ use futures::future::poll_fn;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::{HeaderMap, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -23,6 +23,11 @@ impl Outgoing {
     /// Returns the headers that are written.
     pub(in super::super) fn headers(&self) -> &HeaderMap {
         self.0.headers()
+    }
+
+    /// Returns the method.
+    pub(in super::super) fn method(&self) -> &Method {
+        self.0.method()
     }
 }
 

@@ -3,10 +3,10 @@
 
 use crate::cli::Context;
 use crate::cli::commands::start_stop;
-use crate::cli::commands::start_stop::{ActionArgs, RunArgs};
+use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, RunArgs};
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::precedence::Rank;
-use crate::cli::flags::run::{LockArgs, RecordArgs, ReportingArgs};
+use crate::cli::flags::run::{ConfirmArgs, LockArgs, RecordArgs, ReportingArgs};
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
@@ -34,7 +34,9 @@ pub(crate) enum PlanCommand {
     Start(ActionArgs),
     /// Plan to stop every batch task in the input
     Stop(ActionArgs),
-    /// Plan to start or stop each batch task in the input, as its row says
+    /// Plan to delete every batch task in the input
+    Delete(DeleteArgs),
+    /// Plan to start, stop or delete each batch task in the input, as its row says
     Run(RunArgs),
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct ApplyArgs {
     #[arg(short, long, help_heading = "Before")]
     pub(crate) yes: bool,
     #[command(flatten)]
+    pub(crate) confirmed: ConfirmArgs,
+    #[command(flatten)]
     pub(crate) lock: LockArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
@@ -73,7 +77,8 @@ pub(crate) struct ApplyArgs {
 }
 
 /// The flags about carrying a run out, which have no effect on its plan.
-const OF_APPLY: [&str; 16] = [
+const OF_APPLY: [&str; 17] = [
+    "confirm",
     "dump",
     "dump-limit",
     "yes",
@@ -110,6 +115,7 @@ pub(crate) fn plan(command: PlanCommand, context: &Context) -> Result<ExitStatus
             start_stop::start_or_stop(args, Command::START, purpose, context)
         }
         PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::STOP, purpose, context),
+        PlanCommand::Delete(args) => start_stop::delete(args, purpose, context),
         PlanCommand::Run(args) => start_stop::run(args, purpose, context),
     }
 }
@@ -122,6 +128,7 @@ pub(crate) fn apply(args: &ApplyArgs, context: &Context) -> Result<ExitStatus, C
         exclude: &[],
         max_tasks: None,
         yes: args.yes,
+        confirm: args.confirmed.confirm,
         lock: &args.lock,
         settings: None,
         reporting: &args.reporting,

@@ -1,4 +1,4 @@
-//! `start`, `stop` and `run`: carry out a command on every batch task of the input.
+//! `start`, `stop`, `delete` and `run`: carry out a command on every batch task of the input.
 
 use crate::cli::Context;
 use crate::cli::flags::connection::ConnectionArgs;
@@ -18,7 +18,7 @@ use crate::cli::run::source::RunSource;
 use crate::cli::run::target_flags;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::plan::OnDuplicate;
-use batchctl::policy::Sample;
+use batchctl::policy::{OnDoubt, Sample};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId, RunReader};
 use batchctl::task::{Command, Level};
@@ -55,20 +55,42 @@ pub(crate) struct ActionArgs {
     pub(crate) common: CommonArgs,
 }
 
+const DELETE_HELP: &str = "\
+Deletes batch tasks with their sub-tasks, for good: there is no revert. On a terminal it asks for their
+number to be typed; elsewhere --confirm says it, and with another number nothing is sent. A call in
+doubt is not sent again: `settle`, or --wait, looks whether its task is gone.
+
+Examples:
+  batchctl delete old.csv -n
+  batchctl delete old.csv --confirm 120 -o results.csv";
+
+#[derive(Debug, Args)]
+#[command(after_help = DELETE_HELP)]
+pub(crate) struct DeleteArgs {
+    /// Files that name batch tasks; `-` for standard input
+    #[arg(value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// A batch task (repeatable)
+    #[arg(long = "id", value_name = "ID", help_heading = "Input")]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = RUN_HELP)]
 pub(crate) struct RunArgs {
     /// Files that name batch tasks and commands; `-` for standard input
     #[arg(value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// The column that says `start` or `stop`
+    /// The column that says `start`, `stop` or `delete`
     #[arg(long, value_name = "NAME", default_value = "command", help_heading = "Input")]
     pub(crate) command_column: String,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
-/// What `start`, `stop` and `run` share.
+/// What `start`, `stop`, `delete` and `run` share.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     #[command(flatten)]
@@ -100,6 +122,7 @@ impl CommonArgs {
             max_tasks: self.most.max_tasks,
             exclude: &self.excluded.exclude,
             yes: self.before.yes,
+            confirm: self.before.confirmed.confirm,
             lock: &self.before.lock,
             settings: Some(&self.settings),
             reporting: &self.reporting,
@@ -126,6 +149,22 @@ pub(crate) fn start_or_stop(
     let (paths, ids, level) = (args.inputs, args.ids, args.level);
     let inputs = Inputs { paths, ids, command: command_source, level };
     act(command.as_str(), inputs, &args.common, purpose, context)
+}
+
+pub(crate) fn delete(
+    args: DeleteArgs,
+    purpose: Purpose,
+    context: &Context,
+) -> Result<ExitStatus, CommandError> {
+    let call = &args.common.settings.call;
+    if context.given.rank("on-doubt") == Rank::CommandLine && call.on_doubt == OnDoubt::Retry {
+        let error = "`--on-doubt retry` would repeat a deletion that may have been carried out";
+        let hint = "leave it out; `batchctl settle` looks afterwards whether the task is gone";
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    let command = CommandSource::Fixed(Command::DELETE);
+    let inputs = Inputs { paths: args.inputs, ids: args.ids, command, level: Level::Batch };
+    act(Command::DELETE.as_str(), inputs, &args.common, purpose, context)
 }
 
 pub(crate) fn run(

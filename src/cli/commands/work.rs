@@ -110,6 +110,7 @@ fn work_on(
         exclude: &[],
         max_tasks: None,
         yes: true,
+        confirm: None,
         lock: &lock,
         settings: None,
         reporting: &args.reporting,

@@ -13,7 +13,7 @@ use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, Roots
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
-use batchctl::task::Level;
+use batchctl::task::{Command, Level};
 use std::sync::Arc;
 
 /// The project of the embedded sandbox, which accepts any.
@@ -205,9 +205,16 @@ fn tell_authorities(context: &Context) {
 }
 
 impl Destination {
-    /// Returns the URLs that are called, and through what.
-    pub(crate) fn pattern(&self, level: Level) -> String {
-        let pattern = self.endpoint.action_pattern(&self.project, level);
+    /// Returns the URLs that are called for a word of the command line, and through what.
+    pub(crate) fn pattern_of(&self, word: &str, level: Level) -> String {
+        self.routed(if word == Command::DELETE.as_str() {
+            self.endpoint.deletion_pattern(&self.project)
+        } else {
+            self.endpoint.action_pattern(&self.project, level)
+        })
+    }
+
+    fn routed(&self, pattern: String) -> String {
         match &self.route.proxy {
             Some(proxy) => format!("{pattern} through {proxy}"),
             None => pattern,

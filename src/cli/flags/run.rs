@@ -36,6 +36,8 @@ pub(crate) struct BeforeArgs {
     #[arg(long, value_name = "P%|N", default_value = "50%")]
     pub(crate) max_delta: MaxDelta,
     #[command(flatten)]
+    pub(crate) confirmed: ConfirmArgs,
+    #[command(flatten)]
     pub(crate) lock: LockArgs,
     #[command(flatten)]
     pub(crate) record: RecordArgs,
@@ -48,6 +50,15 @@ pub(crate) struct RecordArgs {
     /// Record neither user and host nor the command line, in the run and with changes by `ctl`
     #[arg(long)]
     pub(crate) no_identity: bool,
+}
+
+/// How many tasks there have to be.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before")]
+pub(crate) struct ConfirmArgs {
+    /// Send nothing unless so many tasks are selected; needed to delete where nobody can be asked
+    #[arg(long, value_name = "N")]
+    pub(crate) confirm: Option<u64>,
 }
 
 /// What to do if another run of the job is under way.
@@ -215,6 +226,8 @@ pub(crate) struct TakeUpArgs {
     /// Do not ask (without a terminal it is never asked)
     #[arg(short, long, help_heading = "Before")]
     pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) confirmed: ConfirmArgs,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
     #[command(flatten)]

@@ -26,11 +26,24 @@ pub(crate) fn ask(
     if !has_person(environment, stderr) {
         return Ok(Confirmation::Yes);
     }
+    until_interrupted(&format!("{question} [y/N] "), is_yes)
+}
+
+/// Asks a person for an exact text to be typed.
+pub(crate) fn ask_for(wanted: &str, question: &str) -> io::Result<Confirmation> {
+    let wanted = wanted.to_owned();
+    until_interrupted(&format!("{question} "), move |line| line == wanted)
+}
+
+fn until_interrupted(
+    question: &str,
+    accepts: impl Fn(&str) -> bool + Send + 'static,
+) -> io::Result<Confirmation> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Listened for before the question is there to be interrupted.
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let answered = answer_to(question);
+        let answered = answer_to(question, accepts);
         tokio::select! {
             answer = answered => Ok(answer.unwrap_or(Confirmation::No)),
             _ = interrupt.recv() => {
@@ -112,22 +125,29 @@ impl Drop for Hidden {
 }
 
 /// Asks on a thread of its own, because a blocked `read` cannot be cancelled.
-fn answer_to(question: &str) -> oneshot::Receiver<Confirmation> {
+fn answer_to(
+    question: &str,
+    accepts: impl Fn(&str) -> bool + Send + 'static,
+) -> oneshot::Receiver<Confirmation> {
     let mut stderr = standard_error();
     // If the question cannot be written, `read_answer` fails too and means no.
-    let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
     let (answer, answered) = oneshot::channel();
     thread::spawn(move || {
         // The receiver is gone if Ctrl-C came first.
-        let _ = answer.send(read_answer());
+        let _ = answer.send(read_answer(accepts));
     });
     answered
 }
 
-fn read_answer() -> Confirmation {
+fn is_yes(line: &str) -> bool {
+    matches!(line, "y" | "Y" | "yes" | "Yes")
+}
+
+fn read_answer(accepts: impl Fn(&str) -> bool) -> Confirmation {
     let mut line = String::new();
     match io::stdin().lock().read_line(&mut line) {
-        Ok(_) if matches!(line.trim(), "y" | "Y" | "yes" | "Yes") => Confirmation::Yes,
+        Ok(_) if accepts(line.trim()) => Confirmation::Yes,
         Ok(_) | Err(_) => Confirmation::No,
     }
 }

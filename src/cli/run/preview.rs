@@ -13,7 +13,7 @@ use batchctl::run;
 use batchctl::run::{DryRun, RunError, RunRequest};
 use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
 use batchctl::store::{PlanRow, PlanTotals, RunId, RunRecord, Surveyed, TaskRow};
-use batchctl::task::{ExcludedTask, TaskId};
+use batchctl::task::{Command, ExcludedTask, TaskId};
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
 
@@ -177,7 +177,8 @@ fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);
     let _ = writeln!(text, "  rows        {}", rows_line(totals));
-    let _ = writeln!(text, "  calls       PUT {}", action.pattern);
+    let method = if action.word == Command::DELETE.as_str() { "DELETE" } else { "PUT" };
+    let _ = writeln!(text, "  calls       {method} {}", action.pattern);
     let _ = writeln!(text, "  pace        {}", pace_line(action, totals.selected));
     if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));

@@ -9,12 +9,22 @@ use batchctl::api::Credentials;
 use batchctl::report::ExitStatus;
 use batchctl::run::{Revert, Reverted};
 use batchctl::settings::LeftOut;
+use batchctl::store::RunRecord;
+use batchctl::task::Command;
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// The most tasks of one kind that are listed.
 const SHOWN_TASKS: usize = 20;
+
+/// Refuses to revert a run that deleted.
+pub(crate) fn refuse_deletion(record: &RunRecord) -> Result<(), CommandError> {
+    if record.run.command != Command::DELETE.as_str() {
+        return Ok(());
+    }
+    Err(CommandError::usage("what was deleted cannot be made again, so there is no revert"))
+}
 
 /// Reads the states of the tasks and chooses those to be called; breaks with the exit status if
 /// there is none, or if `--yes` is missing. Returns the credentials that it read them with.

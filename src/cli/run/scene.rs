@@ -21,6 +21,8 @@ pub(crate) struct LaunchFlags<'a> {
     /// The most tasks of a new plan.
     pub(crate) max_tasks: Option<u64>,
     pub(crate) yes: bool,
+    /// How many tasks there have to be.
+    pub(crate) confirm: Option<u64>,
     pub(crate) lock: &'a LockArgs,
     /// `None` where the run is carried out as it was planned.
     pub(crate) settings: Option<&'a SettingArgs>,
@@ -60,6 +62,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             // A run that is taken up has its plan already; the others name theirs.
             max_tasks: None,
             yes: args.yes,
+            confirm: args.confirmed.confirm,
             lock: &args.lock,
             settings: Some(&args.settings),
             reporting: &args.reporting,
@@ -70,7 +73,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
 
 /// The action that was requested, in the terms of the library.
 pub(crate) struct ActionRequest {
-    /// `start`, `stop` or `run`.
+    /// `start`, `stop`, `delete` or `run`.
     pub(crate) word: String,
     /// The URLs that are called.
     pub(crate) pattern: String,

@@ -112,6 +112,7 @@ impl<'a> RunSource<'a> {
             Self::Revert { which, reason } => {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
+                reverting::refuse_deletion(&revert.record)?;
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }
@@ -263,7 +264,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.command(),
         };
         let settings = self.settings().clone();
-        ActionRequest { word, pattern: destination.pattern(settings.level), settings }
+        ActionRequest { pattern: destination.pattern_of(&word, settings.level), word, settings }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.

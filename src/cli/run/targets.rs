@@ -252,16 +252,16 @@ fn credential_sources(
 
 fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination]) -> ActionRequest {
     let settings = targets[0].settings.clone();
-    let names = targets.iter().filter_map(|target| Some(target.settings.target.as_ref()?.name()));
-    let urls =
-        names.zip(places).map(|(name, place)| format!("{name}: {}", place.pattern(settings.level)));
-    let pattern = urls.collect::<Vec<_>>().join(", ");
     let word = match opened {
         OpenedSource::New { run, .. } => run.word.to_owned(),
         OpenedSource::Resume(run) => run.record.run.command.clone(),
         OpenedSource::Retry { retry, .. } => retry.record.run.command.clone(),
         _ => String::new(),
     };
+    let names = targets.iter().filter_map(|target| Some(target.settings.target.as_ref()?.name()));
+    let url = |place: &Destination| place.pattern_of(&word, settings.level);
+    let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
+    let pattern = urls.collect::<Vec<_>>().join(", ");
     ActionRequest { word, pattern, settings }
 }
 
@@ -356,7 +356,7 @@ fn show(
     let rows = preview::shown_rows(flags);
     for (target, place) in run::preview_targets(request, rows, clock)?.into_iter().zip(places) {
         let name = name_of(&target.settings);
-        let pattern = place.pattern(target.settings.level);
+        let pattern = place.pattern_of(word, target.settings.level);
         let action = ActionRequest { word: word.into(), pattern, settings: target.settings };
         let text = preview::in_short(&action, target.totals, &target.first);
         stream::print(&format!("target {name}\n{text}\n"))?;

@@ -66,6 +66,7 @@ impl Terms {
         if let Some(guard) = &self.size_guard {
             guard.check(totals)?;
         }
+        check_confirmed(totals.selected, scene.flags.confirm)?;
         match self.if_not_started {
             IfNotStarted::Discard | IfNotStarted::KeepPlan => confirm(planned, scene)?,
             // The operator confirmed the run when it was new.
@@ -79,8 +80,47 @@ impl Terms {
     }
 }
 
+/// Refuses a plan of another number of tasks than `--confirm` says.
+fn check_confirmed(selected: u64, confirmed: Option<u64>) -> Result<(), CommandError> {
+    let Some(confirmed) = confirmed.filter(|&confirmed| confirmed != selected) else {
+        return Ok(());
+    };
+    let tasks = plural(selected, "task is", "tasks are");
+    let error = format!("{tasks} selected, and `--confirm` says {confirmed}; nothing was sent");
+    Err(CommandError::usage(error).with_hint("check the list with `--dry-run`"))
+}
+
+/// Asks for the number of tasks to be typed, because a deletion cannot be undone.
+fn confirm_deletion(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let (context, count) = (scene.context, planned.totals().selected);
+    let tasks = plural(count, "batch task", "batch tasks");
+    let what = if scene.action.word == "run" {
+        format!("carry out a plan of {tasks} with deletions")
+    } else {
+        format!("delete {tasks} for good with DELETE {}", scene.action.pattern)
+    };
+    if !prompt::has_person(&context.environment, &context.stderr) {
+        let error = format!("nobody can be asked whether to {what}; nothing was sent");
+        let hint = format!("`--confirm {count}` says that it is meant");
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    let question = format!("{what}? Type {count} to go on:");
+    let answer = prompt::ask_for(&count.to_string(), &question);
+    match answer.map_err(CommandError::io)? {
+        Confirmation::Yes => Ok(()),
+        Confirmation::No => Err(CommandError::new(ExitStatus::Interrupted, "nothing was sent")),
+    }
+}
+
 /// Asks the operator, unless `--yes` or the sandbox makes that needless.
 fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let is_real = scene.destination.sandbox.is_none();
+    if planned.totals().deletes && scene.flags.confirm.is_none() && is_real {
+        return confirm_deletion(planned, scene);
+    }
+    if planned.totals().deletes {
+        return Ok(());
+    }
     if scene.flags.yes || scene.destination.sandbox.is_some() {
         return Ok(());
     }

@@ -54,6 +54,7 @@ impl Unattended {
         match verb {
             Verb::Start(args) => Self::from_action(&args.common, "start"),
             Verb::Stop(args) => Self::from_action(&args.common, "stop"),
+            Verb::Delete(args) => Self::from_action(&args.common, "delete"),
             Verb::Run(args) => Self::from_action(&args.common, "run"),
             Verb::Apply(args) => {
                 let job = args.which.job.clone();
@@ -141,7 +142,7 @@ impl Unattended {
 
     /// Returns the command of the run, if the command line alone says it.
     fn command(&self) -> &str {
-        if matches!(self.verb, "start" | "stop" | "run") { self.verb } else { "" }
+        if matches!(self.verb, "start" | "stop" | "delete" | "run") { self.verb } else { "" }
     }
 
     /// Returns the command to run at the end, which nobody else may have written.

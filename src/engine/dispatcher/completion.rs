@@ -9,6 +9,7 @@ use crate::engine::ledger::{Claim, Ledger};
 use crate::event::{AttemptResult, AttemptSeq, EventKind, HoldReason, StopReason};
 use crate::policy::{
     Answer, Attribution, CanaryState, Decision, Finding, Health, Verdict, classify,
+    classify_repeated_deletion,
 };
 use crate::task::Outcome;
 use futures::{FutureExt, StreamExt};
@@ -34,7 +35,13 @@ where
         let Completion { attempt: Attempt { mut claim, seq }, answer, used, sent, ended } =
             completion;
         self.lookahead.completed(ended - sent);
-        let finding = classify(&claim.task.id, &answer);
+        let is_repeated = claim.history.doubted_before && claim.task.command.is_final();
+        let finding = if is_repeated {
+            classify_repeated_deletion(&claim.task.id, &answer)
+        } else {
+            classify(&claim.task.id, &answer)
+        };
+        let retry = self.settings.retry.for_command(claim.task.command);
         let verdict = finding.verdict;
         let heard = Heard::from_answer(&answer);
         let health = Health::from_answer(&answer, verdict);
@@ -57,7 +64,7 @@ where
         // Asked as if uncharged: a suspect is charged only once its failure is explained. The jitter
         // is irrelevant here, because only the kind of decision is used.
         let uncharged = claim.history.after_uncharged(verdict);
-        match self.settings.retry.decide(verdict, uncharged, 1.0) {
+        match retry.decide(verdict, uncharged, 1.0) {
             Decision::StopRun => self.stop(StopReason::ProxyRefused),
             _ if is_lost => {}
             Decision::SendAgain { .. } if health == Health::Away => {
@@ -95,7 +102,8 @@ where
         };
         claim.history.trust = trust;
         let jitter = self.jitter.f64();
-        match self.settings.retry.decide(verdict, claim.history, jitter) {
+        let retry = self.settings.retry.for_command(claim.task.command);
+        match retry.decide(verdict, claim.history, jitter) {
             Decision::Settle(outcome) => {
                 self.settle(claim, seq, outcome, now);
                 self.update_canary(outcome);

@@ -61,12 +61,13 @@ where
             }
         };
         self.supply = Supply::More;
-        let hold = self.settings.retry.on_doubt == OnDoubt::Hold;
         for claim in tasks {
             if self.is_lost(&claim) {
                 continue;
             }
-            match claim.last_seq.filter(|_| hold && claim.history.doubted) {
+            let retry = self.settings.retry.for_command(claim.task.command);
+            let is_held = retry.on_doubt == OnDoubt::Hold && claim.history.doubted;
+            match claim.last_seq.filter(|_| is_held) {
                 // An earlier process died with this call on the wire; `--on-doubt hold` forbids
                 // another one.
                 Some(seq) => {

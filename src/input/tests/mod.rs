@@ -462,8 +462,8 @@ fn a_row_may_say_its_command() {
         &by_row(),
         "x,command,id\n1,restart,abcd\n1,,abcd\n1,stop,abcd\n",
         &[
-            "-:2:3: `restart` is not a command; a command is `start` or `stop`",
-            "-:3:3: the command is empty; a command is `start` or `stop`",
+            "-:2:3: `restart` is not a command; a command is `start`, `stop` or `delete`",
+            "-:3:3: the command is empty; a command is `start`, `stop` or `delete`",
             "4:8 abcd [\"1\"]",
         ],
     );

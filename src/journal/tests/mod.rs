@@ -176,7 +176,7 @@ proptest! {
                 let command = if *stops { Command::STOP } else { Command::START };
                 let (source, line, column) = (*source, *line, *column);
                 let (id, others) = (Text::Plain(id), others.as_deref());
-                PlannedTask { ordinal, id, command, source, line, column, others }
+                PlannedTask { ordinal, id, command, source, line, column, others, doubted: line % 3 == 0 }
             })
             .collect();
         let mut writer = PlanChunkWriter::default();
@@ -340,7 +340,16 @@ fn a_fold_finds_tasks_by_their_place_also_behind_gaps() {
     for ordinal in [7, 8, 20] {
         let (id, command) = (Text::Plain("gate1"), Command::STOP);
         let (line, column) = (u64::from(ordinal), None);
-        writer.push(&PlannedTask { ordinal, id, command, source: 0, line, column, others: None });
+        writer.push(&PlannedTask {
+            ordinal,
+            id,
+            command,
+            source: 0,
+            line,
+            column,
+            others: None,
+            doubted: false,
+        });
     }
     let (_, _, chunk) = writer.finish();
     let mut fold = ChunkFold::new(&chunk).unwrap();

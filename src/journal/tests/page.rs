@@ -39,13 +39,15 @@ fn the_page_shows_a_plan_chunk_byte_by_byte() {
         line,
         column: Some(1),
         others,
+        doubted: id == "gate-3",
     };
     let mut writer = PlanChunkWriter::default();
     writer.push(&task(1000, "0d47bbf5", Command::STOP, 1002, Some("[\"north\"]")));
     writer.push(&task(1001, "gate-1", Command::START, 1003, Some("[\"north\"]")));
     writer.push(&task(1004, "gate-2", Command::STOP, 1006, None));
+    writer.push(&task(1005, "gate-3", Command::DELETE, 1007, None));
     let (first, tasks, body) = writer.finish();
-    assert_eq!((first, tasks), (1000, 3));
+    assert_eq!((first, tasks), (1000, 4));
     check("chunk", Place::Chunk(1), &body);
 }
 

@@ -83,7 +83,9 @@ fn fold(
             .map_err(|_| place.damage(Malformed { at: 0, what: "an id is not one" }))?;
         let task = Task { ordinal: Ordinal(planned.ordinal), id, command: planned.command };
         tasks.in_doubt += u32::from(record.in_doubt);
-        tasks.unsettled.push(unsettled(task, record, origin));
+        let doubted_before = planned.doubted;
+        let task = UnsettledTask { doubted_before, ..unsettled(task, record, origin) };
+        tasks.unsettled.push(task);
     }
     Ok(tasks)
 }
@@ -94,6 +96,7 @@ fn unsettled(task: Task, record: &TaskRecord<'_>, origin: Timestamp) -> Unsettle
         attempts: record.attempts,
         throttled: record.throttled,
         in_doubt: record.in_doubt,
+        doubted_before: false,
         first_sent: record.first_sent_us.map(|micros| origin.plus_micros(micros)),
         last_seq: record.last.as_ref().map(|last| AttemptSeq(last.seq)),
     }

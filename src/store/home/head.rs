@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 const ENCODING: u32 = 1;
 /// The version of a file that has one target of several: programs that know no targets would take
 /// its tasks for all of the run.
-const ENCODING_OF_TARGETS: u32 = 2;
+const OF_TARGETS: u32 = 2;
+/// The version of a plan with deletions, which older programs must not take for something else.
+const WITH_DELETIONS: u32 = 3;
+/// The version of a file with both.
+const OF_TARGETS_WITH_DELETIONS: u32 = 4;
 
 /// The fields and their names never change; a field that is missing is that of an older version.
 #[derive(Serialize, Deserialize)]
@@ -69,7 +73,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         already_done: *already_done,
         command: run.command.clone(),
         duplicates: *duplicates,
-        encoding: encoding_of(&run.settings),
+        encoding: encoding_of(&run.settings, record.deletes),
         endpoint: run.endpoint.clone(),
         id: run.id.to_string(),
         invalid: *invalid,
@@ -88,8 +92,13 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
     serde_json::to_string(&json).expect("settings and texts have a form in JSON")
 }
 
-fn encoding_of(settings: &RunSettings) -> u32 {
-    settings.target.as_ref().map_or(ENCODING, |_| ENCODING_OF_TARGETS)
+fn encoding_of(settings: &RunSettings, deletes: bool) -> u32 {
+    match (settings.target.is_some(), deletes) {
+        (false, false) => ENCODING,
+        (true, false) => OF_TARGETS,
+        (false, true) => WITH_DELETIONS,
+        (true, true) => OF_TARGETS_WITH_DELETIONS,
+    }
 }
 
 impl ShardedJson {
@@ -109,7 +118,8 @@ impl ShardedJson {
 pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
     let json: HeadJson = serde_json::from_str(text)?;
     let unfit = serde::de::Error::custom;
-    if json.encoding != encoding_of(&json.settings) {
+    let deletes = matches!(json.encoding, WITH_DELETIONS | OF_TARGETS_WITH_DELETIONS);
+    if json.encoding != encoding_of(&json.settings, deletes) {
         return Err(serde::de::Error::custom("the encoding of the journal is unknown"));
     }
     let source = |source: SourceJson| SourceRecord { name: source.name, columns: source.columns };
@@ -132,6 +142,7 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
         duplicates: json.duplicates,
         already_done: json.already_done,
         invalid: json.invalid,
+        deletes,
         sharded: json
             .sharded
             .map(|plan| plan.parse().map_err(serde::de::Error::custom))

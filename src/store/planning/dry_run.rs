@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::plan::Problems;
-use crate::policy::{EarlierCalls, FirstLook, Observation};
+use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
 use crate::settings::LeftOut;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
@@ -99,7 +99,7 @@ impl TemporaryPlan {
     /// Counts the tasks by their states; a task that would be left alone is not called any more.
     pub fn survey(
         &self,
-        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook,
         now: Timestamp,
     ) -> Result<Surveyed, StoreError> {
         let (connection, origin) = (&self.connection, self.origin);

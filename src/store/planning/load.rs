@@ -141,7 +141,7 @@ impl LeaveOut<'_> {
     fn finish(&self, part: PlanPart<'_>, loaded: LoadedRows) -> Result<PlanTotals, StoreError> {
         let PlanPart { file: plan, run } = part;
         let (connection, failed) = (plan.connection, plan.failed());
-        let LoadedRows { rows, not_matched, sources, mut without, mut sorted } = loaded;
+        let LoadedRows { rows, not_matched, deletes, sources, mut without, mut sorted } = loaded;
         let duplicates = without.len();
         let mut run = run.clone();
         let left_out = &mut run.settings.choice.left_out;
@@ -156,6 +156,7 @@ impl LeaveOut<'_> {
             not_matched,
             excluded,
             already_done,
+            deletes,
             ..PlanTotals::default()
         };
         // The sample, the offset and the limit come last, so that they count tasks that are really
@@ -188,6 +189,7 @@ impl LeaveOut<'_> {
 struct LoadedRows {
     rows: u64,
     not_matched: u64,
+    deletes: bool,
     sources: Vec<SourceRecord>,
     without: OrdinalSet,
     sorted: SortedRows,
@@ -210,7 +212,7 @@ fn read_rows(
     let mut loaded = Vec::with_capacity(parts.len());
     // Rows that do not meet the conditions name no target that counts: they are with the first.
     let mut not_matched = reading.not_matched;
-    for (part, PartRows { loader, mut sorted, rows, .. }) in parts.iter().zip(all) {
+    for (part, PartRows { loader, mut sorted, rows, deletes, .. }) in parts.iter().zip(all) {
         let plan = part.file;
         loader.finish().map_err(plan.failed())?;
         let duplicates = sorted.sorter.sorted();
@@ -220,7 +222,7 @@ fn read_rows(
         reported.map_err(plan.failed())?;
         let not_matched = mem::take(&mut not_matched);
         let (rows, without, sources) = (rows + not_matched, duplicates.rows, sources.clone());
-        loaded.push(LoadedRows { rows, not_matched, sources, without, sorted });
+        loaded.push(LoadedRows { rows, not_matched, deletes, sources, without, sorted });
     }
     Ok(if problems.is_empty() { Ok(loaded) } else { Err(problems) })
 }
@@ -231,16 +233,19 @@ struct PartRows<'a> {
     loader: ChunkLoader<'a>,
     sorted: SortedRows,
     rows: u64,
+    deletes: bool,
 }
 
 impl<'a> PartRows<'a> {
     fn new(file: PlanFile<'a>) -> Self {
         let loader = ChunkLoader::new(file.connection);
-        Self { path: file.path, loader, sorted: SortedRows::new(&file.directory()), rows: 0 }
+        let sorted = SortedRows::new(&file.directory());
+        Self { path: file.path, loader, sorted, rows: 0, deletes: false }
     }
 
     fn push(&mut self, row: &PlannedRow) -> Result<(), StoreError> {
         self.rows += 1;
+        self.deletes |= row.command.is_final();
         self.loader.push(&tables::planned_task(row)).map_err(sqlite(self.path))?;
         let number = tables::sort_number(row);
         self.sorted.sorter.push(row.id.as_str(), number).map_err(file(self.path))

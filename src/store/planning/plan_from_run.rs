@@ -9,6 +9,7 @@ use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, PlanTotals};
 use crate::store::reading::{NewRun, RunReader};
 use crate::store::rows::TaskRow;
+use crate::task::Outcome;
 
 /// Stores the plan of a run with those tasks of another run that `pick` returns. `parts` are its
 /// runs, one for each target of the other run.
@@ -43,6 +44,7 @@ fn copy_tasks(
             totals[at].rows += 1;
             totals[at].selected += 1;
             let row = planned(task);
+            totals[at].deletes |= row.command.is_final();
             loaders[at].push(&tables::planned_task(&row)).map_err(sqlite(parts[at].file.path))?;
         }
         Ok(())
@@ -64,6 +66,7 @@ fn place_of(target: &str, parts: &[PlanPart<'_>]) -> usize {
 }
 
 fn planned(task: TaskRow) -> PlannedRow {
-    let TaskRow { ordinal, id, command, source, line, others, .. } = task;
-    PlannedRow { ordinal, id, command, source, line, column: None, others, target: None }
+    let TaskRow { ordinal, id, command, source, line, others, outcome, .. } = task;
+    let doubted = outcome == Outcome::Ambiguous && command.is_final();
+    PlannedRow { ordinal, id, command, source, line, column: None, others, target: None, doubted }
 }

@@ -57,6 +57,8 @@ pub struct PlanTotals {
     pub before_offset: u64,
     /// Tasks of the same plan that belong to other shards.
     pub of_other_shards: u64,
+    /// Whether a row deletes a batch task.
+    pub deletes: bool,
 }
 
 impl PlanTotals {
@@ -101,6 +103,7 @@ impl Sum for PlanTotals {
             not_sampled: sum.not_sampled + one.not_sampled,
             before_offset: sum.before_offset + one.before_offset,
             of_other_shards: sum.of_other_shards + one.of_other_shards,
+            deletes: sum.deletes || one.deletes,
         })
     }
 }
@@ -153,6 +156,7 @@ pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
         line: row.line,
         column: row.column,
         others: row.others.as_deref(),
+        doubted: row.doubted,
     }
 }
 
@@ -273,6 +277,7 @@ pub(crate) fn insert_run(
         // 0 for ever: a plan with invalid rows is refused.
         invalid: 0,
         sharded,
+        deletes: totals.deletes,
         sources,
         sessions: Vec::new(),
     };

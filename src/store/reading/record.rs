@@ -49,6 +49,8 @@ pub struct RunRecord {
     pub invalid: u64,
     /// The plan that this run is a shard of, if it is one.
     pub sharded: Option<ShardedPlan>,
+    /// Whether its plan deletes batch tasks.
+    pub deletes: bool,
     /// The inputs.
     pub sources: Vec<SourceRecord>,
     /// The processes that carried it out, in order.

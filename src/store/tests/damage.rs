@@ -151,6 +151,7 @@ fn a_writer_never_hands_out_an_invalid_id() {
         line: 1,
         column: None,
         others: None,
+        doubted: false,
     });
     let (first, tasks, body) = writer.finish();
     Home::new(&fixture.stranger()).put_chunk(0, first, tasks, &body).unwrap();

@@ -27,7 +27,7 @@ fn id(number: u32) -> String {
 
 fn survey(writer: &RunWriter, purpose: Purpose, states: &[(u32, &str)]) -> SurveyCounts {
     see(writer, TaskSelection::Unsettled, states);
-    let decide = move |seen, earlier| first_look(seen, earlier, purpose);
+    let decide = move |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
     wait(writer.survey(decide, at(101))).unwrap().counts
 }
 
@@ -153,10 +153,17 @@ fn an_interim_round_records_only_arrivals_and_none_twice() {
     let fixture = Fixture::with_tasks(3);
     let writer = fixture.writer();
     call_all(&writer);
-    let first =
-        arrivals(&writer, VerifyRound::Interim, &[(0, "stopped"), (1, "stopping"), (2, "failed")]);
+    let first = arrivals(
+        &writer,
+        VerifyRound::Interim(IfMissing::Unknown),
+        &[(0, "stopped"), (1, "stopping"), (2, "failed")],
+    );
     assert_eq!(first, ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 1 });
-    let second = arrivals(&writer, VerifyRound::Interim, &[(0, "running"), (1, "stopped")]);
+    let second = arrivals(
+        &writer,
+        VerifyRound::Interim(IfMissing::Unknown),
+        &[(0, "running"), (1, "stopped")],
+    );
     assert_eq!(second, ArrivalCounts { arrived: 1, on_the_way: 1, stuck: 0 });
     drop(writer);
     assert_eq!(outcomes(&fixture), [Outcome::Succeeded, Outcome::Succeeded, Outcome::Ambiguous]);
@@ -169,7 +176,7 @@ fn a_task_that_did_not_arrive_may_arrive_later() {
     let writer = fixture.writer();
     call_all(&writer);
     arrivals(&writer, VerifyRound::Last(IfMissing::Unknown), &[(0, "stopping"), (1, "stopping")]);
-    arrivals(&writer, VerifyRound::Doubts, &[(0, "stopped"), (1, "stopped")]);
+    arrivals(&writer, VerifyRound::Doubts(IfMissing::Unknown), &[(0, "stopped"), (1, "stopped")]);
     drop(writer);
     assert_eq!(outcomes(&fixture), [Outcome::Failed, Outcome::Succeeded]);
     let writer = fixture.writer();
@@ -208,8 +215,8 @@ fn step() -> impl Strategy<Value = Step> {
     let purpose =
         prop_oneof![Just(Purpose::Record), if_missing.clone().prop_map(Purpose::LeaveAlone)];
     let look = prop_oneof![
-        Just(VerifyRound::Interim),
-        Just(VerifyRound::Doubts),
+        Just(VerifyRound::Interim(IfMissing::Unknown)),
+        Just(VerifyRound::Doubts(IfMissing::Unknown)),
         if_missing.prop_map(VerifyRound::Last)
     ];
     prop_oneof![

@@ -5,7 +5,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{ArrivalCounts, AttemptSeq, Event};
-use crate::policy::{CalledTask, EarlierCalls, FirstLook, LastLook, Observation};
+use crate::policy::{CalledTask, EarlierCalls, FirstLook, Goal, LastLook, Observation};
 use crate::settings::LeftOut;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
@@ -187,7 +187,7 @@ impl RunWriter {
     /// Settles tasks by their observed states as `decide` says, before any task is handed out.
     pub fn survey(
         &self,
-        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook + Send + 'static,
+        decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook + Send + 'static,
         now: Timestamp,
     ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
         self.with(move |writer| {

@@ -8,7 +8,7 @@
 use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
 use crate::journal::{Fact, FoldedTask, PlannedTask, RunRecord, TaskRecord};
-use crate::policy::{EarlierCalls, FirstLook, Observation};
+use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
 use crate::settings::LeftOut;
 use crate::store::codes;
 use crate::store::home::ChunkBodies;
@@ -44,7 +44,7 @@ impl Survey<'_> {
     pub(crate) fn carry_out(
         &self,
         batch: &mut Batch<'_>,
-        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook,
     ) -> rusqlite::Result<Surveyed> {
         let mut surveyed = Surveyed::default();
         for no in 0..batch.end.index.len() {
@@ -92,7 +92,7 @@ impl Survey<'_> {
         &self,
         batch: &mut Batch<'_>,
         folded: &FoldedTask<'_>,
-        decide: impl Fn(Option<Observation>, EarlierCalls) -> FirstLook,
+        decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook,
         surveyed: &mut Surveyed,
     ) -> rusqlite::Result<()> {
         let (task, record) = folded;
@@ -101,7 +101,7 @@ impl Survey<'_> {
         if let (Some(seen), 0) = (seen, record.attempts) {
             batch.push(Ordinal(task.ordinal), Fact::Before(seen.state))?;
         }
-        let look = decide(seen, earlier_calls(record));
+        let look = decide(seen, earlier_calls(record), task.command.into());
         surveyed.count(look, task)?;
         match look.outcome() {
             Some(outcome) => self.settle(batch, folded, outcome, seen),

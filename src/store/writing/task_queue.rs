@@ -26,6 +26,8 @@ pub struct UnsettledTask {
     pub throttled: u32,
     /// Whether any attempt may have been carried out.
     pub in_doubt: bool,
+    /// Whether a run before may have carried it out.
+    pub doubted_before: bool,
     /// The time of the first attempt.
     pub first_sent: Option<Timestamp>,
     /// The number of the last attempt.
@@ -39,7 +41,7 @@ pub(crate) struct TaskQueue {
     open: OrdinalMap<OpenTask>,
     origin: Option<Timestamp>,
     /// The tasks of the chunk that was read last and are not handed out.
-    ready: VecDeque<Task>,
+    ready: VecDeque<(Task, bool)>,
     /// The first chunk that was not read.
     next: u32,
     /// The number of tasks that were settled before, and of those that were handed out.
@@ -93,20 +95,20 @@ impl TaskQueue {
             let ordinal = Ordinal(task.ordinal);
             if !end.settled.contains(ordinal) {
                 let (id, command) = (codes::task_id(task.id)?, task.command);
-                self.ready.push_back(Task { ordinal, id, command });
+                self.ready.push_back((Task { ordinal, id, command }, task.doubted));
             }
         }
         Ok(())
     }
 
-    fn hand_out(&mut self, task: Task) -> UnsettledTask {
+    fn hand_out(&mut self, (task, doubted_before): (Task, bool)) -> UnsettledTask {
         self.accounted_for += 1;
         let open = self.open.remove(&task.ordinal);
         let first_sent =
             open.zip(self.origin).map(|(open, origin)| origin.plus_micros(open.first_sent_us));
         let last_seq = open.map(|open| AttemptSeq(open.last_seq));
         let OpenTask { attempts, throttled, in_doubt, .. } = open.unwrap_or_default();
-        UnsettledTask { task, attempts, throttled, in_doubt, first_sent, last_seq }
+        UnsettledTask { task, attempts, throttled, in_doubt, doubted_before, first_sent, last_seq }
     }
 
     /// Returns the number of settled and handed out tasks: all of the plan, at its end.

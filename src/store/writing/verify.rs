@@ -36,7 +36,8 @@ impl Verification<'_> {
             for folded in &fold.tasks {
                 let (task, record) = folded;
                 if let Some(outcome) = observed_states::awaited(record) {
-                    let called = CalledTask { outcome, verdict: record.verdict };
+                    let called =
+                        CalledTask { goal: task.command.into(), outcome, verdict: record.verdict };
                     let seen = observed_states::observation(self.connection, task)?;
                     let look = decide(called, seen);
                     count(&mut counts, look.progress);

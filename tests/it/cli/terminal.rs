@@ -104,6 +104,21 @@ fn without_a_yes_nothing_is_sent_and_nothing_is_kept() {
 }
 
 #[test]
+fn a_deletion_asks_for_the_number_of_tasks_whoever_says_yes() {
+    for (keys, code, calls) in [("y\n", 130, 0), ("3\n", 130, 0), ("2\n", 0, 2)] {
+        let server = Server::obliging();
+        let scene = scene(&server);
+        let mut session = Session::start(scene.command(&["delete", "tasks.txt", "--yes"]));
+        session.wait_for("Type 2 to go on:");
+        assert!(session.shown.contains("delete 2 batch tasks for good"), "{}", session.shown);
+        session.type_in(keys);
+        let (status, shown) = session.ended();
+        assert_eq!((status, server.count()), (Some(code), calls), "{shown}");
+        assert_eq!(scene.runs().is_empty(), calls == 0, "a run was left over");
+    }
+}
+
+#[test]
 fn an_interrupt_at_the_question_sends_nothing_and_keeps_nothing() {
     let server = Server::obliging();
     let scene = scene(&server);

@@ -1,5 +1,6 @@
 //! Knowing the states that tasks are in, through the real binary.
 
+mod deletions;
 mod doubts;
 mod drills;
 mod list;

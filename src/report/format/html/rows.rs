@@ -124,7 +124,7 @@ struct Head<'a> {
     run: &'a str,
     base: i64,
     tasks: u64,
-    commands: [&'static str; 2],
+    commands: [&'static str; 3],
     outcomes: [&'static str; 6],
     kinds: [&'static str; 12],
     groups: Vec<String>,

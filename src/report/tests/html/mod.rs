@@ -61,7 +61,7 @@ fn every_task_is_in_the_data_in_the_order_of_the_input() {
     let page = page(&every_outcome());
     let json = cut_out(&page, "id=\"data\">", "</script>").0;
     insta::assert_snapshot!(json, @r#"
-    {"head":{"run":"20240705-120000-kfzq","base":1720180800000,"tasks":6,"commands":["start","stop"],"outcomes":["succeeded","partial","failed","ambiguous","unchanged","not_attempted"],"kinds":["dns","connect","tls","timeout","reset","throttled","auth","refused","service","body","not_reached","not_sent"],"groups":["F1","F2","F3"],"sources":["cameras.csv"]},
+    {"head":{"run":"20240705-120000-kfzq","base":1720180800000,"tasks":6,"commands":["start","stop","delete"],"outcomes":["succeeded","partial","failed","ambiguous","unchanged","not_attempted"],"kinds":["dns","connect","tls","timeout","reset","throttled","auth","refused","service","body","not_reached","not_sent"],"groups":["F1","F2","F3"],"sources":["cameras.csv"]},
     "rows":[
     ["gate-north",1,0,1,0,100,200,0,0,2],
     ["gate-south",1,1,1,100,100,200,1,0,3,[8,0,1,0,0,2,"request-2",[4,1,3],17,0,0]],
