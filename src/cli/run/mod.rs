@@ -16,6 +16,7 @@ pub(crate) mod log_file;
 pub(crate) mod notify;
 pub(crate) mod on_end;
 pub(crate) mod open_files;
+pub(crate) mod opened_source;
 pub(crate) mod pending_plan;
 pub(crate) mod ping;
 pub(crate) mod plan_output;

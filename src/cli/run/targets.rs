@@ -13,9 +13,9 @@ use crate::cli::output::stream;
 use crate::cli::run::execute::{ConnectedTarget, Execution};
 use crate::cli::run::input_run::{ChosenTargets, InputRun, Purpose};
 use crate::cli::run::job_lock::JobAccess;
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
-use crate::cli::run::source::OpenedSource;
 use crate::cli::run::{
     exclusions, execute, job_lock, log_file, preview, settings, target_flags, terms,
 };

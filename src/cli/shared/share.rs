@@ -3,9 +3,9 @@
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::scene::Scene;
-use crate::cli::run::source::OpenedSource;
 use batchctl::report::ExitStatus;
 use batchctl::run::{Planned, SharedRun, TakenUp};
 use batchctl::settings::RunSettings;
