@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::InputRun;
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::{reverting, stored_plan};
 use batchctl::clock::Clock;
@@ -15,8 +16,6 @@ use batchctl::settings::RunSettings;
 use batchctl::store::RunId;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-
-use crate::cli::run::opened_source::OpenedSource;
 
 /// The source of a run, before it is read.
 pub(crate) enum RunSource<'a> {
