@@ -246,9 +246,11 @@ impl<'a> PartRows<'a> {
     fn push(&mut self, row: &PlannedRow) -> Result<(), StoreError> {
         self.rows += 1;
         self.deletes |= row.command.is_final();
-        self.loader.push(&tables::planned_task(row)).map_err(sqlite(self.path))?;
+        let path = self.path;
+        // A path is copied only for an error: there may be millions of rows.
+        self.loader.push(&tables::planned_task(row)).map_err(|error| sqlite(path)(error))?;
         let number = tables::sort_number(row);
-        self.sorted.sorter.push(row.id.as_str(), number).map_err(file(self.path))
+        self.sorted.sorter.push(row.id.as_str(), number).map_err(|error| file(path)(error))
     }
 }
 

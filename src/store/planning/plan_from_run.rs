@@ -45,7 +45,8 @@ fn copy_tasks(
             totals[at].selected += 1;
             let row = planned(task);
             totals[at].deletes |= row.command.is_final();
-            loaders[at].push(&tables::planned_task(&row)).map_err(sqlite(parts[at].file.path))?;
+            let path = parts[at].file.path;
+            loaders[at].push(&tables::planned_task(&row)).map_err(|error| sqlite(path)(error))?;
         }
         Ok(())
     })?;
