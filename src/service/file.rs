@@ -38,7 +38,8 @@ impl ServiceFile {
     /// use batchctl::service::ServiceFile;
     ///
     /// let problems = ServiceFile::read("format = 1\nauth = 'nobody'").unwrap_err();
-    /// assert_eq!(problems[1].to_string(), "2:8: `auth` is `huawei`, `bearer`, `basic`, \
+    /// let last = problems.last().unwrap();
+    /// assert_eq!(last.to_string(), "2:8: `auth` is `huawei`, `bearer`, `basic`, \
     ///     `header:NAME` or `none`");
     /// ```
     ///
