@@ -102,6 +102,6 @@ fn a_planner_that_is_killed_leaves_no_run_or_the_whole_run() {
         return;
     }
     let planned = "SELECT count(*) FROM batchctl.run WHERE tasks <> \
-                   (SELECT sum(c.tasks) FROM batchctl.chunk c WHERE c.run = no)";
+                   (SELECT sum(c.tasks) FROM batchctl.chunk c WHERE c.run = run.no)";
     assert_eq!(stage.database.number(planned), 0);
 }
