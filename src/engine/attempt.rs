@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) struct Attempt {
     pub(super) claim: Claim,
     pub(super) seq: AttemptSeq,
+    /// When it is given up whatever its time-out is: another process may have its task from then on.
+    pub(super) until: Option<Instant>,
 }
 
 /// The end of an attempt.
@@ -53,10 +55,14 @@ pub(super) fn send<A: TaskApi>(
         // in between, so both see the same generation.
         let used = api.authority().generation();
         let call = pin!(AssertUnwindSafe(async { api.call(task).await }).catch_unwind());
-        let answer = match within(clock, sent.checked_add(timeout), call).await {
+        let deadline = sent.checked_add(timeout).into_iter().chain(attempt.until).min();
+        let answer = match within(clock, deadline, call).await {
             Some(Ok(answer)) => answer,
             Some(Err(panic)) => Answer::Panicked(panic_message(panic.as_ref())),
-            None => Answer::NoResponse(NoResponse::timed_out(timeout)),
+            None => {
+                let span = deadline.map_or(timeout, |deadline| deadline - sent);
+                Answer::NoResponse(NoResponse::timed_out(span))
+            }
         };
         Completion { attempt, answer, used, sent, ended: clock.instant() }
     }

@@ -81,6 +81,8 @@ pub struct ChunkRef {
 pub enum Leave {
     /// It may.
     Now,
+    /// It may, and its call is given up at this time, when another process may take the task.
+    Until(Instant),
     /// Not before then: the lease is about to end and may be renewed.
     NotBefore(Instant),
     /// Never: another process has the task.

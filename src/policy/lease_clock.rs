@@ -14,10 +14,11 @@ const TRUSTED: f64 = 0.8;
 /// What a lease allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// Calls may leave.
-    Firm,
-    /// Nothing leaves until it is renewed; at this time calls on the wire are given up.
-    Ending(Instant),
+    /// Calls may leave. Unless it is renewed, it is over at this time, and calls on the wire are
+    /// given up.
+    Firm(Instant),
+    /// Nothing leaves until it is renewed.
+    Ending,
     /// It is over, or was never held.
     Over,
 }
@@ -52,9 +53,9 @@ impl<K: Copy + Eq + Hash> LeaseClock<K> {
         let Some(&renewed) = self.renewed.get(&lease) else { return LeaseState::Over };
         let age = now.saturating_duration_since(renewed);
         if age < self.span.mul_f64(TRUSTED) {
-            LeaseState::Firm
+            LeaseState::Firm(renewed + self.span)
         } else if age < self.span {
-            LeaseState::Ending(renewed + self.span)
+            LeaseState::Ending
         } else {
             LeaseState::Over
         }
@@ -77,12 +78,16 @@ mod tests {
         let mut leases = LeaseClock::new(Duration::from_secs(10));
         assert_eq!(leases.state(1, start), LeaseState::Over);
         leases.renew(1, at(0));
-        assert_eq!(leases.state(1, at(7)), LeaseState::Firm);
-        assert_eq!(leases.state(1, at(8)), LeaseState::Ending(at(10)));
+        assert_eq!(leases.state(1, at(7)), LeaseState::Firm(at(10)));
+        assert_eq!(leases.state(1, at(8)), LeaseState::Ending);
         assert_eq!(leases.state(1, at(10)), LeaseState::Over);
         leases.renew(1, at(9));
         leases.renew(1, at(3));
-        assert_eq!(leases.state(1, at(16)), LeaseState::Firm, "an earlier answer came late");
+        assert_eq!(
+            leases.state(1, at(16)),
+            LeaseState::Firm(at(19)),
+            "an earlier answer came late"
+        );
         assert_eq!(leases.state(2, at(9)), LeaseState::Over);
         leases.forget(1);
         assert_eq!(leases.state(1, at(9)), LeaseState::Over);

@@ -86,8 +86,8 @@ impl Ledger for DatabaseLedger {
             return Leave::NotBefore(now + LOOK_AGAIN);
         }
         match self.writer.lease((chunk.no, chunk.epoch), now.into()) {
-            LeaseState::Firm => Leave::Now,
-            LeaseState::Ending(_) => Leave::NotBefore(now + LOOK_AGAIN),
+            LeaseState::Firm(end) => Leave::Until(end.into()),
+            LeaseState::Ending => Leave::NotBefore(now + LOOK_AGAIN),
             LeaseState::Over => Leave::Lost,
         }
     }

@@ -123,7 +123,7 @@ where
         // Stored with the start: after a kill the window counts this attempt from then on.
         let leaves = self.clock.label(self.pacer.earliest_release(now.into()).into());
         self.emit_at(now, EventKind::AttemptStarted { seq, task, number, leaves });
-        self.admitted.push(Attempt { claim, seq });
+        self.admitted.push(Attempt { claim, seq, until: None });
     }
 
     /// Begins to make the gathered events durable, unless an earlier commit is still under way.
@@ -178,8 +178,9 @@ where
                 self.wake_at(due);
                 return self.check_group(now);
             }
-            match self.ledger.may_send(attempt.claim.chunk, now) {
-                Leave::Now => {}
+            let until = match self.ledger.may_send(attempt.claim.chunk, now) {
+                Leave::Now => None,
+                Leave::Until(end) => Some(end),
                 Leave::NotBefore(due) => {
                     self.durable.push_front(attempt);
                     return self.wake_at(due);
@@ -191,7 +192,7 @@ where
                     self.drop_lost(vec![chunk]);
                     continue;
                 }
-            }
+            };
             // Announced after every gate has agreed: an announced attempt counts as possibly sent
             // after a kill, so nothing is announced that would wait.
             match self.announce(&attempt) {
@@ -210,7 +211,7 @@ where
                 now = self.clock.instant();
                 continue;
             }
-            now = self.send_now(attempt).await;
+            now = self.send_now(Attempt { until, ..attempt }).await;
         }
     }
 

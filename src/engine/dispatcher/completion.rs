@@ -32,7 +32,7 @@ where
 
     /// Records the end of an attempt and decides what follows for its task, breaker and pace.
     pub(super) fn complete(&mut self, completion: Completion) {
-        let Completion { attempt: Attempt { mut claim, seq }, answer, used, sent, ended } =
+        let Completion { attempt: Attempt { mut claim, seq, .. }, answer, used, sent, ended } =
             completion;
         self.lookahead.completed(ended - sent);
         let is_repeated = claim.history.doubted_before && claim.task.command.is_final();

@@ -44,7 +44,7 @@ where
     ///
     /// The budget has counted it already and does not count it again: held tasks are free.
     pub(super) fn withdraw_for_later(&mut self, attempt: Attempt) {
-        let Attempt { mut claim, seq } = attempt;
+        let Attempt { mut claim, seq, .. } = attempt;
         self.pacer.withdraw();
         self.breaker.withdraw(seq.0);
         self.emit(EventKind::AttemptWithdrawn { seq, task: Arc::clone(&claim.task) });

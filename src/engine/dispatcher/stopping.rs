@@ -50,7 +50,7 @@ where
     pub(super) fn withdraw_all(&mut self) {
         let withdrawn: Vec<Attempt> =
             self.admitted.drain(..).chain(self.durable.drain(..)).collect();
-        for Attempt { claim, seq } in withdrawn {
+        for Attempt { claim, seq, .. } in withdrawn {
             self.pacer.withdraw();
             self.breaker.withdraw(seq.0);
             self.emit(EventKind::AttemptWithdrawn { seq, task: claim.task });

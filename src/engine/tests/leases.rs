@@ -1,10 +1,10 @@
 //! Tasks that come in chunks, which another process may take.
 
 use super::scene::{Scene, millis, secs, task};
-use super::service::{after_millis, at_once, done, never_left, transient};
+use super::service::{after_millis, at_once, done, never_left, silence, transient};
 use crate::engine::dispatcher::leases::ASK_AGAIN;
 use crate::engine::{ChunkRef, Claim};
-use crate::task::Outcome;
+use crate::task::{FailureKind, Outcome};
 
 const FIRST: ChunkRef = ChunkRef { no: 1, epoch: 1 };
 const SECOND: ChunkRef = ChunkRef { no: 2, epoch: 1 };
@@ -86,4 +86,15 @@ async fn no_call_leaves_while_a_lease_waits_to_be_renewed() {
     let seen = scene.run().await;
     assert_eq!(seen.count(Outcome::Succeeded), 100);
     assert!(seen.sendings().iter().all(|&(_, at)| at < secs(2) || at >= secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_on_the_wire_is_given_up_when_its_lease_is_over() {
+    let mut scene = Scene::with_tasks(1).max_attempts(1).answering(|_, _| silence());
+    scene.ledger.leased = Some(secs(7));
+    let seen = scene.run().await;
+    assert_eq!(seen.count(Outcome::Ambiguous), 1);
+    let result = seen.results()[0];
+    assert_eq!(result.failure.as_ref().unwrap().kind, FailureKind::Timeout);
+    assert_eq!(seen.lasted(), secs(7));
 }

@@ -73,6 +73,7 @@ impl Scene {
                 lost: None,
                 taken: None,
                 unrenewed: None,
+                leased: None,
             },
             script: Box::new(|_, _| after_millis(100, done())),
             authority: Arc::new(Unchanging),

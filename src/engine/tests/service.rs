@@ -234,6 +234,8 @@ pub(super) struct LedgerScript {
     pub(super) taken: Option<ChunkRef>,
     /// The span of the run in which no call may leave, because a lease was not renewed.
     pub(super) unrenewed: Option<(Duration, Duration)>,
+    /// How long after its beginning the run has its leases, unless it is never over.
+    pub(super) leased: Option<Duration>,
 }
 
 /// A ledger in memory.
@@ -297,6 +299,9 @@ impl Ledger for MemoryLedger {
     fn may_send(&mut self, chunk: ChunkRef, now: Instant) -> Leave {
         if self.script.taken == Some(chunk) {
             return Leave::Lost;
+        }
+        if let Some(leased) = self.script.leased {
+            return Leave::Until(self.began + leased);
         }
         let Some((from, until)) = self.script.unrenewed else { return Leave::Now };
         let passed = now - self.began;
