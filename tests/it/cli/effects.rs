@@ -77,7 +77,9 @@ fn scene(server: &Server) -> Scene {
     scene.write("tasks.txt", "gate-1\n");
     // Nobody is there, and the exit status stays that of the run.
     scene.write("webhook.txt", "http://127.0.0.1:9/x");
-    let script = "\"$0\" stop --id gate-0 --max-duration 1ms --rate 1/h --cron; exit 0";
+    // The second call would leave an hour after the first.
+    let flags = "--id gate-0 --id gate-00 --max-duration 1ms --rate 1/h --cron";
+    let script = &format!("\"$0\" stop {flags}; exit 0");
     scene.start_in_shell(script).ended().expect(0);
     scene
 }

@@ -110,7 +110,7 @@ fn the_next_run_begins_with_what_was_learnt_whatever_its_rate() {
 #[test]
 fn a_resumed_run_goes_on_with_what_it_had_learnt_itself() {
     let server = Server::start(throttling_once(20));
-    let scene = scene_of(&server, 200);
+    let scene = scene_of(&server, 240);
     let flags = ["--rate-min", "100/s", "--max-duration", "2s", "--json"];
     let first = report(&scene.call(&[&STOP[..], &flags].concat()).expect(3).stdout);
     std::fs::remove_file(scene.state().join("rates.json")).unwrap();
