@@ -199,7 +199,7 @@ impl<'a> HeadWriter<'a, '_> {
             for part in [b"\r\n", name.as_bytes(), b": "] {
                 self.out.extend_from_slice(part);
             }
-            self.out.extend(clean(after[1..].trim_ascii()));
+            push_clean(self.out, after[1..].trim_ascii());
         } else if is_framing(name) {
             return Err(ambiguous(name, "too many headers stand before it"));
         }
@@ -216,7 +216,7 @@ impl<'a> HeadWriter<'a, '_> {
             if !self.out.ends_with(b" ") {
                 self.out.push(b' ');
             }
-            self.out.extend(clean(line));
+            push_clean(self.out, line);
         }
         Ok(())
     }
@@ -250,9 +250,12 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// Returns a value with a blank in place of each control character.
-fn clean(value: &[u8]) -> impl Iterator<Item = u8> {
-    value.iter().map(|byte| if byte.is_ascii_control() { b' ' } else { *byte })
+/// Adds a value, with a blank in place of each control character.
+fn push_clean(out: &mut Vec<u8>, value: &[u8]) {
+    let begin = out.len();
+    // As a whole, because byte by byte takes ten times as long, and then nearly never anything.
+    out.extend_from_slice(value);
+    out[begin..].iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
 }
 
 #[cfg(test)]
