@@ -72,6 +72,17 @@ fn what_is_left_out_is_told() {
 }
 
 #[test]
+fn what_no_service_file_holds_is_noted_with_its_line() {
+    let line = "curl -X POST -H '\":x' https://a.example/things/42";
+    let draft = from_curl(line, "42").unwrap();
+    let problems = ServiceFile::read(&draft.text).unwrap_err();
+    let other = problems.iter().find(|problem| !problem.message.starts_with("say what")).unwrap();
+    let note = format!("line {} of the draft: {}", other.place.line, other.message);
+    assert_eq!(draft.notes, [note.as_str()]);
+    assert_eq!(note, "line 12 of the draft: no header has the name `\"`");
+}
+
+#[test]
 fn an_action_is_named_by_the_end_of_its_path() {
     let name = |line: &str| from_curl(line, "42").unwrap().text;
     assert!(name("curl -X PUT https://a.example/42/switchOn").contains("[action.switch_on]"));

@@ -1,6 +1,8 @@
 //! A draft, and how it is written as a file.
 
+use crate::policy::AnswerMeaning;
 use crate::service::definition::Method;
+use crate::service::file::ServiceFile;
 use crate::task::Command;
 use crate::text::printable;
 use serde_json::Value;
@@ -70,7 +72,18 @@ pub(super) enum StatusWord {
 
 impl Parts {
     /// Writes the file.
-    pub(super) fn draft(self) -> Draft {
+    pub(super) fn draft(mut self) -> Draft {
+        // Others may have written what no service file holds, and the check would name it only once
+        // every meaning is filled in.
+        let problems = ServiceFile::read(&self.text(AnswerMeaning::Refused.as_str()));
+        for problem in problems.err().into_iter().flatten() {
+            self.notes
+                .push(format!("line {} of the draft: {}", problem.place.line, problem.message));
+        }
+        Draft { text: self.text("?"), notes: self.notes }
+    }
+
+    fn text(&self, means: &str) -> String {
         let mut text = String::from(
             "# A draft: say what each answer means in the place of every `?`, then ask\n#\n#   \
              batchctl service check FILE\n\nformat = 1\n",
@@ -81,18 +94,18 @@ impl Parts {
         let _ = writeln!(text, "endpoint = {}", quoted(&self.endpoint));
         let _ = writeln!(text, "auth = {}", quoted(&self.auth));
         for action in &self.actions {
-            action.write(&mut text);
+            action.write(&mut text, means);
         }
         text.push_str(
             "\n# Where the texts of an error stand.\n# [error]\n# code = \"/code\"\n# message = \
              \"/message\"\n",
         );
-        Draft { text, notes: self.notes }
+        text
     }
 }
 
 impl ActionParts {
-    fn write(&self, text: &mut String) {
+    fn write(&self, text: &mut String, means: &str) {
         let name = &self.name;
         let _ = writeln!(text, "\n[action.{name}]");
         let _ = writeln!(text, "method = {}", quoted(self.method.as_str()));
@@ -125,7 +138,7 @@ impl ActionParts {
                 StatusWord::One(status) => status.to_string(),
                 StatusWord::Class(first) => quoted(&format!("{first}..{}", first + 99)),
             };
-            let _ = writeln!(text, "status = {status}\nmeans = \"?\"");
+            let _ = writeln!(text, "status = {status}\nmeans = \"{means}\"");
         }
     }
 }

@@ -118,3 +118,12 @@ fn a_document_without_a_server_asks_for_one() {
     assert!(draft.text.contains("endpoint = \"https://service.example.com/v2\""), "{}", draft.text);
     assert!(draft.notes.iter().any(|note| note.contains("endpoint")), "{:?}", draft.notes);
 }
+
+#[test]
+fn an_address_with_a_part_that_is_not_known_is_noted_with_its_line() {
+    let mut pets = pets();
+    pets["servers"] = json!([{ "url": "https://{zone}.example.com" }]);
+    let draft = from_openapi(&pets, &["updatePet".to_owned()]).unwrap();
+    let note = "line 7 of the draft: only `{region}` may be a part of `endpoint`";
+    assert!(draft.notes.iter().any(|other| other == note), "{:?}", draft.notes);
+}
