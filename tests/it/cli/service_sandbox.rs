@@ -1,5 +1,6 @@
 //! `batchctl sandbox --service`, called by `service try`: files, imported or shipped, are rehearsed.
 
+use crate::support::documents::{column, results};
 use crate::support::program::{Running, Scene};
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
@@ -96,6 +97,43 @@ fn nova_is_rehearsed_with_its_own_words() {
     ] {
         rehearsal.check(file, &[id, "--action", action], 0, expected);
     }
+    rehearsal.end();
+}
+
+/// Returns the outcome of each task of a run, by its id.
+fn outcomes(scene: &Scene) -> Vec<String> {
+    let rows = results(&scene.read("results.csv"));
+    let pairs = column(&rows, "id").into_iter().zip(column(&rows, "outcome"));
+    pairs.map(|(id, outcome)| format!("{id} {outcome}")).collect()
+}
+
+#[test]
+fn the_built_in_client_agrees_with_the_service_that_the_file_of_vias_describes() {
+    let flags = ["--tasks", "30", "--settle", "0s", "--limit", "50/s", "--running", "100%"];
+    let mut rehearsal = Rehearsal::new(scene(), "vias", &flags);
+    rehearsal.scene.set("BATCHCTL_ENDPOINT", &rehearsal.url);
+    rehearsal.scene.set("BATCHCTL_PROJECT_ID", "project-1");
+    let ids = ["gate-1", "2-refused", "3-partial", "4-failed", "5-throttled", "6-flaky"];
+    rehearsal.scene.write("tasks.txt", ids.join("\n"));
+    let scene = &rehearsal.scene;
+    let stop = ["stop", "tasks.txt", "--rate", "none", "-q", "-o", "results.csv"];
+    scene.call(&stop).expect(1);
+    let expected = [
+        "gate-1 succeeded",
+        "2-refused failed",
+        "3-partial partial",
+        "4-failed failed",
+        "5-throttled succeeded",
+        "6-flaky succeeded",
+    ];
+    assert_eq!(outcomes(scene), expected);
+    let listed = scene.call(&["list", "--state", "stopped"]).expect(0).stdout;
+    assert_eq!(listed.lines().count(), 6, "{listed}");
+    assert_eq!(scene.call(&["list", "--state", "running"]).expect(0).stdout.lines().count(), 32);
+    scene.call(&[&stop[..], &["--skip-unchanged"]].concat()).expect(1);
+    let unchanged: Vec<_> =
+        outcomes(scene).into_iter().filter(|line| !line.ends_with("unchanged")).collect();
+    assert_eq!(unchanged, ["2-refused failed"]);
     rehearsal.end();
 }
 
