@@ -59,8 +59,17 @@ pub(super) struct ActionParts {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Option<String>,
     pub(super) content_type: Option<String>,
-    /// The statuses of its answers, each with a line about it.
-    pub(super) statuses: Vec<(StatusWord, String)>,
+    pub(super) answers: Vec<AnswerParts>,
+}
+
+/// An answer of an action.
+#[derive(Debug)]
+pub(super) struct AnswerParts {
+    pub(super) status: StatusWord,
+    /// A line about it.
+    pub(super) about: String,
+    /// A body that it may have.
+    pub(super) example: Option<String>,
 }
 
 /// A status, or a class of them.
@@ -128,17 +137,21 @@ impl ActionParts {
         if !self.method.is_idempotent() {
             text.push_str("# Whether a second call changes nothing more.\nrepeatable = false\n");
         }
-        for (status, about) in &self.statuses {
+        for answer in &self.answers {
             let _ = writeln!(text, "\n[[action.{name}.answer]]");
-            if !about.is_empty() {
-                let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+            if !answer.about.is_empty() {
+                let about = answer.about.split_whitespace().collect::<Vec<_>>().join(" ");
                 let _ = writeln!(text, "# {}", printable(&about, 100));
             }
-            let status = match status {
+            let status = match answer.status {
                 StatusWord::One(status) => status.to_string(),
                 StatusWord::Class(first) => quoted(&format!("{first}..{}", first + 99)),
             };
             let _ = writeln!(text, "status = {status}\nmeans = \"{means}\"");
+            if let Some(example) = &answer.example {
+                let body = quoted(example);
+                let _ = writeln!(text, "example = {{ status = {status}, body = {body} }}");
+            }
         }
     }
 }

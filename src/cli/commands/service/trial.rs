@@ -3,7 +3,6 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, find, find_token, load_from};
 use crate::cli::connect::destination::route;
-use crate::cli::connect::service_file;
 use crate::cli::connect::service_file::ServiceText;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
@@ -104,14 +103,7 @@ pub(super) fn try_call(
     check_flags(args, context)?;
     let found = ServiceText::find(&args.service, &context.environment)?;
     let name = found.shown();
-    let service = match found.parse() {
-        Ok(file) => file.service,
-        Err(problems) => {
-            super::say(&name, &problems, "", context);
-            let count = service_file::counted(problems.len());
-            return Err(CommandError::usage(format!("{count} in `{name}`")));
-        }
-    };
+    let service = found.usable(context)?;
     let action = chosen(&service, args)?;
     service.id.id(&args.id).map_err(|error| {
         CommandError::new(ExitStatus::BadInput, error).with_hint("see `[id]` of the file")
@@ -146,8 +138,10 @@ pub(super) fn try_call(
 
 fn check_flags(args: &ServiceTryArgs, context: &Context) -> Result<(), CommandError> {
     if args.place.sandbox && context.given.rank("sandbox") == Rank::CommandLine {
-        let error = "the sandbox serves VIAS alone, and not the service of a file";
-        return Err(CommandError::usage(error).with_hint("`--dry-run` shows the request"));
+        let error = "`--sandbox` has no effect on a single call";
+        let hint =
+            "start `batchctl sandbox --service FILE`, and name its address with `--endpoint`";
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     Ok(())
 }
