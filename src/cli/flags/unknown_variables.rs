@@ -46,7 +46,8 @@ fn misspelt<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
         return None;
     }
     let capitals = name.to_uppercase().replace('-', "_");
-    // Before anything is compared: each variable of the environment with each of ours takes 15 ms.
+    // Before anything is compared: each variable of the environment with each of ours takes half of
+    // the time of a short command.
     if !capitals.starts_with(FIRST) {
         return None;
     }
