@@ -127,3 +127,10 @@ fn an_address_with_a_part_that_is_not_known_is_noted_with_its_line() {
     let note = "line 7 of the draft: only `{region}` may be a part of `endpoint`";
     assert!(draft.notes.iter().any(|other| other == note), "{:?}", draft.notes);
 }
+
+#[test]
+fn operations_with_names_alike_become_actions_with_names_of_their_own() {
+    let draft = draft(&["updatePet", "updatePet"]);
+    let named = |name: &str| draft.text.contains(&format!("[action.{name}]"));
+    assert!(named("update_pet") && named("update_pet_2"), "{}", draft.text);
+}
