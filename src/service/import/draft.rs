@@ -6,7 +6,11 @@ use crate::service::file::ServiceFile;
 use crate::task::Command;
 use crate::text::printable;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fmt::Write;
+
+/// The most characters of an action's name.
+const LONGEST_NAME: usize = 32;
 
 /// A draft of a service file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +86,12 @@ pub(super) enum StatusWord {
 impl Parts {
     /// Writes the file.
     pub(super) fn draft(mut self) -> Draft {
+        let mut names = HashSet::new();
+        for action in &mut self.actions {
+            action.name = unused(&action.name, &mut names);
+            keep_one_of_each(&mut action.query, &mut self.notes);
+            keep_one_of_each(&mut action.headers, &mut self.notes);
+        }
         // Others may have written what no service file holds, and the check would name it only once
         // every meaning is filled in.
         let problems = ServiceFile::read(&self.text(AnswerMeaning::Refused.as_str()));
@@ -122,7 +132,7 @@ impl ActionParts {
         for (key, fields) in [("query", &self.query), ("headers", &self.headers)] {
             if !fields.is_empty() {
                 let field = |(name, value): &(String, String)| {
-                    format!("{} = {}", quoted(name), quoted(value))
+                    format!("{} = {}", quoted_key(name), quoted(value))
                 };
                 let fields: Vec<String> = fields.iter().map(field).collect();
                 let _ = writeln!(text, "{key} = {{ {} }}", fields.join(", "));
@@ -156,9 +166,38 @@ impl ActionParts {
     }
 }
 
+/// Returns a name that no action has yet: the wish, or else one with a number.
+fn unused(wish: &str, names: &mut HashSet<String>) -> String {
+    let numbered = (2..).map(|number: usize| {
+        let end = format!("_{number}");
+        let kept: String = wish.chars().take(LONGEST_NAME - end.len()).collect();
+        kept + &end
+    });
+    let mut wishes = std::iter::once(wish.to_owned()).chain(numbered);
+    wishes.find(|name| names.insert(name.clone())).unwrap_or_default()
+}
+
+/// Leaves out further fields of one name, because a table of a file has each name once.
+fn keep_one_of_each(fields: &mut Vec<(String, String)>, notes: &mut Vec<String>) {
+    let mut names = HashSet::new();
+    fields.retain(|(name, _)| {
+        let is_first = names.insert(name.clone());
+        if !is_first {
+            notes.push(format!("`{name}` stands in the call more than once: see the first"));
+        }
+        is_first
+    });
+}
+
 /// Writes a text as TOML.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.into()).to_string()
+}
+
+/// Writes a text as a key of TOML, which has no form of several lines.
+fn quoted_key(text: &str) -> String {
+    // The escapes of JSON are among those of TOML, which also wants one for this character.
+    Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
 /// Returns a name for an action: the wish, made a name, or else the method's.
@@ -172,7 +211,7 @@ pub(super) fn action_name(wish: &str, method: Method) -> String {
         let is_kept = c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         name.push(if is_kept { c.to_ascii_lowercase() } else { '_' });
     }
-    name.truncate(32);
+    name.truncate(LONGEST_NAME);
     if Command::is_name(&name) { name } else { method.as_str().to_ascii_lowercase() }
 }
 

@@ -150,3 +150,10 @@ fn an_example_of_the_document_is_kept_unless_it_may_hold_a_secret() {
     let first = service.actions[0].rules[0].example.as_ref().unwrap();
     assert_eq!(first.body, r#"{"pet":"it's {sold}"}"#);
 }
+
+#[test]
+fn operations_with_names_alike_become_actions_with_names_of_their_own() {
+    let draft = draft(&["updatePet", "updatePet"]);
+    let named = |name: &str| draft.text.contains(&format!("[action.{name}]"));
+    assert!(named("update_pet") && named("update_pet_2"), "{}", draft.text);
+}
