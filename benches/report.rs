@@ -203,6 +203,7 @@ fn new_plan() -> NewPlan {
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }

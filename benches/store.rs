@@ -180,6 +180,7 @@ fn new_plan(ids: &str) -> NewPlan {
         exclusions: Arc::default(),
         after: None,
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }

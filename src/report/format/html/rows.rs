@@ -88,6 +88,7 @@ pub(crate) fn write_rows(
         grouping: Grouping::read(run)?,
         limits,
         base,
+        actions: report.run.service.as_ref().map_or(&[][..], |service| service.actions.as_slice()),
         texts: Texts::new(),
         written: 0,
         sent_again: HashMap::new(),
@@ -100,7 +101,10 @@ pub(crate) fn write_rows(
         run: report.run.id.as_str(),
         base: base.as_micros() / 1_000,
         tasks: report.tasks.selected(),
-        commands: Command::ALL.map(Command::as_str),
+        commands: match &report.run.service {
+            None => Command::ALL.map(Command::as_str).to_vec(),
+            Some(service) => service.actions.iter().map(String::as_str).collect(),
+        },
         outcomes: Outcome::ALL.map(Outcome::as_str),
         kinds: FailureKind::ALL.map(FailureKind::as_str),
         groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
@@ -124,7 +128,7 @@ struct Head<'a> {
     run: &'a str,
     base: i64,
     tasks: u64,
-    commands: [&'static str; 3],
+    commands: Vec<&'a str>,
     outcomes: [&'static str; 6],
     kinds: [&'static str; 12],
     groups: Vec<String>,
@@ -132,10 +136,12 @@ struct Head<'a> {
 }
 
 /// The rows that are being written.
-struct HtmlRows {
+struct HtmlRows<'a> {
     grouping: Grouping,
     limits: Limits,
     base: Timestamp,
+    /// The actions of another service than VIAS, in the order of the head.
+    actions: &'a [String],
     texts: Texts,
     written: u64,
     /// The rows of the tasks that were sent more than once.
@@ -144,7 +150,7 @@ struct HtmlRows {
     drilled: Vec<(u64, Ordinal)>,
 }
 
-impl HtmlRows {
+impl HtmlRows<'_> {
     fn write_tasks(
         &mut self,
         run: &RunReader,
@@ -193,6 +199,12 @@ impl HtmlRows {
         Ok(())
     }
 
+    /// Returns where a command is in the head.
+    fn command_number(&self, command: Command) -> usize {
+        let of_service = self.actions.iter().position(|action| action == command.as_str());
+        of_service.unwrap_or_else(|| command.number().into())
+    }
+
     fn write_task(&mut self, task: &TaskRow, out: &mut impl Write) -> Result<(), ResultsError> {
         let duration = task
             .first_sent
@@ -200,7 +212,7 @@ impl HtmlRows {
             .map(|(first, settled)| whole_millis(settled.since(first)));
         let row = (
             task.id.as_str(),
-            task.command.number(),
+            self.command_number(task.command),
             task.outcome as u8,
             task.attempts,
             task.first_sent.map(|at| self.after_base(at)),
