@@ -20,6 +20,7 @@ mod sub_task_error;
 mod targets;
 mod tuning;
 
+pub use build::TaskContext;
 pub use command::profile_flag;
 pub use drill::DrillPart;
 pub use exit_status::ExitStatus;

@@ -1,6 +1,7 @@
 //! Small runs with every outcome, made through the public functions of the store.
 
 mod diff;
+mod documents;
 mod endings;
 mod explain;
 mod html;
