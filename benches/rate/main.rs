@@ -249,7 +249,7 @@ fn thread_time() -> Duration {
 
 fn task(ordinal: u32) -> Task {
     let id = format!("{ordinal:032x}").parse().expect("32 digits are an id");
-    Task { ordinal: Ordinal(ordinal), id, command: Command::START }
+    Task { ordinal: Ordinal(ordinal), id, command: Command::START, cells: None }
 }
 
 fn settings(rate: Rate, tasks: u32) -> EngineSettings {

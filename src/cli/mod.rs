@@ -243,7 +243,8 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Schema(_)
         | Verb::Completions { .. }
         | Verb::Man(_) => false,
-        Verb::Start(_)
+        Verb::Do(_)
+        | Verb::Start(_)
         | Verb::Stop(_)
         | Verb::Delete(_)
         | Verb::Run(_)
@@ -267,7 +268,7 @@ fn keeps_runs(verb: &Verb) -> bool {
 
 /// Returns whether a command can show a run without carrying it out.
 fn has_preview(verb: &Verb) -> bool {
-    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
+    matches!(verb, Verb::Do(_) | Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
         || matches!(verb, Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
 }
 
@@ -347,12 +348,15 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
     }
     match verb {
         Verb::Start(args) => {
-            let (command, purpose) = (task::Command::START, Purpose::CarryOut);
-            commands::start_stop::start_or_stop(args, command, purpose, context)
+            let action = task::Command::START.as_str();
+            commands::start_stop::act_on_all(args, action, Purpose::CarryOut, context)
         }
         Verb::Stop(args) => {
-            let (command, purpose) = (task::Command::STOP, Purpose::CarryOut);
-            commands::start_stop::start_or_stop(args, command, purpose, context)
+            let action = task::Command::STOP.as_str();
+            commands::start_stop::act_on_all(args, action, Purpose::CarryOut, context)
+        }
+        Verb::Do(args) => {
+            commands::start_stop::act_on_all(args.on, &args.action, Purpose::CarryOut, context)
         }
         Verb::Delete(args) => commands::start_stop::delete(args, Purpose::CarryOut, context),
         Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),

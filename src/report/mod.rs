@@ -21,7 +21,7 @@ pub use format::{
 };
 pub use model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,
-    Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped,
-    SubTaskError, Target, TargetReport, TaskContext, VerifyCounts, is_recovery, last_success,
-    profile_flag,
+    Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, ServicePart, StillRunning,
+    Stopped, SubTaskError, Target, TargetReport, TaskContext, VerifyCounts, is_recovery,
+    last_success, profile_flag,
 };

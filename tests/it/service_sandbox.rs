@@ -2,7 +2,7 @@
 
 use batchctl::sandbox::{SandboxLimit, SandboxSettings, SandboxThread};
 use batchctl::service::ServiceFile;
-use batchctl::task::Command;
+use batchctl::task::{Command, Repetition};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -115,7 +115,8 @@ async fn each_id_has_a_word_that_actions_change() {
     assert_eq!(shop.power("1").await, "404");
     assert_eq!(shop.on("1").await.0, 404);
     let witness = shop.sandbox.witness();
-    assert_eq!(witness.carried_out("1", Command::named("on").unwrap()), 1);
+    let on = Command::of_action("on", Repetition::Harmful).unwrap();
+    assert_eq!(witness.carried_out("1", on), 1);
     assert_eq!(witness.carried_out_by_id()["1"], 3);
     assert_eq!((witness.tally().actions, witness.tally().carried_out), (5, 3));
     assert_eq!(witness.tally().looks, 5);

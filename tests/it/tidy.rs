@@ -19,7 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("event", &["task", "clock"]),
     ("input", &["task", "text"]),
     ("api", &["task", "clock", "policy", "service"]),
-    ("plan", &["task", "text", "input"]),
+    ("plan", &["task", "text", "input", "service"]),
     ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.

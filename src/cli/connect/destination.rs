@@ -3,6 +3,7 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials::PartialDestination;
 use crate::cli::connect::project::FoundProject;
+use crate::cli::connect::run_service::RunService;
 use crate::cli::connect::trust::Recorded;
 use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
@@ -33,6 +34,8 @@ pub(crate) struct Destination {
     pub(crate) loaded: Option<Arc<Credentials>>,
     /// What the run says about its credentials, if one is taken up.
     pub(crate) recorded: Option<Recorded>,
+    /// The service that is called; `None` for VIAS.
+    pub(crate) service: Option<RunService>,
 }
 
 /// Whether IAM may be asked for the id of a project that was not named.
@@ -65,6 +68,7 @@ pub(crate) fn resolve(
             sandbox: None,
             loaded: None,
             recorded: None,
+            service: None,
         });
     }
     if lookup == Lookup::Never {
@@ -76,6 +80,7 @@ pub(crate) fn resolve(
             sandbox: None,
             loaded: None,
             recorded: None,
+            service: None,
         });
     }
     let region = args.region.as_deref();
@@ -87,7 +92,15 @@ pub(crate) fn resolve(
         recorded: None,
     };
     let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded, recorded: None })
+    Ok(Destination {
+        endpoint,
+        project,
+        route,
+        sandbox: None,
+        loaded,
+        recorded: None,
+        service: None,
+    })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -119,7 +132,15 @@ pub(crate) fn of_run(
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
     let recorded = Some(recorded);
-    Ok(Destination { endpoint, project, route, sandbox: None, loaded: None, recorded })
+    Ok(Destination {
+        endpoint,
+        project,
+        route,
+        sandbox: None,
+        loaded: None,
+        recorded,
+        service: None,
+    })
 }
 
 /// Refuses to go on with a real run in the sandbox, and with a rehearsal at a real service: what
@@ -207,11 +228,22 @@ fn tell_authorities(context: &Context) {
 impl Destination {
     /// Returns the URLs that are called for a word of the command line, and through what.
     pub(crate) fn pattern_of(&self, word: &str, level: Level) -> String {
+        if let Some(service) = &self.service {
+            return self.routed(service.calls(word, &self.endpoint));
+        }
         self.routed(if word == Command::DELETE.as_str() {
             self.endpoint.deletion_pattern(&self.project)
         } else {
             self.endpoint.action_pattern(&self.project, level)
         })
+    }
+
+    /// Returns the project as a report shows it: another service than VIAS need not have one.
+    pub(crate) fn project_id(&self) -> String {
+        match &self.service {
+            None => self.project.to_string(),
+            Some(service) => service.scope.project_id.clone().unwrap_or_default(),
+        }
     }
 
     fn routed(&self, pattern: String) -> String {
@@ -247,6 +279,7 @@ fn embedded(args: &DestinationArgs) -> Result<Destination, CommandError> {
         sandbox: Some(sandbox),
         loaded: None,
         recorded: None,
+        service: None,
     })
 }
 

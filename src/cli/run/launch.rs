@@ -5,7 +5,8 @@
 //! that is not carried out is removed again.
 
 use crate::cli::Context;
-use crate::cli::connect::{credentials, protected_files};
+use crate::cli::connect::client::ConnectedTarget;
+use crate::cli::connect::{credentials, protected_files, run_service, service_place};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
@@ -14,7 +15,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::{ConnectedTarget, Execution};
+use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
@@ -58,10 +59,16 @@ pub(crate) fn launch(
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
     }
+    let service = opened.service()?;
+    if let Some(service) = &service {
+        service.check(opened.settings(), &opened.word(), context)?;
+    } else {
+        run_service::refuse_for_vias(flags.connection, context)?;
+    }
     if let Some(most) = flags.shared.joins {
         opened.work_at(most);
     }
-    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    opened.exclude(flags.exclude, service.as_ref(), clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
@@ -74,7 +81,7 @@ pub(crate) fn launch(
     } else {
         documents
     };
-    let destination = opened.resolve(flags, clock, context)?;
+    let destination = opened.resolve(flags, service, clock, context)?;
     let action = opened.action(&destination);
     let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
@@ -98,18 +105,21 @@ pub(crate) fn launch(
         return shared::share::detach(opened, &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
-    let credentials =
-        match credentials::source(&flags.connection.credentials, &scene.destination, context) {
-            Ok(found) => found,
-            // A run without a task needs no credentials.
-            Err(error) => match opened.nothing_to_retry()? {
-                Some(retry) => return Ok(terms::nothing_to_retry(&retry, &context.stderr)),
-                None => return Err(error),
-            },
-        };
+    let credentials = match service_place::source_of_run(
+        &flags.connection.credentials,
+        &scene.destination,
+        context,
+    ) {
+        Ok(found) => found,
+        // A run without a task needs no credentials.
+        Err(error) => match opened.nothing_to_retry()? {
+            Some(retry) => return Ok(terms::nothing_to_retry(&retry, &context.stderr)),
+            None => return Err(error),
+        },
+    };
     if opened.is_new() && scene.destination.sandbox.is_none() {
-        let kind = credentials::kind::of_source(&credentials, context);
-        scene.action.settings.credentials = Some(kind);
+        let kind = credentials.as_ref().map(|found| credentials::kind::of_source(found, context));
+        scene.action.settings.credentials = kind;
     }
     let terms = opened.terms(&scene);
     // The guard removes a new plan at every early return below.
@@ -123,7 +133,7 @@ pub(crate) fn launch(
         return Ok(status);
     }
     let if_good = terms.if_good(pending.planned());
-    let (destination, credentials) = (&scene.destination, &credentials);
+    let (destination, credentials) = (&scene.destination, credentials.as_ref());
     let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
         targets: vec![place],

@@ -5,7 +5,8 @@
 
 use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::connect::{credentials, destination};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{credentials, destination, service_place};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::run::SettingArgs;
 use crate::cli::output::error::CommandError;
@@ -75,10 +76,12 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn exclude(
         &mut self,
         given: &[PathBuf],
+        service: Option<&RunService>,
         clock: Clock,
         stderr: &Stderr,
     ) -> Result<(), CommandError> {
-        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
+        let rules = service.map(|service| service.plan.rows.rules());
+        let exclusions = exclusions::read(self.settings_mut(), given, rules, clock, stderr)?;
         match self {
             Self::New { run, settings } => {
                 run.plan.exclusions = exclusions;
@@ -97,14 +100,14 @@ impl<'a> OpenedSource<'a> {
         Ok(())
     }
 
-    /// Decides where the calls go, and notes in the settings whether that is the sandbox.
-    pub(crate) fn resolve(
+    /// Decides where the calls to VIAS go.
+    fn destination(
         &mut self,
         flags: &LaunchFlags<'_>,
         clock: Clock,
         context: &Context,
     ) -> Result<Destination, CommandError> {
-        let destination = match self {
+        Ok(match self {
             Self::New { run, settings } => {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
@@ -153,6 +156,23 @@ impl<'a> OpenedSource<'a> {
                 destination::outlives_run(&destination)?;
                 destination
             }
+        })
+    }
+
+    /// Decides where the calls go, and notes in the settings whether that is the sandbox.
+    pub(crate) fn resolve(
+        &mut self,
+        flags: &LaunchFlags<'_>,
+        service: Option<RunService>,
+        clock: Clock,
+        context: &Context,
+    ) -> Result<Destination, CommandError> {
+        let destination = match service {
+            None => self.destination(flags, clock, context)?,
+            Some(service) => match self.record() {
+                None => service_place::new(service, &flags.connection.place, context)?,
+                Some(record) => service_place::of_run(service, record, flags.connection, context)?,
+            },
         };
         let is_resumed = matches!(self, Self::Resume(_) | Self::Apply { .. });
         let is_new = self.is_new();
@@ -172,17 +192,45 @@ impl<'a> OpenedSource<'a> {
         Ok(destination)
     }
 
-    pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
-        let word = match self {
+    /// Returns the record of the run that it is made from, if it is not new.
+    fn record(&self) -> Option<&RunRecord> {
+        match self {
+            Self::New { .. } => None,
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(&run.record),
+            Self::Retry { retry, .. } => Some(&retry.record),
+            Self::Revert(revert) => Some(&revert.record),
+        }
+    }
+
+    /// Returns the service that is called; nothing for VIAS.
+    pub(crate) fn service(&self) -> Result<Option<RunService>, CommandError> {
+        match self {
+            Self::New { run, .. } => Ok(run.service.clone()),
+            _ => self.record().map_or(Ok(None), RunService::of_record),
+        }
+    }
+
+    /// Returns the word of the command line.
+    pub(crate) fn word(&self) -> String {
+        match self {
             Self::New { run, .. } => run.word.to_owned(),
             Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
                 resumable.record.run.command.clone()
             }
             Self::Retry { retry, .. } => retry.record.run.command.clone(),
             Self::Revert(revert) => revert.command(),
-        };
+        }
+    }
+
+    pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
+        let word = self.word();
         let settings = self.settings().clone();
-        ActionRequest { pattern: destination.pattern_of(&word, settings.level), word, settings }
+        ActionRequest {
+            pattern: destination.pattern_of(&word, settings.level),
+            service: destination.service.as_ref().map(|service| service.name.clone()),
+            word,
+            settings,
+        }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
@@ -205,6 +253,7 @@ impl<'a> OpenedSource<'a> {
                 // Also with `--dry-run`: the operator checks both before the real run.
                 retrying::print_groups(&retry, scene);
                 retrying::warn_of_lost_ids(&retry, scene);
+                retrying::say_what_is_held(&retry, scene)?;
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);

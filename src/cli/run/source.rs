@@ -3,6 +3,7 @@
 //! Opens it; what was opened answers for the steps of the launch.
 
 use crate::cli::Context;
+use crate::cli::connect::run_service;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::InputRun;
@@ -91,6 +92,7 @@ impl<'a> RunSource<'a> {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
                 reverting::refuse_deletion(&revert.record)?;
+                run_service::refuse_states(&revert.record, "revert")?;
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }

@@ -10,6 +10,7 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
 use batchctl::report::ExitStatus;
 use batchctl::run::Planned;
+use batchctl::settings::CredentialKind;
 use batchctl::store::{PlanTotals, RunId};
 use batchctl::text::plural;
 use std::ops::ControlFlow;
@@ -147,10 +148,20 @@ fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let action = &scene.action;
-    let (one, many) = planned.settings().level.nouns();
+    let (one, many) = action.nouns();
     let tasks = plural(planned.totals().selected, one, many);
-    let verb = if action.word == "run" { "start or stop" } else { &action.word };
-    let question = format!("{verb} {tasks} with {}?", action.pattern);
+    let question = match &action.service {
+        None => {
+            let verb = if action.word == "run" { "start or stop" } else { &action.word };
+            format!("{verb} {tasks} with {}?", action.pattern)
+        }
+        Some(service) => {
+            let credentials =
+                action.settings.credentials.map_or("no credentials", CredentialKind::as_str);
+            let (word, pattern) = (&action.word, &action.pattern);
+            format!("{word} {tasks} at {service} with {pattern} and {credentials}?")
+        }
+    };
     let context = scene.context;
     match prompt::ask(&question, &context.environment, &context.stderr).map_err(CommandError::io)? {
         Confirmation::Yes => Ok(()),

@@ -12,8 +12,8 @@ use crate::report::model::failure_groups::{FailureGroup, FailureGroups, Grouping
 use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::targets;
 use crate::report::model::{
-    DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, StillRunning,
-    Target, VerifyCounts,
+    DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, ServicePart,
+    StillRunning, Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
 use crate::store::{
@@ -295,6 +295,12 @@ fn run_part(
         complete,
         outstanding: before.saturating_sub(good),
         is_retry: run.outstanding_before.is_some(),
+        service: run.service.map(|service| ServicePart {
+            name: service.name,
+            sha256: service.sha256,
+            actions: service.actions,
+            counts: service.counts,
+        }),
     }
 }
 

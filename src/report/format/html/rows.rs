@@ -82,7 +82,7 @@ struct Head<'a> {
     run: &'a str,
     base: i64,
     tasks: u64,
-    commands: [&'static str; 3],
+    commands: Vec<&'a str>,
     outcomes: [&'static str; 6],
     kinds: [&'static str; 12],
     groups: Vec<String>,
@@ -136,6 +136,8 @@ struct ShownRows {
 pub(crate) struct HtmlRows {
     limits: Limits,
     base: Timestamp,
+    /// The actions of another service than VIAS, in the order of the head.
+    actions: Vec<String>,
     texts: Texts,
     shares: Vec<ShareRows>,
     /// The tasks that were looked into.
@@ -166,6 +168,7 @@ impl HtmlRows {
             limits,
             // Times are written as offsets, which are a third as long as timestamps.
             base: record.sessions.first().map_or(Timestamp::from_micros(0), |first| first.started),
+            actions: record.run.service.map_or_else(Vec::new, |service| service.actions),
             texts: Texts::new(),
             shares: shares.iter().map(share).collect(),
             drilled: run.drill()?.tasks.iter().map(DrilledTask::place).collect(),
@@ -184,8 +187,9 @@ impl HtmlRows {
         // A task that was never sent has no answer to show.
         let failure = failure_of(task).filter(|_| task.last.is_some());
         let failure = failure.map(|failure| self.failure(task.last.as_ref(), failure));
-        let (base, share) = (self.base, &mut self.shares[index]);
-        write_task(task, (grouping, base), failure, &mut share.lines)?;
+        let words = Words { grouping, base: self.base, actions: &self.actions };
+        let share = &mut self.shares[index];
+        write_task(task, &words, failure, &mut share.lines)?;
         // Only these need their attempts below the row, and only their rows are kept in memory.
         if task.attempts > 1 {
             share.sent_again.push((task.ordinal, share.written));
@@ -208,7 +212,10 @@ impl HtmlRows {
             run: report.run.id.as_str(),
             base: self.base.as_micros() / 1_000,
             tasks: report.tasks.selected(),
-            commands: Command::ALL.map(Command::as_str),
+            commands: match &report.run.service {
+                None => Command::ALL.map(Command::as_str).to_vec(),
+                Some(service) => service.actions.iter().map(String::as_str).collect(),
+            },
             outcomes: Outcome::ALL.map(Outcome::as_str),
             kinds: FailureKind::ALL.map(FailureKind::as_str),
             groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
@@ -327,15 +334,32 @@ impl HtmlRows {
     }
 }
 
+/// What the numbers of a row stand for.
+struct Words<'a> {
+    grouping: &'a Grouping,
+    base: Timestamp,
+    actions: &'a [String],
+}
+
+impl Words<'_> {
+    /// Returns where a command is in the head.
+    fn command_number(&self, command: Command) -> usize {
+        let of_service = self.actions.iter().position(|action| action == command.as_str());
+        of_service.unwrap_or_else(|| command.number().into())
+    }
+}
+
 /// Writes the row of a task as a line.
 fn write_task(
     task: &TaskRow,
-    (grouping, base): (&Grouping, Timestamp),
+    words: &Words<'_>,
     failure: Option<FailureCells>,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let Words { grouping, base, .. } = *words;
     let times = task.first_sent.zip(task.settled);
-    let (a, b, c, d) = (task.id.as_str(), task.command.number(), task.outcome as u8, task.attempts);
+    let command = words.command_number(task.command);
+    let (a, b, c, d) = (task.id.as_str(), command, task.outcome as u8, task.attempts);
     let e = task.first_sent.map(|at| after_base(base, at));
     let f = times.map(|(first, settled)| whole_millis(settled.since(first)));
     let g = task.last.as_ref().and_then(|last| last.http_status);

@@ -164,6 +164,7 @@ impl Stage {
                 limit: None,
                 sample: None,
                 offset: 0,
+                service: None,
             },
             endpoint: "https://vias.example.com".into(),
             project_id: "p1".into(),

@@ -199,6 +199,7 @@ async fn carry_out(tasks: u32) -> (RunStats, Seen, Report, Duration) {
             limit: None,
             sample: None,
             offset: 0,
+            service: None,
         },
         endpoint: "https://vias.example.com".into(),
         project_id: "p1".into(),
