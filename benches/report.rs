@@ -221,5 +221,6 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
         project_id: "0123456789abcdef0123456789abcdef".into(),
         settings: batchctl::settings::RunSettings::default(),
+        service: None,
     }
 }

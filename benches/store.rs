@@ -168,6 +168,7 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.example.com".into(),
         project_id: "project".into(),
         settings: batchctl::settings::RunSettings::default(),
+        service: None,
     }
 }
 
