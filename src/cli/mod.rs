@@ -16,6 +16,7 @@ mod shared;
 mod target_context;
 
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
+use crate::cli::commands::start_stop::act_on_all;
 use crate::cli::connect::store;
 use crate::cli::connect::store::{Store, Wanted};
 use crate::cli::flags::config_file::ConfigFile;
@@ -34,7 +35,6 @@ use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::store::RunReader;
-use batchctl::task;
 use batchctl::task::RunBy;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
@@ -347,17 +347,9 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         return Ok(status);
     }
     match verb {
-        Verb::Start(args) => {
-            let action = task::Command::START.as_str();
-            commands::start_stop::act_on_all(args, action, Purpose::CarryOut, context)
-        }
-        Verb::Stop(args) => {
-            let action = task::Command::STOP.as_str();
-            commands::start_stop::act_on_all(args, action, Purpose::CarryOut, context)
-        }
-        Verb::Do(args) => {
-            commands::start_stop::act_on_all(args.on, &args.action, Purpose::CarryOut, context)
-        }
+        Verb::Start(args) => act_on_all(args, "start", Purpose::CarryOut, context),
+        Verb::Stop(args) => act_on_all(args, "stop", Purpose::CarryOut, context),
+        Verb::Do(args) => act_on_all(args.on, &args.action, Purpose::CarryOut, context),
         Verb::Delete(args) => commands::start_stop::delete(args, Purpose::CarryOut, context),
         Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),
         Verb::Plan { command } => commands::plan::plan(command, context),

@@ -259,7 +259,7 @@ fn act(
         word,
         inputs: files,
         plan,
-        service,
+        service: service.map(Box::new),
         shard: shard.transpose()?,
         before: &args.before,
         if_empty: args.input.if_empty,

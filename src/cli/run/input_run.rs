@@ -34,7 +34,7 @@ pub(crate) struct InputRun<'a> {
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) plan: NewPlan,
     /// The service that is called; `None` for VIAS.
-    pub(crate) service: Option<RunService>,
+    pub(crate) service: Option<Box<RunService>>,
     pub(crate) shard: Option<Shard>,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,

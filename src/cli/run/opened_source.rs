@@ -205,7 +205,7 @@ impl<'a> OpenedSource<'a> {
     /// Returns the service that is called; nothing for VIAS.
     pub(crate) fn service(&self) -> Result<Option<RunService>, CommandError> {
         match self {
-            Self::New { run, .. } => Ok(run.service.clone()),
+            Self::New { run, .. } => Ok(run.service.as_deref().cloned()),
             _ => self.record().map_or(Ok(None), RunService::of_record),
         }
     }
