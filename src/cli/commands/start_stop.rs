@@ -255,7 +255,7 @@ fn act(
         Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
         purpose => purpose,
     };
-    let source = RunSource::New(InputRun {
+    let source = RunSource::New(Box::new(InputRun {
         word,
         inputs: files,
         plan,
@@ -266,7 +266,7 @@ fn act(
         purpose,
         level,
         targets,
-    });
+    }));
     launch(source, &args.launch_flags(), context)
 }
 

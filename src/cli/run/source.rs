@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 /// The source of a run, before it is read.
 pub(crate) enum RunSource<'a> {
-    New(InputRun<'a>),
+    New(Box<InputRun<'a>>),
     Resume(&'a WhichRunArgs),
     Retry {
         which: &'a WhichRunArgs,
@@ -58,7 +58,7 @@ impl<'a> RunSource<'a> {
             Self::New(run) => {
                 let (level, shard) = (run.level, run.shard);
                 let settings = RunSettings { level, shard, ..RunSettings::default() };
-                OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
+                OpenedSource::New { run, settings: Box::new(settings) }
             }
             Self::Resume(which) => {
                 let id = which.find(state)?;

@@ -150,7 +150,7 @@ fn compare(fault: &Fault) -> Option<String> {
 fn the_file_of_vias_says_of_no_fault_more_than_what_is_built_in() {
     let tables = [answers::FAULTS, connections::FAULTS, errors::FAULTS, heads::FAULTS];
     let faults: Vec<&Fault> = tables.iter().flat_map(|table| *table).collect();
-    all_right(&faults, |fault| compare(fault));
+    all_right(&faults, compare);
 }
 
 #[test]
