@@ -6,6 +6,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::client::ConnectedTarget;
+use crate::cli::connect::run_service::RunService;
 use crate::cli::connect::{credentials, protected_files, run_service, service_place};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
@@ -17,6 +18,7 @@ use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
 use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
@@ -68,7 +70,7 @@ pub(crate) fn launch(
     if let Some(most) = flags.shared.joins {
         opened.work_at(most);
     }
-    opened.exclude(flags.exclude, service.as_ref(), clock, &context.stderr)?;
+    exclude(&mut opened, service.as_ref(), flags, clock, context)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
@@ -147,6 +149,27 @@ pub(crate) fn launch(
     };
     let status = execute::carry_out(pending, execution, context)?;
     Ok(if status == ExitStatus::Ok { if_good } else { status })
+}
+
+/// Reads which tasks are excluded. A run that is taken up from a database excludes none anew: what its
+/// plan leaves out was settled with it, and workers elsewhere do not have the files.
+fn exclude(
+    opened: &mut OpenedSource<'_>,
+    service: Option<&RunService>,
+    flags: &LaunchFlags<'_>,
+    clock: Clock,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let is_planned = matches!(opened, OpenedSource::Resume(_) | OpenedSource::Apply { .. });
+    if !(is_planned && context.store.is_elsewhere()) {
+        return opened.exclude(flags.exclude, service, clock, &context.stderr);
+    }
+    if flags.exclude.is_empty() {
+        return Ok(());
+    }
+    let error = "a run in a database excludes what its plan excludes, and `resume` adds nothing";
+    Err(CommandError::usage(error)
+        .with_hint("leave the run as it is, and call the rest with `retry --exclude FILE`"))
 }
 
 /// Reads which documents are wanted, and makes sure that neither they nor the log file are written
