@@ -371,7 +371,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),
         Verb::Demo(args) => commands::demo::demo(&args, context),
-        Verb::Sandbox(args) => commands::sandbox::serve(args),
+        Verb::Sandbox(args) => commands::sandbox::serve(args, context),
         Verb::Schema(args) => commands::shell::print_schema(&args),
         Verb::Completions { shell } => commands::shell::print_completions(shell),
         Verb::Man(args) => commands::shell::show(&args),

@@ -26,6 +26,8 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+/// What an answer means, in the word of a rule.
+pub use crate::policy::AnswerMeaning;
 pub use answer::{JsonBody, MOST_BODY_BYTES, SeenAnswer, SeenBody};
 pub use body::{BodyTemplate, is_of_kind};
 pub use call::{CallValues, ServiceCall, ValueFault, ValuePlace, ValueProblem, call};

@@ -30,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
-    ("sandbox", &["task", "clock"]),
+    ("sandbox", &["task", "clock", "service"]),
     ("slots", &["task", "clock", "policy"]),
     ("survey", &["task", "clock", "policy", "api"]),
     (

@@ -4,7 +4,6 @@
 //! `--service vias` is none of these.
 
 use crate::cli::Context;
-use crate::cli::connect::service_file;
 use crate::cli::connect::service_file::ServiceText;
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::precedence::Rank;
@@ -19,8 +18,6 @@ use batchctl::task::{Command, Repetition};
 use batchctl::text::printable;
 use std::sync::Arc;
 
-/// The most columns of a line about a problem.
-const LINE_COLUMNS: usize = 600;
 /// The service of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct RunService {
@@ -42,7 +39,7 @@ impl RunService {
         if found.path.is_none() {
             return Ok(None);
         }
-        let service = parsed(&found, context)?;
+        let service = Arc::new(found.usable(context)?);
         let scope = CallScope {
             region: args.place.region.clone(),
             project_id: args.place.project_id.as_ref().map(ToString::to_string),
@@ -184,21 +181,6 @@ pub(crate) fn refuse_states(record: &RunRecord, verb: &str) -> Result<(), Comman
     match RunService::of_record(record)? {
         None => Ok(()),
         Some(service) => Err(service.no_states(verb)),
-    }
-}
-
-/// Reads a file; prints its problems.
-pub(crate) fn parsed(found: &ServiceText, context: &Context) -> Result<Arc<Service>, CommandError> {
-    match found.parse() {
-        Ok(file) => Ok(Arc::new(file.service)),
-        Err(problems) => {
-            let name = found.shown();
-            for line in service_file::lines(&name, &problems, "") {
-                context.stderr.line(&printable(&line, LINE_COLUMNS));
-            }
-            let count = service_file::counted(problems.len());
-            Err(CommandError::usage(format!("{count} in `{name}`")))
-        }
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn launch(
         Ok(found) => found,
         // A run without a task needs no credentials.
         Err(error) => match opened.nothing_to_retry()? {
-            Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
+            Some(retry) => return Ok(terms::nothing_to_retry(&retry, &context.stderr)),
             None => return Err(error),
         },
     };
@@ -132,6 +132,7 @@ pub(crate) fn launch(
         pending.discard()?;
         return Ok(status);
     }
+    let if_good = terms.if_good(pending.planned());
     let (destination, credentials) = (&scene.destination, credentials.as_ref());
     let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
@@ -144,7 +145,8 @@ pub(crate) fn launch(
         log_file,
         clock,
     };
-    execute::carry_out(pending, execution, context)
+    let status = execute::carry_out(pending, execution, context)?;
+    Ok(if status == ExitStatus::Ok { if_good } else { status })
 }
 
 /// Reads which documents are wanted, and makes sure that neither they nor the log file are written

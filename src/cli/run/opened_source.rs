@@ -16,7 +16,7 @@ use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
-use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
+use crate::cli::run::terms::{EmptyRetry, IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
@@ -25,7 +25,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Retry, Revert};
 use batchctl::settings::RunSettings;
-use batchctl::store::{JobName, RunId, RunRecord};
+use batchctl::store::{JobName, RunRecord};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -304,10 +304,10 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Returns the run of a retry without a task.
-    pub(crate) fn nothing_to_retry(&self) -> Result<Option<&RunId>, CommandError> {
+    pub(crate) fn nothing_to_retry(&self) -> Result<Option<EmptyRetry>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(&retry.record.run.id)),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(empty_retry(retry))),
             Self::New { .. }
             | Self::Resume(_)
             | Self::Apply { .. }
@@ -346,7 +346,7 @@ impl<'a> OpenedSource<'a> {
             },
             Self::Retry { retry, .. } => Terms {
                 if_not_started: IfNotStarted::Discard,
-                if_empty: IfEmpty::NothingToRetry(retry.record.run.id.clone()),
+                if_empty: IfEmpty::NothingToRetry(empty_retry(retry)),
                 size_guard: None,
             },
             Self::Revert(_) => Terms {
@@ -371,4 +371,9 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
     }
+}
+
+/// Returns what is said of a retry without a task.
+pub(crate) fn empty_retry(retry: &Retry) -> EmptyRetry {
+    EmptyRetry { run: retry.record.run.id.clone(), lost_tasks: retry.lost_tasks() }
 }

@@ -14,7 +14,7 @@ use crate::cli::output::stream;
 use crate::cli::run::execute::Execution;
 use crate::cli::run::input_run::{ChosenTargets, InputRun, Purpose};
 use crate::cli::run::job_lock::JobAccess;
-use crate::cli::run::opened_source::OpenedSource;
+use crate::cli::run::opened_source::{OpenedSource, empty_retry};
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::{
@@ -101,11 +101,10 @@ pub(crate) fn launch(
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, context)?;
     if targets.is_empty() {
-        let run = match &opened {
-            OpenedSource::Retry { retry, .. } => &retry.record.run.id,
-            _ => return Err(unsupported("this command")),
+        let OpenedSource::Retry { retry, .. } = &opened else {
+            return Err(unsupported("this command"));
         };
-        return Ok(terms::nothing_to_retry(run, &context.stderr));
+        return Ok(terms::nothing_to_retry(&empty_retry(retry), &context.stderr));
     }
     let has_job = opened.job().is_some();
     for target in &targets {

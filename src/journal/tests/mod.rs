@@ -2,7 +2,9 @@
 //! place, and the page of the format shows the bytes that are written.
 
 mod damage;
+mod fold;
 mod page;
+mod segments;
 
 use super::{
     ChunkFold, Ended, Fact, FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Record,

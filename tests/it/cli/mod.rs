@@ -39,6 +39,7 @@ mod sandbox_command;
 mod schemas;
 mod secrets;
 mod service_runs;
+mod service_sandbox;
 mod services;
 mod signals;
 mod spreadsheets;

@@ -4,7 +4,7 @@ use crate::cli::Context;
 use crate::cli::connect::credentials::{PartialDestination, load_from};
 use crate::cli::connect::destination::route;
 use crate::cli::connect::service_file::ServiceText;
-use crate::cli::connect::{run_service, service_place};
+use crate::cli::connect::service_place;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
@@ -100,7 +100,7 @@ pub(super) fn try_call(
     check_flags(args, context)?;
     let found = ServiceText::find(&args.service, &context.environment)?;
     let name = found.shown();
-    let service = run_service::parsed(&found, context)?;
+    let service = found.usable(context)?;
     let action = chosen(&service, args)?;
     service.id.id(&args.id).map_err(|error| {
         CommandError::new(ExitStatus::BadInput, error).with_hint("see `[id]` of the file")
@@ -135,8 +135,10 @@ pub(super) fn try_call(
 
 fn check_flags(args: &ServiceTryArgs, context: &Context) -> Result<(), CommandError> {
     if args.place.sandbox && context.given.rank("sandbox") == Rank::CommandLine {
-        let error = "the sandbox serves VIAS alone, and not the service of a file";
-        return Err(CommandError::usage(error).with_hint("`--dry-run` shows the request"));
+        let error = "`--sandbox` has no effect on a single call";
+        let hint =
+            "start `batchctl sandbox --service FILE`, and name its address with `--endpoint`";
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Measures how true the rate is: `cargo bench --bench rate` prints a table, in two minutes;
+//! Measures how true the rate is: `cargo bench --bench rate` prints three tables, in three minutes;
 //! `-- 1000/s` narrows it to that limit.
 //!
 //! The engine in this process, the real clock, a service that answers at once and a ledger that
@@ -15,9 +15,11 @@
 //! - `peak`: the most sendings in any window of the limit's length; above 100 % would be a defect.
 //! - `cpu`: the processor time of the engine's thread, for each sending.
 //!
-//! The second table is about services whose limit lies below the rate (`-- followed` for it alone).
-//! They answer after 20 ms, and throttle after 5 ms without saying for how long. `served` is the
-//! share of what the service would have served in that time, `throttled` that of all answers.
+//! The second table is about services whose limit lies below the rate (`-- followed` for it alone), and
+//! the third about four senders that share one; `followed.rs` and `group.rs` say what they measure.
+
+mod followed;
+mod group;
 
 use batchctl::api::TaskApi;
 use batchctl::clock::Clock;
@@ -36,23 +38,19 @@ use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
 use batchctl::policy::OnDoubt;
-use batchctl::policy::Opening;
 use batchctl::policy::PaceStart;
-use batchctl::policy::RateBounds;
 use batchctl::policy::Response;
 use batchctl::policy::RetryPolicy;
 use batchctl::policy::ServiceError;
 use batchctl::task::Command;
 use batchctl::task::Ordinal;
 use batchctl::task::Rate;
-use batchctl::task::ServiceLimit;
 use batchctl::task::Task;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -100,12 +98,16 @@ fn measure_all() {
     if !only_followed {
         measure_rates();
     }
-    println!("{:>8}  {:32} {:>8} {:>9}", "rate", "", "served", "throttled");
-    let rows: Vec<_> =
-        FOLLOWED.iter().map(|followed| thread::spawn(move || followed.measured())).collect();
+    println!("\n{}", followed::HEAD);
+    let rows: Vec<_> = followed::all()
+        .into_iter()
+        .map(|followed| thread::spawn(move || followed.measured()))
+        .collect();
     for row in rows {
         println!("{}", row.join().expect("a measurement comes to its end"));
     }
+    println!("\n{}", group::HEAD);
+    println!("{}", group::measured());
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
@@ -149,163 +151,6 @@ fn measured(limit: &str, seconds: u64, (trouble, name): (Trouble, &str)) -> Stri
     let cpu = seen.cpu.as_secs_f64() * 1e6 / sent as f64;
     let shares = format!("{used:>7.2}% {running:>7.2}% {peak:>7.2}%");
     format!("{limit:>8}  {name:32} {sent:>8} {shares} {cpu:>6.1} µs")
-}
-
-/// How a service limits calls.
-#[derive(Debug, Clone, Copy)]
-enum Limiter {
-    /// So many tokens a second, and as many stored at most.
-    Bucket(f64, f64),
-    /// So many in each second.
-    FixedSecond(f64),
-    /// So many in any second.
-    SlidingSecond(f64),
-    /// This share is throttled by chance; the rate is what could be served.
-    Chance(f64, f64),
-}
-
-/// A service whose limit lies below the rate of the run.
-struct Followed {
-    name: &'static str,
-    limiter: Limiter,
-    rate: &'static str,
-}
-
-const FOLLOWED_SECONDS: f64 = 30.0;
-const FOLLOWED: [Followed; 7] = [
-    Followed {
-        name: "bucket 100/s, burst 10",
-        limiter: Limiter::Bucket(100.0, 10.0),
-        rate: "400/s",
-    },
-    Followed {
-        name: "bucket 300/s, burst 300",
-        limiter: Limiter::Bucket(300.0, 300.0),
-        rate: "320/s",
-    },
-    Followed {
-        name: "sliding window 200/s",
-        limiter: Limiter::SlidingSecond(200.0),
-        rate: "800/s",
-    },
-    Followed { name: "fixed window 300/s", limiter: Limiter::FixedSecond(300.0), rate: "400/s" },
-    Followed {
-        name: "bucket 100/s, burst 10",
-        limiter: Limiter::Bucket(100.0, 10.0),
-        rate: "auto",
-    },
-    Followed { name: "fixed window 300/s", limiter: Limiter::FixedSecond(300.0), rate: "auto" },
-    Followed { name: "10 % by chance", limiter: Limiter::Chance(400.0, 0.1), rate: "400/s" },
-];
-
-impl Followed {
-    /// Runs for half a minute, and returns a row of the table.
-    fn measured(&self) -> String {
-        let could = match self.limiter {
-            Limiter::Bucket(limit, _)
-            | Limiter::FixedSecond(limit)
-            | Limiter::SlidingSecond(limit) => limit,
-            Limiter::Chance(rate, share) => rate * (1.0 - share),
-        };
-        let tasks = (could * FOLLOWED_SECONDS) as u32;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let clock = Clock::start();
-        let service = LimitedService::new(self.limiter, clock);
-        let claims: Vec<Claim> = (0..tasks).map(|ordinal| Claim::fresh(task(ordinal))).collect();
-        let mut ledger = Forgetful { left: claims.into_iter() };
-        let (_operator, control) = mpsc::unbounded_channel();
-        let begun = clock.instant();
-        let settings = self.settings(tasks);
-        let ended = runtime.block_on(run(&service, &mut ledger, &settings, clock, control));
-        ended.expect("the ledger never fails");
-        let seconds = (clock.instant() - begun).as_secs_f64();
-        let (served, throttled) = (f64::from(tasks), f64::from(service.throttled.get()));
-        let used = served / (could * seconds) * 100.0;
-        let share = throttled / (served + throttled) * 100.0;
-        format!("{:>8}  {:32} {used:>7.1}% {share:>8.2}%", self.rate, self.name)
-    }
-
-    fn settings(&self, tasks: u32) -> EngineSettings {
-        let most = "1000/s".parse().expect("the limits here are rates");
-        let rate = self.rate.parse().unwrap_or(most);
-        let mut settings = settings(rate, tasks);
-        if self.rate == "auto" {
-            let bounds = RateBounds { least: 1.0, most: rate.per_second() };
-            settings.pace =
-                PaceStart { bounds, opening: Opening::Doubling, learnt: ServiceLimit::default() };
-        }
-        settings
-    }
-}
-
-/// A service that throttles what is above its limit.
-struct LimitedService {
-    limiter: Limiter,
-    clock: Clock,
-    begun: Instant,
-    state: RefCell<LimiterState>,
-    throttled: Cell<u32>,
-}
-
-#[derive(Default)]
-struct LimiterState {
-    at: f64,
-    count: f64,
-    accepted: VecDeque<f64>,
-}
-
-impl LimitedService {
-    fn new(limiter: Limiter, clock: Clock) -> Self {
-        let count = if let Limiter::Bucket(_, burst) = limiter { burst } else { 0.0 };
-        let state = RefCell::new(LimiterState { count, ..LimiterState::default() });
-        Self { limiter, clock, begun: clock.instant(), state, throttled: Cell::new(0) }
-    }
-
-    fn accepts(&self) -> bool {
-        let now = (self.clock.instant() - self.begun).as_secs_f64();
-        let mut state = self.state.borrow_mut();
-        match self.limiter {
-            Limiter::Bucket(limit, burst) => {
-                state.count = (state.count + (now - state.at) * limit).min(burst);
-                state.at = now;
-                let accepts = state.count >= 1.0;
-                state.count -= f64::from(u8::from(accepts));
-                accepts
-            }
-            Limiter::FixedSecond(limit) => {
-                if now.floor() > state.at {
-                    (state.at, state.count) = (now.floor(), 0.0);
-                }
-                let accepts = state.count < limit;
-                state.count += f64::from(u8::from(accepts));
-                accepts
-            }
-            Limiter::SlidingSecond(limit) => {
-                while state.accepted.front().is_some_and(|first| first + 1.0 <= now) {
-                    state.accepted.pop_front();
-                }
-                let accepts = (state.accepted.len() as f64) < limit;
-                if accepts {
-                    state.accepted.push_back(now);
-                }
-                accepts
-            }
-            Limiter::Chance(_, share) => fastrand::f64() >= share,
-        }
-    }
-}
-
-impl TaskApi for LimitedService {
-    async fn call(&self, _: Arc<Task>) -> Answer {
-        if self.accepts() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            return done();
-        }
-        self.throttled.set(self.throttled.get() + 1);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        answer(429, None, Body::Error(ServiceError::default()))
-    }
 }
 
 /// What came of one run.
@@ -370,6 +215,20 @@ impl Seen {
     }
 }
 
+/// Carries out a run with that service in a runtime of its own.
+fn answered_by(
+    service: &impl TaskApi,
+    ledger: &mut Forgetful,
+    settings: &EngineSettings,
+    clock: Clock,
+) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let (_operator, control) = mpsc::unbounded_channel();
+    let ended = runtime.block_on(run(service, ledger, settings, clock, control));
+    ended.expect("the ledger never fails");
+}
+
 /// Stops this thread now and then, for ever.
 async fn stand_still(clock: Clock, trouble: Trouble, stalled: &mut Vec<(Instant, Instant)>) {
     if trouble != Trouble::Stalls {
@@ -426,7 +285,7 @@ impl TaskApi for Service {
         let mut sent = self.sent.borrow_mut();
         sent.push(self.clock.instant());
         match self.trouble {
-            Trouble::Throttled if sent.len() % 10 < 3 => throttled(),
+            Trouble::Throttled if sent.len() % 10 < 3 => throttled(Some(Duration::ZERO)),
             Trouble::None | Trouble::Throttled | Trouble::Stalls => done(),
         }
     }
@@ -442,8 +301,8 @@ fn done() -> Answer {
     answer(200, None, Body::Result(counts))
 }
 
-fn throttled() -> Answer {
-    answer(429, Some(Duration::ZERO), Body::Error(ServiceError::default()))
+fn throttled(retry_after: Option<Duration>) -> Answer {
+    answer(429, retry_after, Body::Error(ServiceError::default()))
 }
 
 fn answer(status: u16, retry_after: Option<Duration>, body: Body) -> Answer {
