@@ -64,6 +64,7 @@ sent again only if the file says that repeating it does no harm.
 
 Examples:
   batchctl do on things.csv --service shop.toml -n
+  batchctl do on things.csv --service shop.toml --sandbox    a rehearsal, without the service
   batchctl do on things.csv --service shop.toml --token-file token -o results.csv";
 
 #[derive(Debug, Args)]

@@ -55,7 +55,7 @@ pub(crate) fn resolve(
     context: &Context,
 ) -> Result<Destination, CommandError> {
     if args.sandbox {
-        effect::check_for_sandbox(&context.given)?;
+        effect::check_for_sandbox(&context.given, &[])?;
         return embedded(args);
     }
     let endpoint = endpoint(args, context)?;
@@ -119,7 +119,7 @@ pub(crate) fn of_run(
         record.run.project_id.parse().ok()
     };
     if settings.sandbox {
-        effect::check_for_sandbox(&context.given)?;
+        effect::check_for_sandbox(&context.given, &[])?;
         return embedded(&DestinationArgs { project_id: project, ..args.clone() });
     }
     let names_one = args.endpoint.is_some() || args.region.is_some();
@@ -145,7 +145,7 @@ pub(crate) fn of_run(
 
 /// Refuses to go on with a real run in the sandbox, and with a rehearsal at a real service: what
 /// became of one says nothing about the tasks of the other.
-fn check_rehearsal(
+pub(super) fn check_rehearsal(
     args: &DestinationArgs,
     record: &RunRecord,
     settings: &RunSettings,
@@ -266,9 +266,17 @@ pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
     }
 }
 
-fn embedded(args: &DestinationArgs) -> Result<Destination, CommandError> {
-    let sandbox = SandboxThread::start(SandboxSettings::default()).map_err(CommandError::io)?;
+/// Starts the embedded sandbox, and returns where it listens.
+pub(super) fn start_sandbox(
+    settings: SandboxSettings,
+) -> Result<(SandboxThread, Endpoint), CommandError> {
+    let sandbox = SandboxThread::start(settings).map_err(CommandError::io)?;
     let endpoint = sandbox.url().parse().expect("the sandbox listens on a loopback address");
+    Ok((sandbox, endpoint))
+}
+
+fn embedded(args: &DestinationArgs) -> Result<Destination, CommandError> {
+    let (sandbox, endpoint) = start_sandbox(SandboxSettings::default())?;
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();

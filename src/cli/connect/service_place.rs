@@ -6,19 +6,25 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials;
 use crate::cli::connect::credentials::{PartialDestination, find, find_token};
+use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, route};
 use crate::cli::connect::run_service::{RunService, is_typed};
 use crate::cli::connect::service_file::ServiceText;
 use crate::cli::connect::trust::{Accepts, Recorded};
 use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
+use crate::cli::flags::effect;
 use crate::cli::output::error::CommandError;
-use batchctl::api::{CredentialSource, Endpoint};
+use batchctl::api::{CredentialSource, Endpoint, ProjectId, Route, TokenSource};
+use batchctl::sandbox::SandboxSettings;
 use batchctl::service::{Auth, Service};
 use batchctl::store::RunRecord;
 use batchctl::text::printable;
+use std::sync::Arc;
 
 /// What stands for the project of a service that was given none.
 const NO_PROJECT: &str = "none";
+/// A token, or a user and a password, for the embedded sandbox.
+const ANY_CREDENTIALS: &str = "sandbox:any-token";
 /// The flags that only Huawei Cloud's way of credentials knows.
 const OF_HUAWEI: [&str; 6] =
     ["iam-user", "iam-domain", "iam-password-file", "iam-user-id", "iam-endpoint", "iam-project"];
@@ -29,6 +35,9 @@ pub(crate) fn new(
     args: &DestinationArgs,
     context: &Context,
 ) -> Result<Destination, CommandError> {
+    if args.sandbox {
+        return rehearsed(service, context);
+    }
     let endpoint = endpoint(&service.service, args, context)?;
     at(service, endpoint, None, args, context)
 }
@@ -43,6 +52,10 @@ pub(crate) fn of_run(
     flags: &ConnectionArgs,
     context: &Context,
 ) -> Result<Destination, CommandError> {
+    destination::check_rehearsal(&flags.place, record, &record.run.settings, context)?;
+    if record.run.settings.sandbox {
+        return rehearsed(service, context);
+    }
     let typed = flags.place.endpoint.as_ref().filter(|_| is_typed("endpoint", context));
     let is_named = is_named(&service, flags, context)?;
     // The file of the run says where it went, and not where the configuration would have it go.
@@ -99,13 +112,8 @@ fn at(
     args: &DestinationArgs,
     context: &Context,
 ) -> Result<Destination, CommandError> {
-    if args.sandbox {
-        let error = "the sandbox serves VIAS alone, and not the service of a file";
-        return Err(CommandError::usage(error).with_hint("`--dry-run` shows the calls"));
-    }
     let route = route(args, &endpoint, context)?;
-    let project = service.scope.project_id.as_deref().unwrap_or(NO_PROJECT);
-    let project = project.parse().map_err(CommandError::usage)?;
+    let project = project(&service)?;
     Ok(Destination {
         endpoint,
         project,
@@ -115,6 +123,29 @@ fn at(
         recorded,
         service: Some(service),
     })
+}
+
+/// Starts the embedded sandbox as this service.
+fn rehearsed(service: RunService, context: &Context) -> Result<Destination, CommandError> {
+    // The region is a column of the file's templates, too.
+    effect::check_for_sandbox(&context.given, &["region"])?;
+    let project = project(&service)?;
+    let simulated = Some(Arc::clone(&service.service));
+    let settings = SandboxSettings { service: simulated, ..SandboxSettings::default() };
+    let (sandbox, endpoint) = destination::start_sandbox(settings)?;
+    Ok(Destination {
+        endpoint,
+        project,
+        route: Route::default(),
+        sandbox: Some(sandbox),
+        loaded: None,
+        recorded: None,
+        service: Some(service),
+    })
+}
+
+fn project(service: &RunService) -> Result<ProjectId, CommandError> {
+    service.scope.project_id.as_deref().unwrap_or(NO_PROJECT).parse().map_err(CommandError::usage)
 }
 
 /// Returns where the calls of a service go: what was typed, else what the file says.
@@ -148,6 +179,12 @@ pub(crate) fn source_of_run(
     let Some(service) = &place.service else {
         return credentials::source(args, place, context).map(Some);
     };
+    if place.sandbox.is_some() {
+        // What was left for the real service is never sent to the sandbox, which takes anything.
+        let is_none = service.service.auth == Auth::None;
+        let given = || TokenSource::given(ANY_CREDENTIALS, "the embedded sandbox").into();
+        return Ok((!is_none).then(given));
+    }
     let target = PartialDestination {
         endpoint: &place.endpoint,
         route: &place.route,

@@ -270,7 +270,7 @@ fn what_is_about_vias_alone_is_refused_before_anything_is_sent() {
         (&["--wait"], "has no `[state]`"),
         (&["--drill"], "has no `[state]`"),
         (&["--level", "task"], "no sub-tasks"),
-        (&["--sandbox"], "serves VIAS alone"),
+        (&["--sandbox", "--endpoint", "http://127.0.0.1:1"], "`--endpoint`"),
         (&["--iam-user", "me"], "takes a token alone"),
         (&["--targets", "a"], ""),
         (&["--store", "postgres://me@127.0.0.1:1/x"], ""),
@@ -293,6 +293,32 @@ fn what_is_about_vias_alone_is_refused_before_anything_is_sent() {
     scene.call(&["report", "latest"]).expect(0).prints("the service carried it out");
     scene.call(&["explain", "1"]).expect(0);
     scene.call(&["runs", "show", "latest"]).expect(0);
+}
+
+#[test]
+fn a_rehearsal_calls_the_service_of_the_file_on_this_machine() {
+    let (mut scene, server) = shop(ok);
+    // What was left for the service is not needed, and not sent.
+    scene.unset("BATCHCTL_TOKEN");
+    for auth in ["bearer", "basic", "header:X-Key", "none"] {
+        let text = SHOP.replace("URL", &format!("{}/v1/shop", server.url()));
+        scene.write("shop.toml", text.replace("auth = \"bearer\"", &format!("auth = \"{auth}\"")));
+        scene.write("t.csv", "thing,amount\n1,1\n2-refused,1\n3-drop,1\n");
+        let ended = scene.call(&[&run_of(&["do", "pay", "t.csv"])[..], &["--sandbox"]].concat());
+        ended.expect(1);
+        let rows = results(&scene.read("results.csv"));
+        assert_eq!(column(&rows, "outcome"), ["succeeded", "failed", "ambiguous"], "{auth}");
+    }
+    // A rehearsal goes on as one.
+    let ids: Vec<String> = (1..40).map(|number| format!("{number},1")).collect();
+    scene.write("t.csv", format!("thing,amount\n0-refused,1\n{}\n", ids.join("\n")));
+    let start = run_of(&["do", "pay", "t.csv"]);
+    let more = ["--sandbox", "--max-failures", "0", "-j", "1"];
+    scene.call(&[&start[..], &more].concat()).expect(3);
+    scene.call(&["resume", "-q", "-o", "results.csv"]).expect(1);
+    let rows = results(&scene.read("results.csv"));
+    let succeeded = column(&rows, "outcome").iter().filter(|word| **word == "succeeded").count();
+    assert_eq!((rows.len(), succeeded, server.count()), (40, 39, 0));
 }
 
 #[test]
