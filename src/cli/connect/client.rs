@@ -42,12 +42,27 @@ pub(crate) fn client_for_reading(
 ) -> Result<ReadingClient, CommandError> {
     let source = credentials::source(args, destination, context)?;
     let runtime = runtime()?;
-    // A client that reads calls nothing, so any level is right.
-    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
-    let settings = ConnectionSettings { connect_timeout, level, concurrency };
+    let settings = settings_for_reading(connect_timeout);
     let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
     let client = client_with(Arc::clone(&credentials), destination, settings)?;
     Ok(ReadingClient { runtime, client, source, credentials })
+}
+
+/// Makes a client that sends one request at a time on a runtime, with credentials got for it now.
+pub(crate) fn reading_client(
+    destination: &Destination,
+    source: &CredentialSource,
+    connect_timeout: Duration,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, CommandError> {
+    client(destination, source, settings_for_reading(connect_timeout), runtime, context)
+}
+
+fn settings_for_reading(connect_timeout: Duration) -> ConnectionSettings {
+    // A client that reads calls nothing, so any level is right.
+    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
+    ConnectionSettings { connect_timeout, level, concurrency }
 }
 
 /// Makes the client of a destination, with credentials got for it now.

@@ -76,7 +76,9 @@ pub(crate) fn launch(
     };
     let destination = opened.resolve(flags, clock, context)?;
     let action = opened.action(&destination);
-    let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
+    let targets = Vec::new();
+    let mut scene =
+        Scene { action, destination, targets, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
     let log_file =
@@ -122,8 +124,8 @@ pub(crate) fn launch(
         pending.discard()?;
         return Ok(status);
     }
-    let (destination, credentials) = (&scene.destination, &credentials);
-    let place = ConnectedTarget { destination, credentials, context };
+    let (destination, credentials) = (&scene.destination, Some(&credentials));
+    let place = ConnectedTarget { name: None, destination, credentials, context };
     let execution = Execution {
         targets: vec![place],
         display: &flags.reporting.display,
