@@ -31,6 +31,8 @@ mod shared_runs;
 mod survey_recorder;
 mod target_orders;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod watchers;
 mod waves;

@@ -2,6 +2,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::client::reading_client;
+use crate::cli::connect::run_service;
 use crate::cli::connect::{credentials, destination, protected_files};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
@@ -189,6 +190,7 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
+    run_service::refuse_states(&run.record, "this command")?;
     if run.record.run.settings.target.is_some() {
         target_flags::refuse(&context.given)?;
         run.parts.retain(has_something);

@@ -3,8 +3,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::client;
-use crate::cli::connect::client::ConnectionSettings;
-use crate::cli::connect::destination::Destination;
+use crate::cli::connect::client::{ConnectedTarget, ConnectionSettings};
 use crate::cli::flags::output::{DisplayArgs, DumpArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::output::dump::Dump;
@@ -22,7 +21,7 @@ use crate::cli::run::open_files::Sockets;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::target::unless_all_refused;
 use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
-use batchctl::api::{CredentialSource, Record, ViasClient};
+use batchctl::api::{AnyClient, Credentials, Record};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
@@ -30,7 +29,7 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError, TargetOrders};
 use batchctl::settings::RunSettings;
-use batchctl::store::RunId;
+use batchctl::store::{RunId, RunReader};
 use batchctl::text::plural;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -51,17 +50,6 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
-}
-
-/// A place that calls go to, and with what.
-#[derive(Clone, Copy)]
-pub(crate) struct ConnectedTarget<'a> {
-    /// The name of the target, in a run of several.
-    pub(crate) name: Option<&'a str>,
-    pub(crate) destination: &'a Destination,
-    /// Where its credentials are to be had; `None` for a target that has none.
-    pub(crate) credentials: Option<&'a CredentialSource>,
-    pub(crate) context: &'a Context,
 }
 
 impl Execution<'_> {
@@ -118,7 +106,7 @@ pub(crate) fn carry_out(
     let dump = Dump::open(how.dump, if_not_started.beginning(), &id)?;
     watchers.extend(dump.clone().map(|dump| Box::new(dump) as Box<dyn Watch>));
     let record = dump.clone().map(|dump| Arc::new(dump) as Arc<dyn Record>);
-    let recording = |client: ViasClient| client.recording(record.clone());
+    let recording = |client: AnyClient| client.recording(record.clone());
     let clients: Vec<_> = clients.into_iter().map(|client| client.map(recording)).collect();
     let orders = TargetOrders { all: orders, one: orders_of_target };
     let observers = Observers { watchers, live_status, keys_to, control, of_target, orders };
@@ -162,7 +150,7 @@ fn connect(
     how: &Execution<'_>,
     runtime: &Runtime,
     stderr: &Stderr,
-) -> Result<Vec<Option<ViasClient>>, CommandError> {
+) -> Result<Vec<Option<AnyClient>>, CommandError> {
     let is_sandbox = how.targets.iter().any(|target| target.destination.sandbox.is_some());
     let sockets = if is_sandbox { Sockets::BothEnds } else { Sockets::Ours };
     let count = NonZeroUsize::new(how.targets.len()).unwrap_or(NonZeroUsize::MIN);
@@ -181,8 +169,17 @@ fn connect(
             level: settings.level,
             concurrency: settings.concurrency,
         };
-        let ConnectedTarget { name, destination, credentials, context } = *target;
-        let connected = client::client(destination, credentials?, connection, runtime, context);
+        let ConnectedTarget { name, destination, credentials, .. } = *target;
+        // VIAS takes no call without credentials: a target whose own were refused makes none.
+        if credentials.is_none() && destination.service.is_none() {
+            return None;
+        }
+        // Read back, because the columns of a run that goes on are those that it keeps.
+        let columns = || {
+            let record = RunReader::open(planned.runs(), planned.id())?.record()?;
+            Ok(record.sources.into_iter().map(|source| source.columns).collect())
+        };
+        let connected = client::client(*target, connection, columns, runtime);
         Some(connected.map_err(|error| match name {
             Some(name) => error.of_target(name),
             None => error,
@@ -201,8 +198,13 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
         let selected = planned.totals().selected;
         time_check::warn(planned.settings(), selected, how.clock, &context.stderr);
     }
+    let service = how.targets.iter().find_map(|target| target.destination.service.as_ref());
     if !planned.settings().sandbox {
-        planned.learn_for(&context.profile);
+        match service {
+            None => planned.learn_for(&context.profile),
+            // Another service accepts another rate.
+            Some(service) => planned.learn_for(&format!("{}@{}", context.profile, service.name)),
+        }
     }
 }
 
@@ -222,7 +224,7 @@ impl Observers {
     fn work(
         self,
         planned: Planned,
-        clients: &[Option<ViasClient>],
+        clients: &[Option<AnyClient>],
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
@@ -264,7 +266,7 @@ fn serve(socket: &Path, state: ControlState, runtime: &Runtime, stderr: &Stderr)
 /// Says why credentials were not renewed, if a run or a target of it ended for it.
 fn print_credential_trouble(
     ended: &Ended,
-    clients: &[Option<ViasClient>],
+    clients: &[Option<AnyClient>],
     how: &Execution<'_>,
     stderr: &Stderr,
 ) {
@@ -272,7 +274,8 @@ fn print_credential_trouble(
     let of_all = of_targets.chain(ended.targets.is_empty().then_some(&ended.stats));
     for ((stats, client), target) in of_all.zip(clients).zip(&how.targets) {
         let is_refused = stats.stopped == Some(StopReason::NotAuthorised);
-        let trouble = client.as_ref().and_then(|client| client.credentials().take_trouble());
+        let trouble = client.as_ref().and_then(AnyClient::credentials);
+        let trouble = trouble.and_then(Credentials::take_trouble);
         if let Some(error) = trouble.filter(|_| is_refused).map(CommandError::from) {
             match target.name {
                 Some(name) => error.of_target(name).print(stderr),

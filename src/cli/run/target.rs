@@ -95,7 +95,7 @@ impl Target {
 
     /// Decides where its calls go; notes that in its settings.
     pub(crate) fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
-        let ConnectionArgs { place, credentials } = &self.connection;
+        let ConnectionArgs { place, credentials, .. } = &self.connection;
         let context = &self.context;
         let anew = |lookup| destination::resolve(place, credentials, lookup, context);
         let is_unknown =

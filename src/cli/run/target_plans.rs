@@ -130,6 +130,7 @@ pub(crate) fn show(
         .map(|(target, place)| {
             let settings = target.settings.clone();
             ActionRequest {
+                service: None,
                 word: word.into(),
                 pattern: place.pattern_of(word, settings.level),
                 settings,

@@ -1,16 +1,17 @@
 //! Launches a run of several targets: what is checked, asked and planned once for all of them.
 
 use crate::cli::Context;
+use crate::cli::connect::client::ConnectedTarget;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::execute::{ConnectedTarget, Execution};
+use crate::cli::run::execute::Execution;
 use crate::cli::run::input_run::Purpose;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::log_file::LogFile;
-use crate::cli::run::opened_source::OpenedSource;
+use crate::cli::run::opened_source::{OpenedSource, empty_retry};
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::reverting::RevertedPlace;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
@@ -37,7 +38,7 @@ pub(crate) fn launch(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     target_flags::refuse(&context.given)?;
-    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    opened.exclude(flags.exclude, None, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, flags, context)?;
     if targets.is_empty() {
@@ -148,7 +149,7 @@ fn check(
 fn nothing_to_do(opened: &OpenedSource<'_>, context: &Context) -> ExitStatus {
     match opened {
         OpenedSource::Retry { retry, .. } => {
-            return terms::nothing_to_retry(&retry.record.run.id, &context.stderr);
+            return terms::nothing_to_retry(&empty_retry(retry), &context.stderr);
         }
         OpenedSource::Revert(revert) => {
             reverting::nothing_to_revert(&revert.record.run.id, &context.stderr);
@@ -282,5 +283,5 @@ fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination])
     let url = |place: &Destination| place.pattern_of(&word, settings.level);
     let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
     let pattern = urls.collect::<Vec<_>>().join(", ");
-    ActionRequest { word, pattern, settings }
+    ActionRequest { word, pattern, service: None, settings }
 }

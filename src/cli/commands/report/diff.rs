@@ -53,6 +53,13 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;
+    for run in [&before, &after] {
+        if run.record()?.run.service.is_some() {
+            let error =
+                "this version compares runs of VIAS alone, and this is one at another service";
+            return Err(CommandError::usage(error));
+        }
+    }
     let diff = Diff::read(&before, &after)?;
     for document in &documents {
         document.target().write(document.content(), |out| {

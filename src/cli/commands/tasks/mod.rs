@@ -230,7 +230,7 @@ fn of_targets(
             continue;
         }
         let own = context.for_target(&name)?;
-        let ConnectionArgs { place, credentials } = own.connection()?;
+        let ConnectionArgs { place, credentials, .. } = own.connection()?;
         args.reading.adjust(&mut settings, &own.given);
         let destination = destination::of_run(&place, &record, &settings, &own)?;
         destination::outlives_run(&destination)?;
