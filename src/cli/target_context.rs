@@ -4,7 +4,7 @@
 //! its calls go, and with what, is said there alone.
 
 use crate::cli::connect::store::Store;
-use crate::cli::flags::connection::ConnectionArgs;
+use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::targets::{of_place, settings_of};
 use crate::cli::flags::{refusal, secret_value, sources};
@@ -60,7 +60,12 @@ impl Context {
     /// Returns where the calls of a command go and with what, as it was typed.
     pub(crate) fn connection(&self) -> Result<ConnectionArgs, CommandError> {
         let matches = self.given.subcommand().expect("it has a verb");
-        ConnectionArgs::from_arg_matches(matches).map_err(CommandError::usage)
+        // Not all verbs have `--service`, and targets are places of VIAS alone.
+        Ok(ConnectionArgs {
+            service: None,
+            place: DestinationArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
+            credentials: CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
+        })
     }
 
     fn unknown_target(&self, target: &str) -> CommandError {
