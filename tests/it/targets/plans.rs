@@ -7,6 +7,7 @@ use crate::support::reply::Reply;
 use crate::support::server::Server;
 use batchctl::sandbox::generated_id;
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Returns the targets that the tasks of a plan are of.
 fn targets_of(plan: &Value) -> Vec<&str> {
@@ -162,10 +163,13 @@ fn what_a_run_of_targets_has_done_is_left_out_target_by_target() {
 
 #[test]
 fn runs_of_targets_are_compared_target_by_target() {
-    let server = Server::start(|request| {
-        let is_broken = request.path.contains("/south/") && request.attempt == 1;
+    let is_mended = AtomicBool::new(false);
+    let server = Server::start(move |request| {
+        let is_one = request.path.contains("/south/") && request.id == "gate-1";
         match &*request.id {
-            "gate-1" if is_broken => Reply::service(400, "VIAS.00010005", "no stream"),
+            _ if is_one && !is_mended.swap(true, Ordering::SeqCst) => {
+                Reply::service(400, "VIAS.00010005", "no stream")
+            }
             id => Reply::trusted(id, 0, 1),
         }
     });
