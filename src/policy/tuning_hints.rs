@@ -14,6 +14,9 @@ const MIN_THROTTLED: u64 = 5;
 const USUAL_WINDOW: f64 = 1.0;
 /// The minimum share of throttled answers for which a lower rate is suggested.
 const THROTTLED_SHARE: f64 = 0.01;
+/// The share of throttled answers above which the service gave hardly any, so that what it accepted
+/// is no rate.
+const MOSTLY_THROTTLED: f64 = 0.75;
 /// The share of its rate from which on a run was limited by nothing else.
 const REACHED: f64 = 0.9;
 /// The share of its time in holds above which a run was limited by the service.
@@ -110,7 +113,8 @@ fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     // Without attempts the share is not a number; the minimum number below rejects that case.
     let share = figures.throttled as f64 / figures.attempts as f64;
     // A search for the rate is throttled now and then, and lowers its rate by itself.
-    if figures.finds_rate || figures.throttled < MIN_THROTTLED || share < THROTTLED_SHARE {
+    let is_meaningful = (THROTTLED_SHARE..=MOSTLY_THROTTLED).contains(&share);
+    if figures.finds_rate || figures.throttled < MIN_THROTTLED || !is_meaningful {
         return None;
     }
     let accepted = figures.attempts.saturating_sub(figures.throttled);
@@ -204,7 +208,8 @@ mod tests {
         check(&RunFigures { rate: None, ..throttled.clone() }, &["--rate 80/s"]);
         let slow = RunFigures { attempts: 100, throttled: 50, ..figures() };
         check(&slow, &["--rate 30/m"]);
-        let slower = RunFigures { attempts: 6, throttled: 5, ..figures() };
+        let elapsed = Duration::from_secs(300);
+        let slower = RunFigures { attempts: 8, throttled: 5, elapsed, ..figures() };
         check(&slower, &["--rate 36/h"]);
         check(&RunFigures { rate: "70/s".parse().ok(), ..throttled }, &[]);
     }
@@ -214,6 +219,11 @@ mod tests {
         let elapsed = Duration::from_millis(300);
         let short = RunFigures { attempts: 107, throttled: 7, elapsed, ..figures() };
         check(&RunFigures { rate: "400/s".parse().ok(), ..short }, &["--rate 100/s"]);
+    }
+
+    #[test]
+    fn what_a_service_accepted_that_throttled_nearly_everything_is_no_rate() {
+        check(&RunFigures { attempts: 30, throttled: 24, ..figures() }, &[]);
     }
 
     #[test]
