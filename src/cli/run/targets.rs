@@ -138,6 +138,7 @@ fn check(
 ) -> Result<(), CommandError> {
     let has_job = opened.job().is_some();
     for target in targets {
+        target_flags::check_rates(&target.settings)?;
         settings::check(&target.settings, &target.context.given)?;
         effect::check_of_run(&target.context.given, &target.settings, has_job)?;
         target.protect(documents)?;
