@@ -1,7 +1,11 @@
 //! Deletions of a run in a database: confirmed where they are planned, and sent once.
 
 use super::Stage;
-use crate::support::documents::report;
+use crate::support::documents::{column, report, results};
+use crate::support::postgres::Postgres;
+use crate::support::program::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
 use batchctl::sandbox::SandboxSettings;
 use std::time::Duration;
 
@@ -27,4 +31,22 @@ fn deletions_are_confirmed_when_they_are_planned_and_carried_out_by_all_workers(
     assert_eq!(report["tasks"]["succeeded"], 40);
     assert_eq!(stage.call(&["list"]).expect(0).stdout.lines().count(), 1, "only the heading");
     stage.call(&["retry"]).expect(0).says("nothing to retry");
+}
+
+#[test]
+fn a_deletion_of_a_worker_that_is_killed_is_not_sent_again() {
+    let Some(database) = Postgres::start() else { return };
+    let server = Server::start(|_| Reply::silence());
+    let mut scene = Scene::with(&server);
+    scene.set("BATCHCTL_STORE", &database.address("runs"));
+    let delete = ["delete", "--id", "gate-1", "--confirm", "1", "--detach"];
+    // Nothing is taken over before a call of its worker can have ended.
+    scene.call(&[&delete[..], &["--lease", "2s", "--timeout", "1s"]].concat()).expect(0);
+    let worker = scene.start(&["work", "-q"]);
+    server.wait_for(1);
+    worker.kill();
+    scene.call(&["work", "-q"]).expect(1);
+    scene.call(&["report", "-o", "results.csv"]).expect(0);
+    assert_eq!(column(&results(&scene.read("results.csv")), "outcome"), ["ambiguous"]);
+    assert_eq!(server.count(), 1);
 }
