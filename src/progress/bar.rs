@@ -63,9 +63,13 @@ impl Bar {
             (Arc::clone(&tallies), Arc::clone(&remark), terminal.clone());
         let draw = move |_: &ProgressState, to: &mut dyn fmt::Write| {
             let width = measured.width();
-            let mut lines = render(&lock(&shown), clock.now(), width, style);
-            if let Some(remark) = remarked.get() {
-                add_remark(&mut lines, remark, usize::from(width));
+            let tallies = lock(&shown);
+            let mut lines = render(&tallies, clock.now(), width, style);
+            match remarked.get() {
+                // Behind the counts of one target it would look like a part of them.
+                Some(remark) if !tallies.targets().is_empty() => lines.push(format!("  {remark}")),
+                Some(remark) => add_remark(&mut lines, remark, usize::from(width)),
+                None => {}
             }
             // `to` is a string, and writing to it cannot fail.
             let _ = to.write_str(&lines.join("\n"));

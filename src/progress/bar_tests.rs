@@ -214,3 +214,19 @@ async fn a_remark_stands_behind_the_counts_where_there_is_room() {
     check(&["bar", "  25 ok"], 20, &["bar", "  25 ok · ? for keys"]);
     check(&["bar", "  25 ok"], 19, &["bar", "  25 ok"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_target_has_a_line_and_a_remark_stands_below_all_of_them() {
+    let (screen, mut bar) = bar();
+    bar.remark("? for keys");
+    for name in ["south", "north"] {
+        bar.on_target_events(&name.into(), &under_way().events);
+    }
+    bar.picture.tick();
+    let shown = screen.shown();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert!(lines[0].starts_with("north: 25 of 100 tasks settled"), "{shown}");
+    assert!(lines[1].starts_with("south: 25 of 100 tasks settled"), "{shown}");
+    assert_eq!(lines[2], "  ? for keys");
+}

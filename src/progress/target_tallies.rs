@@ -15,10 +15,11 @@ impl TargetTallies {
     /// Takes events of one target, or of a run without targets.
     pub fn take(&mut self, target: Option<&Arc<str>>, events: &[Event]) {
         let Some(target) = target else { return self.whole.take(events) };
-        let place = self.targets.iter().position(|(name, _)| name == target);
-        let place = place.unwrap_or_else(|| {
-            self.targets.push((Arc::clone(target), Tally::default()));
-            self.targets.len() - 1
+        // By name, because which target begins first is a matter of chance.
+        let place = self.targets.binary_search_by(|(name, _)| name.cmp(target));
+        let place = place.unwrap_or_else(|place| {
+            self.targets.insert(place, (Arc::clone(target), Tally::default()));
+            place
         });
         self.targets[place].1.take(events);
     }
@@ -28,7 +29,7 @@ impl TargetTallies {
         &self.whole
     }
 
-    /// Returns the tally of each target that has begun, with its name.
+    /// Returns the tally of each target that has begun, in the order of their names.
     pub fn targets(&self) -> &[(Arc<str>, Tally)] {
         &self.targets
     }

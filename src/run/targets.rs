@@ -7,10 +7,10 @@
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::Control;
-use crate::event::{RunStats, Watch};
+use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{ProcessSlots, REMEMBERED_SENDINGS, SharedSlots};
 use crate::report::Target;
-use crate::run::carry_out::{Ended, ended_by, starting_point};
+use crate::run::carry_out::{Ended, ended_by, group_slots, starting_point};
 use crate::run::control_router::ControlRouter;
 use crate::run::drill_targets::Drill;
 use crate::run::dry_run::DryRun;
@@ -176,12 +176,13 @@ impl Planned {
         watchers: Vec<Box<dyn Watch>>,
         orders: TargetOrders,
     ) -> Result<Ended, RunError> {
+        // Before any session begins: a group that cannot be joined leaves no trace in the run.
+        let slots = self.slots()?;
         let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let slots = total_slots(self.targets(), self.clock);
         let mut parts = Vec::new();
         let mut senders = Vec::new();
         let mut waves = self.wave_origins()?;
-        for (api, target) in apis.iter().zip(&self.targets) {
+        for ((api, target), slots) in apis.iter().zip(&self.targets).zip(&slots) {
             let (sender, receiver) = mpsc::unbounded_channel();
             senders.push((target.name().to_owned(), sender));
             let waves = waves.get_mut(target.index).map(mem::take).unwrap_or_default();
@@ -204,7 +205,20 @@ impl Planned {
         drop(self.lock);
         let held = targets.iter().map(|stats| stats.held).max().unwrap_or_default();
         let stats = RunStats { stopped: targets.iter().find_map(|stats| stats.stopped), held };
-        Ok(Ended { stats, targets, watch_trouble, group_trouble: None, learning_trouble })
+        let is_lost = |stats: &RunStats| stats.stopped == Some(StopReason::RateGroupLost);
+        let lost = targets.iter().zip(slots).find(|(stats, _)| is_lost(stats));
+        let group_trouble = lost.and_then(|(_, slots)| slots?.trouble());
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+    }
+
+    /// Opens what bounds each target besides its own rate: its rate group, or the rate of all.
+    fn slots(&self) -> Result<Vec<Option<SharedSlots>>, RunError> {
+        let total = total_slots(self.targets(), self.clock);
+        let of_target = |settings: &RunSettings| {
+            let group = group_slots(self.runs.state(), settings.rate_group.as_deref())?;
+            Ok(group.or_else(|| total.clone()))
+        };
+        self.targets().map(of_target).collect()
     }
 
     /// Reads where the waves of all targets stand, if any has some: before the writers, because a

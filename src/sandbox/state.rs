@@ -157,15 +157,24 @@ impl SandboxState {
         decided.unwrap_or_else(|rejection| usual(rejection.response(request.request_id)))
     }
 
+    /// Lets a request about a project pass the gateway, and checks the id of the project.
+    fn admit(&mut self, request: &SandboxRequest<'_>, project: &str) -> Result<(), Rejection> {
+        // The gateway comes first, because it does not know the service's patterns. A request that
+        // it refuses must not count as a call of its id.
+        self.gateway.admit(request.head, request.body, request.now)?;
+        if is_project_id(project) {
+            return Ok(());
+        }
+        Err(ServiceFault::InvalidParameter("project_id").into())
+    }
+
     /// Starts or stops a batch task.
     fn action(
         &mut self,
         request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
     ) -> Result<(SandboxReply, Delay), Rejection> {
-        // The gateway comes first, because it does not know the service's patterns. A request that
-        // it refuses must not count as a call of its id.
-        self.gateway.admit(request.head, request.body, request.now)?;
+        self.admit(request, path.project)?;
         let command = checked(path)?;
         let call = self.project.call(path.id, command, request.now);
         self.answer(path.id, call)
@@ -177,8 +186,7 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ItemPath<'_>,
     ) -> Result<(SandboxReply, Delay), Rejection> {
-        self.gateway.admit(request.head, request.body, request.now)?;
-        check_project(path.project)?;
+        self.admit(request, path.project)?;
         TaskId::check(path.id).map_err(|_| ServiceFault::InvalidParameter("id"))?;
         let call = self.project.delete(path.id);
         self.answer(path.id, call)
@@ -236,8 +244,7 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         project: &str,
     ) -> Result<HttpResponse, Rejection> {
-        self.gateway.admit(request.head, request.body, request.now)?;
-        check_project(project)?;
+        self.admit(request, project)?;
         let query = ListQuery::parse(request.query)?;
         Ok(list::page(&mut self.project, &query, request.now))
     }
@@ -248,7 +255,7 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ActionPath<'_>,
     ) -> Result<HttpResponse, Rejection> {
-        self.gateway.admit(request.head, request.body, request.now)?;
+        self.admit(request, path.project)?;
         let command = checked(path)?;
         let called = self.project.call_sub_task(path.id, command, request.now);
         called.ok_or(ServiceFault::NoSuchSubTask)?;
@@ -263,8 +270,7 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         project: &str,
     ) -> Result<HttpResponse, Rejection> {
-        self.gateway.admit(request.head, request.body, request.now)?;
-        check_project(project)?;
+        self.admit(request, project)?;
         let query = SubTaskQuery::parse(request.query)?;
         Ok(sub_tasks::page(&mut self.project, &query, request.now))
     }
@@ -275,8 +281,7 @@ impl SandboxState {
         request: &SandboxRequest<'_>,
         path: ItemPath<'_>,
     ) -> Result<HttpResponse, Rejection> {
-        self.gateway.admit(request.head, request.body, request.now)?;
-        check_project(path.project)?;
+        self.admit(request, path.project)?;
         Ok(sub_tasks::detail(&mut self.project, path.project, path.id, request.now)?)
     }
 
@@ -311,23 +316,14 @@ impl<'a> ActionBody<'a> {
     }
 }
 
-/// Checks the parts of an action's path against the service's patterns.
+/// Checks the id and the command of an action's path against the service's patterns.
 fn checked(path: ActionPath<'_>) -> Result<Command, ServiceFault> {
-    check_project(path.project)?;
     TaskId::check(path.id).map_err(|_| ServiceFault::InvalidParameter("id"))?;
     match path.command {
         "start" => Ok(Command::START),
         "stop" => Ok(Command::STOP),
         _ => Err(ServiceFault::InvalidParameter("command")),
     }
-}
-
-/// Checks the id of a project against the service's pattern.
-fn check_project(project: &str) -> Result<(), ServiceFault> {
-    if is_project_id(project) {
-        return Ok(());
-    }
-    Err(ServiceFault::InvalidParameter("project_id"))
 }
 
 impl Rejection {

@@ -56,10 +56,12 @@ pub struct TaskRow {
 impl TaskRow {
     /// Returns whether the task succeeded and the service counted no sub-task in it.
     ///
-    /// Nothing happened in such a task, and it has no state that could be waited for.
+    /// Nothing happened in such a task, and it has no state that could be waited for. A deletion is
+    /// never empty: the task itself is gone.
     pub fn is_empty(&self) -> bool {
         let counts = self.last.as_ref().and_then(|last| last.counts);
-        self.outcome == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
+        let has_none = counts.is_some_and(|counts| counts.total == 0);
+        has_none && self.outcome == Outcome::Succeeded && self.command != Command::DELETE
     }
 
     /// Returns whether the task was settled without a call, such as an unchanged one.

@@ -142,7 +142,7 @@ mod database {
             redactor.learn("password", password);
         }
         let opened = match wanted.verb {
-            Verb::Do(_) | Verb::Start(_) | Verb::Stop(_) | Verb::Run(_) => {
+            Verb::Do(_) | Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_) | Verb::Run(_) => {
                 SharedRuns::open_or_empty
             }
             _ => SharedRuns::open,

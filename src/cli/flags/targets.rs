@@ -29,8 +29,8 @@ const OF_CALLS: [&str; 18] = [
     "throttle-timeout",
     "max-duration",
 ];
-/// What no target has for itself: an embedded service, and a rate that other runs share.
-const OF_NONE: [&str; 2] = ["sandbox", "rate-group"];
+/// What no target has for itself: an embedded service.
+const OF_NONE: [&str; 1] = ["sandbox"];
 
 /// Returns the flags that say where calls go and with what. A target takes them from its own table
 /// alone, so that no token reaches the host of another.

@@ -16,13 +16,12 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{exclusions, execute, job_lock, log_file, settings, targets, terms};
+use crate::cli::run::{begin, exclusions, job_lock, log_file, settings, targets, terms};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
@@ -131,26 +130,9 @@ pub(crate) fn launch(
     #[cfg(feature = "postgres")]
     let planned = shared::share::shared(planned, terms.if_not_started, &scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
-    let is_reported = !documents.is_empty() || flags.reporting.documents.json;
-    if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
-        pending.discard()?;
-        return Ok(status);
-    }
-    let if_good = terms.if_good(pending.planned());
     let (destination, credentials) = (&scene.destination, credentials.as_ref());
     let place = ConnectedTarget { name: None, destination, credentials, context };
-    let execution = Execution {
-        targets: vec![place],
-        display: &flags.reporting.display,
-        documents: &documents,
-        dump: &flags.reporting.dump,
-        options: &documents::options(&flags.reporting.documents),
-        json: flags.reporting.documents.json,
-        log_file,
-        clock,
-    };
-    let status = execute::carry_out(pending, execution, context)?;
-    Ok(if status == ExitStatus::Ok { if_good } else { status })
+    begin::carry_out_if_wanted(pending, &terms, vec![place], &scene, log_file)
 }
 
 /// Reads which tasks are excluded. A run that is taken up from a database excludes none anew: what its

@@ -5,6 +5,7 @@ use crate::cli::flags::precedence::{GivenFlags, Rank};
 use crate::cli::flags::targets::{TargetArgs, of_place};
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::ChosenTargets;
+use batchctl::settings::RunSettings;
 use batchctl::text::printable;
 use std::collections::BTreeSet;
 
@@ -71,9 +72,20 @@ pub(crate) fn refuse(given: &GivenFlags) -> Result<(), CommandError> {
     let Some(flag) = of_one.find(|flag| typed(flag)) else { return Ok(()) };
     let key = flag.replace('-', "_");
     let error = format!("`--{flag}` is one for all targets, and each has its own");
-    let hint = match flag {
-        "rate-group" => "leave `--rate-group` out; `--rate-total` bounds the sum".into(),
-        _ => format!("put `{key}` into the tables `[target.NAME]` of the config file"),
-    };
+    let hint = format!("put `{key}` into the tables `[target.NAME]` of the config file");
+    Err(CommandError::usage(error).with_hint(hint))
+}
+
+/// Refuses a target that shares a rate with other runs and with the other targets.
+pub(crate) fn check_rates(settings: &RunSettings) -> Result<(), CommandError> {
+    let target = settings.target.as_ref();
+    let Some(target) = target.filter(|it| it.rate_total.is_some()) else { return Ok(()) };
+    if settings.rate_group.is_none() {
+        return Ok(());
+    }
+    let name = target.name();
+    let error =
+        format!("`--rate-total` and the `rate_group` of target `{name}` exclude each other");
+    let hint = "leave one of them out; targets that name one group share its rate";
     Err(CommandError::usage(error).with_hint(hint))
 }

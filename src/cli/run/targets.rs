@@ -7,7 +7,6 @@ use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::run::execute::Execution;
 use crate::cli::run::input_run::Purpose;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::log_file::LogFile;
@@ -18,7 +17,7 @@ use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::PlannedPlace;
 use crate::cli::run::target::{Target, name_of, unless_all_refused};
 use crate::cli::run::{
-    exclusions, execute, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
+    begin, exclusions, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
 };
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -80,7 +79,7 @@ fn begin(
     scene: &Scene<'_>,
     log_file: Option<LogFile>,
 ) -> Result<ExitStatus, CommandError> {
-    let Scene { flags, documents, clock, context, .. } = *scene;
+    let Scene { flags, clock, context, .. } = *scene;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
     let _lock =
@@ -104,11 +103,6 @@ fn begin(
     let sources = sources.into_iter().zip(pending.planned().targets_with_tasks());
     let sources = sources.map(|(source, has_tasks)| has_tasks.then_some(source)).collect();
     let sources = unless_all_refused(sources, &context.stderr)?;
-    let is_reported = !documents.is_empty() || flags.reporting.documents.json;
-    if let ControlFlow::Break(status) = terms.decide(pending.planned(), scene, is_reported)? {
-        pending.discard()?;
-        return Ok(status);
-    }
     let all = iter::once(&scene.destination).chain(others);
     let connected = targets.iter().zip(all).zip(&sources);
     let connected = connected.map(|((target, destination), credentials)| ConnectedTarget {
@@ -117,17 +111,7 @@ fn begin(
         credentials: credentials.as_ref(),
         context: &target.context,
     });
-    let execution = Execution {
-        targets: connected.collect(),
-        display: &flags.reporting.display,
-        documents,
-        dump: &flags.reporting.dump,
-        options: &documents::options(&flags.reporting.documents),
-        json: flags.reporting.documents.json,
-        log_file,
-        clock,
-    };
-    execute::carry_out(pending, execution, context)
+    begin::carry_out_if_wanted(pending, &terms, connected.collect(), scene, log_file)
 }
 
 /// Refuses flags and documents that do not fit to a target.
@@ -138,6 +122,7 @@ fn check(
 ) -> Result<(), CommandError> {
     let has_job = opened.job().is_some();
     for target in targets {
+        target_flags::check_rates(&target.settings)?;
         settings::check(&target.settings, &target.context.given)?;
         effect::check_of_run(&target.context.given, &target.settings, has_job)?;
         target.protect(documents)?;

@@ -103,7 +103,7 @@ fn settle(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 /// An accepted command may only be slow to take effect.
 fn wait(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     let not_reached = |group: &FailureGroup| group.kind == Some(FailureKind::NotReached);
-    let is_wanted = can_be_verified(report) && report.failures.iter().any(not_reached);
+    let is_wanted = has_states(report) && report.failures.iter().any(not_reached);
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "wait", ""),
         purpose: "what has not arrived",
@@ -111,11 +111,6 @@ fn wait(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 }
 
 /// Returns whether states can still be read: the sandbox of a rehearsal ends with its process.
-fn can_be_verified(report: &Report) -> bool {
-    // A wait reads the states of one project.
-    has_states(report) && report.targets.is_empty()
-}
-
 fn has_states(report: &Report) -> bool {
     report.run.complete && !report.settings.sandbox
 }

@@ -233,8 +233,8 @@ impl RunReader {
     pub fn unverified(&self) -> Result<u64, StoreError> {
         let others = self.others().iter().map(|other| other.with(Self::unverified));
         let mut count = others.sum::<Result<u64, StoreError>>()?;
-        self.for_each_record::<StoreError>(|_, record| {
-            let called = awaited(record).filter(|&called| called != Outcome::Partial);
+        self.for_each_record::<StoreError>(|task, record| {
+            let called = awaited(task.command, record).filter(|&called| called != Outcome::Partial);
             count += u64::from(called.is_some() && record.after.is_none());
             Ok(())
         })?;

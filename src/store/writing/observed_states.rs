@@ -2,7 +2,7 @@
 //!
 //! Draws no conclusion from a state.
 
-use crate::journal::{PlannedTask, TaskRecord};
+use crate::journal::{FoldedTask, PlannedTask, TaskRecord};
 use crate::policy::Observation;
 use crate::store::codes;
 use crate::store::home::{ChunkBodies, Home};
@@ -22,32 +22,35 @@ pub enum TaskSelection {
 }
 
 impl TaskSelection {
-    fn includes(self, task: &TaskRecord<'_>) -> bool {
+    fn includes(self, (task, record): &FoldedTask<'_>) -> bool {
+        let called = || awaited(task.command, record);
         match self {
-            Self::Unsettled => task.settled.is_none(),
-            Self::Awaited => awaited(task).is_some(),
-            Self::Doubtful => awaited(task)
-                .is_some_and(|called| task.verdict.unwrap_or(called) == Outcome::Ambiguous),
+            Self::Unsettled => record.settled.is_none(),
+            Self::Awaited => called().is_some(),
+            Self::Doubtful => called()
+                .is_some_and(|called| record.verdict.unwrap_or(called) == Outcome::Ambiguous),
         }
     }
 }
 
-/// Returns whether a call succeeded without a sub-task, so that its task has no state to reach.
-fn is_empty(task: &TaskRecord<'_>, called: Outcome) -> bool {
+/// Returns whether a call succeeded without a sub-task, so that its task has no state to reach. What
+/// was deleted leaves the list all the same.
+fn is_empty(command: Command, task: &TaskRecord<'_>, called: Outcome) -> bool {
     let last = task.last.as_ref().and_then(|last| last.ended.as_ref());
     let counts = last.and_then(|ended| ended.counts);
-    called == Outcome::Succeeded && counts.is_some_and(|counts| counts.total == 0)
+    let has_none = counts.is_some_and(|counts| counts.total == 0);
+    has_none && called == Outcome::Succeeded && command != Command::DELETE
 }
 
 /// Returns the outcome of a call that was, or may have been, carried out, if its task was not seen
 /// where its command leads.
-pub(crate) fn awaited(task: &TaskRecord<'_>) -> Option<Outcome> {
+pub(crate) fn awaited(command: Command, task: &TaskRecord<'_>) -> Option<Outcome> {
     use Outcome::{Ambiguous, Partial, Succeeded};
     let (called, _) = task.settled?;
     let is_awaited = matches!(called, Succeeded | Partial | Ambiguous)
         && task.attempts > 0
         && task.verified_us.is_none()
-        && !is_empty(task, called);
+        && !is_empty(command, task, called);
     is_awaited.then_some(called)
 }
 
@@ -110,15 +113,15 @@ pub(crate) fn selected_ids(
     for no in 0..home.chunks()?.len() {
         let bodies = ChunkBodies::read(home, no)?;
         let fold = bodies.fold(u64::MAX)?;
-        for (task, record) in &fold.tasks {
-            if !selection.includes(record) {
+        for folded in &fold.tasks {
+            if !selection.includes(folded) {
                 continue;
             }
             // One more than the limit shows that there are too many.
             if ids.len() == limit {
                 return Ok(None);
             }
-            ids.insert(codes::task_id(task)?);
+            ids.insert(codes::task_id(&folded.0)?);
         }
     }
     Ok(Some(ids))

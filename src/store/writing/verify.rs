@@ -35,7 +35,7 @@ impl Verification<'_> {
             let fold = bodies.fold(u64::MAX)?;
             for folded in &fold.tasks {
                 let (task, record) = folded;
-                if let Some(outcome) = observed_states::awaited(record) {
+                if let Some(outcome) = observed_states::awaited(task.command, record) {
                     let called =
                         CalledTask { goal: task.command.into(), outcome, verdict: record.verdict };
                     let seen = observed_states::observation(self.connection, task)?;

@@ -54,6 +54,26 @@ fn a_deletion_waits_until_its_task_is_gone_and_leaves_alone_what_is() {
 }
 
 #[test]
+fn the_deletion_of_a_batch_without_sub_tasks_is_waited_for_as_any_other() {
+    let listed = json!({ "id": "gate-1", "num_task": 0, "batch_task_status_info": {} });
+    let server = Server::start(move |request| match request.path.contains("/batch-tasks/") {
+        true => Reply::counted(&request.id, 0, 0, 0),
+        // It is in the list once more, and then gone.
+        false => {
+            let tasks = if request.attempt == 1 { vec![&listed] } else { Vec::new() };
+            let page = json!({ "count": tasks.len(), "batch_task_list": tasks });
+            Reply::answer(200, page.to_string())
+        }
+    });
+    let scene = Scene::with(&server);
+    let delete = ["delete", "--id", "gate-1", "--confirm", "1", "--wait", "--json"];
+    let waited = report(&scene.call(&delete).expect(0));
+    assert_eq!(waited["arrivals"], json!({ "verified": 1, "unverified": 0 }));
+    assert_eq!(waited["empty"], 0);
+    assert_eq!(server.count(), 3);
+}
+
+#[test]
 fn a_stored_plan_and_a_row_delete_only_when_confirmed() {
     let rehearsal = rehearsal();
     let scene = &rehearsal.scene;
@@ -119,4 +139,36 @@ fn a_deletion_that_was_on_the_wire_when_its_run_was_killed_is_not_sent_again() {
     running.kill();
     scene.call(&["resume", "-o", "results.csv"]).expect(1);
     assert_eq!((server.count(), cells(&scene, &["outcome"])), (1, vec!["ambiguous".into()]));
+}
+
+#[test]
+fn every_document_says_that_it_was_deleted() {
+    let server = Server::start(|request| match (&*request.id, request.attempt) {
+        ("gate-2", 1) => {
+            Reply::gateway(429, "APIGW.0308", "slowly").with_header("retry-after", "0")
+        }
+        ("gate-8", _) => Reply::service(400, "VIAS.00010005", "it is in use"),
+        (id, _) => Reply::counted(id, 2, 0, 2),
+    });
+    let scene = Scene::with(&server);
+    let ids: String = (1..=9).map(|number| format!("gate-{number}\n")).collect();
+    scene.write("tasks.txt", ids);
+    let documents = ["r.md", "r.xml", "r.prom", "r.html", "events.ndjson"];
+    let outputs: Vec<&str> = documents.iter().flat_map(|document| ["-o", document]).collect();
+    let flags = ["--canary", "1", "--waves", "3,100%", "--confirm", "9", "--max-failures", "100%"];
+    let delete = [&["delete", "tasks.txt"], &flags[..], &outputs].concat();
+    scene.call(&delete).expect(1).prints("delete: 9 tasks").prints("flaky               1");
+    assert!(server.requests().iter().all(|request| request.method == "DELETE"));
+    let says = |document: &str, text: &str| {
+        let content = scene.read(document);
+        assert!(content.contains(text), "{document}: {content}");
+    };
+    says("r.md", "delete");
+    says("r.xml", "classname=\"batchctl.delete\"");
+    says("r.prom", "batchctl_last_run_flaky_tasks{job=\"\",command=\"delete\"} 1");
+    says("r.html", "delete: 8 of 9 tasks succeeded");
+    says("events.ndjson", "\"command\":\"delete\"");
+    let flaky = scene.call(&["explain", "gate-2"]).expect(0);
+    flaky.prints("delete gate-2 in run").prints("at attempt 2, so it is flaky");
+    scene.call(&["explain", "gate-8"]).expect(0).prints("it is in use");
 }

@@ -88,6 +88,26 @@ fn a_task_without_sub_tasks_is_named_and_not_waited_for() {
 }
 
 #[test]
+fn a_batch_that_is_emptied_while_it_is_waited_for_has_not_arrived() {
+    let tasks = [
+        json!({ "id": "gate-1", "num_task": 2, "batch_task_status_info": {} }),
+        json!({ "id": "gate-2", "num_task": 2, "batch_task_status_info": { "running": 2 } }),
+    ];
+    let server = Server::start(move |request| match request.path.contains("/batch-tasks/") {
+        true => Reply::counted(&request.id, 2, 0, 2),
+        false => {
+            let page = json!({ "count": tasks.len(), "batch_task_list": tasks });
+            Reply::answer(200, page.to_string())
+        }
+    });
+    let scene = Scene::with(&server);
+    let start = ["start", "--wait", "--wait-timeout", "4s", "-o", "results.csv"];
+    scene.call(&[&start[..], &["--id", "gate-1", "--id", "gate-2"]].concat()).expect(1);
+    let seen = cells(&scene, &["id", "outcome", "error_kind", "state_after"]);
+    assert_eq!(seen, ["gate-1 failed not_reached unknown", "gate-2 succeeded  running"]);
+}
+
+#[test]
 fn a_comparison_knows_what_never_arrived() {
     let rehearsal = settling_in(100);
     let stop = ["stop", "--wait", "--wait-timeout", "4s", "--id", "gate-stuck"];

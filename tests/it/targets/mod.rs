@@ -1,6 +1,7 @@
 //! Runs of several targets: each with a limit, credentials and an end of its own.
 
 mod endings;
+mod page;
 mod plans;
 mod runs;
 mod states;

@@ -139,6 +139,22 @@ fn the_rate_of_all_together_holds_as_well() {
 }
 
 #[test]
+fn targets_of_one_rate_group_share_its_rate() {
+    let two = TwoProjects::with(Server::obliging());
+    let url = two.server.url();
+    let in_group = "rate = '20/s'\nrate_group = 'fleet'";
+    two.scene.configure(&[table("north", &url, in_group), table("south", &url, in_group)].concat());
+    two.scene.write("tasks.csv", list(&[("north", 30), ("south", 30)]));
+    two.call(&["--rate-total", "20/s"]).expect(2).says("exclude each other");
+    two.call(&["-q"]).expect(0);
+    let times = sent_times(&two.scene);
+    assert_eq!(times.iter().map(Vec::len).collect::<Vec<_>>(), [30, 30]);
+    let mut all = times.concat();
+    all.sort_unstable();
+    assert!(most_within_a_second(&all) <= 20, "{}", most_within_a_second(&all));
+}
+
+#[test]
 fn a_retry_calls_only_the_targets_that_failed() {
     let server = Server::start(|request| match &*request.id {
         "south-001" if request.attempt == 1 => Reply::service(400, "VIAS.00010005", "no stream"),

@@ -11,6 +11,7 @@ mod in_script;
 mod page;
 mod rows;
 mod series;
+mod task_line;
 mod texts;
 
 pub use page::{PageWriter, write_html};

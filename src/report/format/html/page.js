@@ -2,7 +2,7 @@
 //
 // Foreign text is shown by textContent only. Only visible rows are in the document, so that a
 // hundred thousand rows are as quick as ten. The fragment of the address holds the search:
-// #q=…&outcome=…&group=…&sort=…&dir=…&task=…
+// #q=…&outcome=…&group=…&sort=…&dir=…&task=…&target=…
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -29,6 +29,8 @@
   const group = (row) => (row[7] ? head.groups[row[7] - 1] : "");
   const source = (row) => `${head.sources[row[8]] || ""}:${row[9]}`;
   const failure = (row) => row[10] || [];
+  // In a run of several targets only the id and the target together name a task.
+  const target = (row) => (head.targets ? head.targets[row[11]] : "");
   // Without a message the detail says what is wrong.
   const message = (row) => [text(failure(row)[1]), text(failure(row)[2]) || text(failure(row)[9])].filter(Boolean).join(": ");
   const clock = (ms) => new Date(head.base + ms).toISOString().slice(11, 19);
@@ -49,6 +51,7 @@
   // Column: name, title, sort key, shown text, and whether it is a number.
   const COLUMNS = [
     ["id", "Task", (r) => r[0], (r) => r[0]],
+    ...(head.targets ? [["target", "Target", (r) => r[11], target]] : []),
     ["outcome", "Outcome", (r) => r[2], outcome],
     ["group", "Cause", (r) => r[7] || Infinity, group],
     ["status", "HTTP", (r) => r[6] ?? -1, (r) => r[6] ?? ""],
@@ -65,7 +68,7 @@
   const body = table.tBodies[0];
   const fields = form.elements;
   const dialog = byId("task");
-  const state = { sort: "", dir: "asc", task: "" };
+  const state = { sort: "", dir: "asc", task: "", target: "" };
   let found = [];
   let haystacks = null;
   let drawn = "";
@@ -76,7 +79,7 @@
     // Reason, advice, sub-tasks, request, detail and params: every text that a click shows.
     const said = [3, 4, 5, 6, 9, 10].map((cell) => text(failure(row)[cell]));
     const cameras = (drilled.get(index)?.[4] || []).flat().map(text);
-    return (haystacks[index] ||= [row[0], message(row), ...said, source(row), ...cameras].join(" ").toLowerCase());
+    return (haystacks[index] ||= [row[0], target(row), message(row), ...said, source(row), ...cameras].join(" ").toLowerCase());
   }
 
   function find() {
@@ -228,6 +231,7 @@
     const facts = element("dl", "facts");
     fact(facts, "Outcome", `${MARKS[row[2]]} ${outcome(row)}`);
     fact(facts, "Command", head.commands[row[1]]);
+    fact(facts, "Target", target(row));
     fact(facts, "Cause", group(row));
     fact(facts, "Source", source(row));
     fact(facts, "First sent", row[4] === null ? "never" : instant(row[4]));
@@ -249,7 +253,7 @@
       content.push(element("p", "quiet", "Not all attempts are in this page; the run's file has them."));
     }
     dialog.querySelector(".body").replaceChildren(...content);
-    state.task = row[0];
+    [state.task, state.target] = [row[0], target(row)];
     remember();
     if (!dialog.open) dialog.showModal();
   }
@@ -302,7 +306,7 @@
 
   function remember() {
     const wanted = new URLSearchParams();
-    const parts = { q: fields.q.value, outcome: fields.outcome.value, group: fields.group.value, sort: state.sort, task: state.task };
+    const parts = { q: fields.q.value, outcome: fields.outcome.value, group: fields.group.value, sort: state.sort, task: state.task, target: state.target };
     if (state.sort && state.dir === "desc") parts.dir = "desc";
     Object.entries(parts).forEach(([name, value]) => value && wanted.set(name, value));
     try {
@@ -321,7 +325,8 @@
     state.dir = wanted.get("dir") === "desc" ? "desc" : "asc";
     show();
     const task = wanted.get("task");
-    const index = task ? rows.findIndex((row) => row[0] === task) : -1;
+    const at = wanted.get("target");
+    const index = task ? rows.findIndex((row) => row[0] === task && (!at || target(row) === at)) : -1;
     if (index >= 0) open(index);
     if ([...wanted.keys()].length && index < 0) byId("tasks").scrollIntoView();
   }
@@ -371,7 +376,7 @@
     window.addEventListener("afterprint", () => { drawn = ""; draw(false); });
     dialog.querySelector(".close").addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-    dialog.addEventListener("close", () => { state.task = ""; remember(); });
+    dialog.addEventListener("close", () => { [state.task, state.target] = ["", ""]; remember(); });
     document.querySelector(".print-note").textContent = rows.length > PRINTED
       ? `The first ${PRINTED} of ${count(rows.length, "task", "tasks")}; results.csv has them all.` : "";
     form.hidden = frame.hidden = rows.length === 0;

@@ -10,11 +10,14 @@
 //! `[kind, code, message, reason, advice, errors, request, counts, latency, detail, params]`. An attempt is `[row,
 //! started, duration, status, kind, code, message]`. A task with one attempt has no attempt of its
 //! own here, because its row says the same. A task that was looked into is `[row, listed, not
-//! there, gap, sub-tasks]`, and a sub-task `[id, name, camera, state, code, words, gap]`.
+//! there, gap, sub-tasks]`, and a sub-task `[id, name, camera, state, code, words, gap]`. In a run
+//! of several targets the number of its target stands behind each failure, which is null if there
+//! is none.
 
 use crate::clock::Timestamp;
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::in_script::write_in_script;
+use crate::report::format::html::task_line::{FailureCells, Words, after_base, write_task};
 use crate::report::format::html::texts::{Text, Texts};
 use crate::report::format::spool::Spool;
 use crate::report::model::{Grouping, Report, failure_of};
@@ -87,6 +90,8 @@ struct Head<'a> {
     kinds: [&'static str; 12],
     groups: Vec<String>,
     sources: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<&'a str>,
 }
 
 /// The rows of one share, in the order of the input.
@@ -138,6 +143,8 @@ pub(crate) struct HtmlRows {
     base: Timestamp,
     /// The actions of another service than VIAS, in the order of the head.
     actions: Vec<String>,
+    /// The targets of a run of several, in the order of the head.
+    targets: Vec<String>,
     texts: Texts,
     shares: Vec<ShareRows>,
     /// The tasks that were looked into.
@@ -169,6 +176,7 @@ impl HtmlRows {
             // Times are written as offsets, which are a third as long as timestamps.
             base: record.sessions.first().map_or(Timestamp::from_micros(0), |first| first.started),
             actions: record.run.service.map_or_else(Vec::new, |service| service.actions),
+            targets: record.run.settings.target.map_or_else(Vec::new, |target| target.names),
             texts: Texts::new(),
             shares: shares.iter().map(share).collect(),
             drilled: run.drill()?.tasks.iter().map(DrilledTask::place).collect(),
@@ -187,7 +195,8 @@ impl HtmlRows {
         // A task that was never sent has no answer to show.
         let failure = failure_of(task).filter(|_| task.last.is_some());
         let failure = failure.map(|failure| self.failure(task.last.as_ref(), failure));
-        let words = Words { grouping, base: self.base, actions: &self.actions };
+        let words =
+            Words { grouping, base: self.base, actions: &self.actions, targets: &self.targets };
         let share = &mut self.shares[index];
         write_task(task, &words, failure, &mut share.lines)?;
         // Only these need their attempts below the row, and only their rows are kept in memory.
@@ -220,6 +229,7 @@ impl HtmlRows {
             kinds: FailureKind::ALL.map(FailureKind::as_str),
             groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
             sources: &report.input.sources,
+            targets: self.targets.iter().map(String::as_str).collect(),
         };
         out.write_all(b"{\"head\":")?;
         write_in_script(&head, &mut out)?;
@@ -333,55 +343,6 @@ impl HtmlRows {
         )
     }
 }
-
-/// What the numbers of a row stand for.
-struct Words<'a> {
-    grouping: &'a Grouping,
-    base: Timestamp,
-    actions: &'a [String],
-}
-
-impl Words<'_> {
-    /// Returns where a command is in the head.
-    fn command_number(&self, command: Command) -> usize {
-        let of_service = self.actions.iter().position(|action| action == command.as_str());
-        of_service.unwrap_or_else(|| command.number().into())
-    }
-}
-
-/// Writes the row of a task as a line.
-fn write_task(
-    task: &TaskRow,
-    words: &Words<'_>,
-    failure: Option<FailureCells>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let Words { grouping, base, .. } = *words;
-    let times = task.first_sent.zip(task.settled);
-    let command = words.command_number(task.command);
-    let (a, b, c, d) = (task.id.as_str(), command, task.outcome as u8, task.attempts);
-    let e = task.first_sent.map(|at| after_base(base, at));
-    let f = times.map(|(first, settled)| whole_millis(settled.since(first)));
-    let g = task.last.as_ref().and_then(|last| last.http_status);
-    let h = grouping.group_of(task).map_or(0, |label| label.index() + 1);
-    let (i, j) = (task.source, task.line);
-    // One tuple of eleven, because nested tuples would be nested arrays.
-    match failure {
-        Some(failure) => write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), &mut *out)?,
-        None => write_in_script(&(a, b, c, d, e, f, g, h, i, j), &mut *out)?,
-    }
-    out.write_all(b"\n")
-}
-
-/// Returns the milliseconds since the beginning of the run.
-fn after_base(base: Timestamp, at: Timestamp) -> i64 {
-    // Negative if the system's clock was set back during the run.
-    at.micros_since(base) / 1_000
-}
-
-/// The cells of a failure.
-type FailureCells =
-    (u8, Text, Text, Text, Text, Text, Option<String>, Option<[u64; 3]>, Option<u64>, Text, Text);
 
 /// The cells of a sub-task.
 type SubTaskCells = (String, String, Text, Text, Text, Text, Text);
