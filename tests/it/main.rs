@@ -36,5 +36,7 @@ mod support;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod ui;
+#[cfg(test)]
 #[cfg(feature = "postgres")]
 mod workers;
