@@ -40,7 +40,7 @@ pub(crate) fn page(content: Vec<u8>, policy: &str) -> Response<Body> {
 pub(crate) fn words(status: StatusCode, words: &str) -> Response<Body> {
     let mut answer = answer(status, TEXT, BARE, full(format!("{words}\n")));
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
     }
     answer
 }

@@ -2,8 +2,10 @@
 
 use crate::report::{Following, LivePage, ResultsError, StillRunning};
 use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::ui::order::Operator;
 use crate::ui::stream::{Found, Look};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The looks that may fail one after the other before the page is told.
 const FAILURES: u32 = 5;
@@ -17,16 +19,43 @@ pub(crate) struct FollowedRun {
     /// What the browser has: the number of commits, and whether a process works on the run.
     seen: Option<(u64, bool)>,
     failures: u32,
+    operator: Arc<dyn Operator>,
+    /// What the browser was told of where the run stands.
+    standing: Option<String>,
+    is_first: bool,
 }
 
 impl FollowedRun {
-    pub(crate) fn new(runs: RunDirectory, id: RunId, following: Following) -> Self {
+    pub(crate) fn new(
+        runs: RunDirectory,
+        id: RunId,
+        following: Following,
+        operator: Arc<dyn Operator>,
+    ) -> Self {
         let page = LivePage::new(following);
-        Self { runs, id, following, page, seen: None, failures: 0 }
+        let (seen, standing) = (None, None);
+        Self { runs, id, following, page, seen, failures: 0, operator, standing, is_first: true }
+    }
+
+    /// Adds what only the process of the run knows, such as whether it is paused.
+    fn add_standing(&mut self, found: &mut Found) {
+        if std::mem::take(&mut self.is_first) && self.operator.takes_orders() {
+            found.add("control", "{}");
+        }
+        if self.following == Following::End {
+            return;
+        }
+        let standing = self.operator.standing(&self.id);
+        if standing.is_some() && standing != self.standing {
+            let json = Value::from(standing.as_deref().unwrap_or_default()).to_string();
+            found.add("standing", &json);
+            self.standing = standing;
+        }
     }
 
     fn try_look(&mut self) -> Result<Found, ResultsError> {
         let mut found = Found::default();
+        self.add_standing(&mut found);
         // Before the reader: a run that ends in between is looked at once more.
         let is_locked = self.runs.is_locked(&self.id)?;
         let reader = RunReader::open(&self.runs, &self.id)?;

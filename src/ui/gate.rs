@@ -103,15 +103,18 @@ impl Gate {
     /// Decides about a request.
     pub(crate) fn judge(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Passage {
         let Some(host) = self.own_host(uri, headers) else { return Passage::Refuse(Refusal::Host) };
-        if method != Method::GET {
+        if !matches!(*method, Method::GET | Method::POST) {
             return Passage::Refuse(Refusal::Method);
         }
         let own = format!("http://{host}");
-        if headers.get_all(ORIGIN).iter().any(|origin| origin.as_bytes() != own.as_bytes()) {
+        let mut origins = headers.get_all(ORIGIN).iter().peekable();
+        // Browsers say where an order comes from, so one that does not say it is refused.
+        let is_unknown = method == Method::POST && origins.peek().is_none();
+        if is_unknown || origins.any(|origin| origin.as_bytes() != own.as_bytes()) {
             return Passage::Refuse(Refusal::Origin);
         }
         let has_cookie = self.has_cookie(headers);
-        if let Some(token) = token(uri) {
+        if let Some(token) = token(uri).filter(|_| method == Method::GET) {
             // A link from anywhere may bring it: the answer shows nothing and leads to the list.
             let enters = has_cookie || self.takes(token);
             return if enters { self.enter() } else { Passage::Refuse(Refusal::Token) };
@@ -279,10 +282,26 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_get_passes() {
+    fn an_order_says_where_it_comes_from() {
+        let gate = gate("127.0.0.1:8080");
+        let judge = |origin: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "127.0.0.1:8080".parse().unwrap());
+            headers.insert(COOKIE, COOKIE_OF_8080.1.parse().unwrap());
+            headers.extend(origin.map(|origin| (ORIGIN, origin.parse().unwrap())));
+            gate.judge(&Method::POST, &"/".parse().unwrap(), &headers)
+        };
+        assert_eq!(judge(Some("http://127.0.0.1:8080")), Passage::Pass);
+        for origin in [None, Some("null"), Some("http://127.0.0.1:8081")] {
+            assert_eq!(judge(origin), Passage::Refuse(Refusal::Origin), "{origin:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_get_and_post_passes() {
         let gate = gate("127.0.0.1:8080");
         let headers = HeaderMap::from_iter([(HOST, "127.0.0.1:8080".parse().unwrap())]);
-        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::HEAD] {
+        for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::HEAD] {
             let passage = gate.judge(&method, &"/".parse().unwrap(), &headers);
             assert_eq!(passage, Passage::Refuse(Refusal::Method), "{method}");
         }

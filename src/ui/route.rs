@@ -14,6 +14,8 @@ pub(crate) enum Route {
     Run(RunId),
     /// The changes of a run.
     RunEvents(RunId, Following),
+    /// The orders to a run.
+    Orders(RunId),
 }
 
 impl Route {
@@ -24,6 +26,7 @@ impl Route {
             ([""], _) => Some(Self::List),
             (["events"], None) => Some(Self::ListEvents),
             (["runs", id], None) => Some(Self::Run(id.parse().ok()?)),
+            (["runs", id, "orders"], None) => Some(Self::Orders(id.parse().ok()?)),
             (["runs", id, "events"], Some(query)) => {
                 let word = query.strip_prefix("as=")?;
                 let following = Following::ALL.into_iter().find(|it| it.as_str() == word)?;

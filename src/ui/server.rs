@@ -1,20 +1,24 @@
 //! The server: connections, and which part answers a request.
 
-use crate::store::RunDirectory;
+use crate::store::{RunDirectory, RunId};
 use crate::ui::answer;
 use crate::ui::answer::Body;
 use crate::ui::follow::FollowedRun;
 use crate::ui::gate::{Gate, Passage, Refusal};
+use crate::ui::order::{LONGEST_ORDER, Operator, UiOrder};
 use crate::ui::route::Route;
 use crate::ui::run_list::{ListedRuns, list_page};
 use crate::ui::run_page::run_page;
 use crate::ui::stream;
 use crate::ui::stream::Look;
 use futures::StreamExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
@@ -36,12 +40,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is served, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct UiSettings {
     /// The address to listen on; port 0 takes any.
     pub listen: SocketAddr,
     /// The runs.
     pub runs: RunDirectory,
+    /// What carries out the orders of pages.
+    pub operator: Arc<dyn Operator>,
 }
 
 /// A server that shows runs in a browser.
@@ -55,6 +61,7 @@ pub struct Ui {
 struct Shared {
     gate: Gate,
     runs: RunDirectory,
+    operator: Arc<dyn Operator>,
     /// Whoever reads a run has it, so that many pages take no more of the machine than one.
     turn: Arc<Semaphore>,
     followed: Arc<Semaphore>,
@@ -73,6 +80,7 @@ impl Ui {
         let shared = Shared {
             gate,
             runs: settings.runs,
+            operator: settings.operator,
             turn: Arc::new(Semaphore::new(1)),
             followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
         };
@@ -112,9 +120,7 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let respond = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        // No request has a body that anybody would read.
-        let request = request.map(|_| ());
-        async move { Ok::<_, Infallible>(respond(&request, &shared).await) }
+        async move { Ok::<_, Infallible>(respond(request, &shared).await) }
     });
     // Errors are the client's: it closed the connection, or did not speak HTTP.
     let _ = http1::Builder::new()
@@ -124,32 +130,65 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
         .await;
 }
 
-async fn respond(request: &Request<()>, shared: &Shared) -> Response<Body> {
-    let uri = request.uri();
-    match shared.gate.judge(request.method(), uri, request.headers()) {
+async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    match shared.gate.judge(&head.method, &head.uri, &head.headers) {
         Passage::Pass => {}
         Passage::Enter(cookie) => return answer::entrance(&cookie),
         Passage::Refuse(refusal) => return refused(refusal),
     }
     let runs = shared.runs.clone();
-    match Route::read(uri.path(), uri.query()) {
+    let is_order = head.method == Method::POST;
+    match Route::read(head.uri.path(), head.uri.query()) {
         None => answer::words(StatusCode::NOT_FOUND, "There is nothing at this address."),
+        Some(Route::Orders(id)) if is_order => order(id, &head, body, shared).await,
+        Some(Route::Orders(_)) => refused(Refusal::Method),
+        Some(_) if is_order => refused(Refusal::Method),
         Some(Route::List) => list_page(),
         Some(Route::ListEvents) => follow(ListedRuns::new(runs), shared),
         Some(Route::RunEvents(id, following)) => {
-            follow(FollowedRun::new(runs, id, following), shared)
+            let operator = Arc::clone(&shared.operator);
+            follow(FollowedRun::new(runs, id, following, operator), shared)
         }
-        Some(Route::Run(id)) => {
-            let Ok(turn) = Arc::clone(&shared.turn).acquire_owned().await else {
-                return no_page();
-            };
-            let page = spawn_blocking(move || {
-                let page = run_page(&runs, &id);
-                drop(turn);
-                page
-            });
-            page.await.unwrap_or_else(|_| no_page())
-        }
+        Some(Route::Run(id)) => page_of(id, shared).await,
+    }
+}
+
+async fn page_of(id: RunId, shared: &Shared) -> Response<Body> {
+    let runs = shared.runs.clone();
+    let Ok(turn) = Arc::clone(&shared.turn).acquire_owned().await else { return no_page() };
+    let page = spawn_blocking(move || {
+        let page = run_page(&runs, &id);
+        drop(turn);
+        page
+    });
+    page.await.unwrap_or_else(|_| no_page())
+}
+
+/// Has an order carried out, and says what came of it.
+async fn order(id: RunId, head: &Parts, body: Incoming, shared: &Shared) -> Response<Body> {
+    if !shared.operator.takes_orders() {
+        let words = "This server only shows runs; `batchctl ui --control` takes orders, too.";
+        return answer::words(StatusCode::FORBIDDEN, words);
+    }
+    // A form of another site cannot send this type.
+    let kind = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if kind != Some(b"application/json") {
+        return answer::words(StatusCode::UNSUPPORTED_MEDIA_TYPE, "An order is JSON.");
+    }
+    let Ok(body) = Limited::new(body, LONGEST_ORDER).collect().await else {
+        return answer::words(StatusCode::BAD_REQUEST, "The order did not come whole.");
+    };
+    let order = match UiOrder::read(&body.to_bytes()) {
+        Ok(order) => order,
+        Err(reason) => return answer::words(StatusCode::BAD_REQUEST, &reason),
+    };
+    let operator = Arc::clone(&shared.operator);
+    let carried_out = spawn_blocking(move || operator.carry_out(&id, &order)).await;
+    match carried_out {
+        Ok(Ok(words)) => answer::words(StatusCode::OK, &words),
+        Ok(Err(reason)) => answer::words(StatusCode::CONFLICT, &reason),
+        Err(_) => answer::words(StatusCode::INTERNAL_SERVER_ERROR, "The order failed."),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)>";
 
-fn some_fail(request: &crate::support::server::Request) -> Reply {
+pub(super) fn some_fail(request: &crate::support::server::Request) -> Reply {
     match request.id.contains("bad") {
         true => Reply::service(404, "VIAS.00010008", HOSTILE),
         false => Reply::trusted(&request.id, 0, 2),
@@ -23,7 +23,7 @@ fn data(page: &str) -> &str {
 }
 
 /// Waits for the list to show a run in this state, and returns its entry.
-fn listed(events: &mut Events, state: &str) -> Value {
+pub(super) fn listed(events: &mut Events, state: &str) -> Value {
     loop {
         let (_, list) = events.next().expect("the list goes on");
         let found = list.as_array().unwrap().iter().find(|run| run["state"] == state);
@@ -96,7 +96,7 @@ impl Followed {
                 self.settled = content["settled"].as_u64().unwrap();
                 self.html = content["html"].as_str().unwrap().into();
             }
-            "end" => {}
+            "end" | "standing" => {}
             _ => panic!("{name}: {content}"),
         }
     }

@@ -108,7 +108,11 @@ fn no_path_leads_anywhere_but_to_runs() {
     }
     let headers = [("host", served.host()), ("cookie", visitor.cookie().to_owned())];
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+    let own = format!("http://{}", served.host());
+    let from_here = [&headers[..], &[("origin", own.as_str())]].concat();
+    assert_eq!(served.ask("POST /", &from_here).status, 405);
+    assert_eq!(served.ask("POST /", &headers).status, 403);
+    for method in ["PUT", "DELETE", "OPTIONS", "PATCH"] {
         assert_eq!(served.ask(&format!("{method} /"), &headers).status, 405, "{method}");
     }
     // What is not HTTP ends its own connection and nothing else.

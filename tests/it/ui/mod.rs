@@ -1,6 +1,7 @@
 //! `batchctl ui`: who may ask it, what it shows, and that a page follows its run.
 
 mod browser;
+mod control;
 mod follow;
 mod gate;
 
@@ -49,12 +50,25 @@ impl Served {
         BufReader::new(stream)
     }
 
+    /// Sends a body of JSON, as a page of this server does.
+    pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let length = body.len().to_string();
+        let all = [headers, &[("content-length", &length)]].concat();
+        self.ask_with(&format!("POST {path}"), &all, body)
+    }
+
     /// Sends a request of HTTP/1.0, so that its answer comes in one piece and ends the connection.
     pub(crate) fn ask(&self, line: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask_with(line, headers, "")
+    }
+
+    fn ask_with(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let lines: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut all = String::new();
-        self.send(&format!("{line} HTTP/1.0\r\n{lines}\r\n")).read_to_string(&mut all).unwrap();
+        self.send(&format!("{line} HTTP/1.0\r\n{lines}\r\n{body}"))
+            .read_to_string(&mut all)
+            .unwrap();
         let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{line}: {all:?}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_lowercase(), body: body.into() }
@@ -68,7 +82,7 @@ impl Served {
 
 /// A browser with the cookie of a server.
 pub(crate) struct Visitor<'a> {
-    served: &'a Served,
+    pub(crate) served: &'a Served,
     cookie: String,
 }
 

@@ -71,6 +71,82 @@
     while (latest.children.length > SHOWN) latest.lastElementChild.remove();
   }
 
+  const toolbar = page.element("section", "control");
+  const told = page.element("p", "quiet");
+
+  function button(label, act) {
+    const made = page.element("button", "", label);
+    made.type = "button";
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  function tell(words, isBad) {
+    told.textContent = words.trim();
+    told.className = isBad ? "lost" : "quiet";
+  }
+
+  async function send(order) {
+    tell("…");
+    try {
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`${location.pathname}/orders`, { method: "POST", headers, body: JSON.stringify(order) });
+      tell(await answer.text(), !answer.ok);
+    } catch {
+      tell("batchctl gave no answer.", true);
+    }
+  }
+
+  // Every order is confirmed, because a wrong click may stop the work of a night.
+  function confirmed(question, order) {
+    const box = page.element("dialog", "confirm");
+    const words = page.element("p", "", question);
+    words.id = "question";
+    box.setAttribute("aria-labelledby", "question");
+    const no = button("No", () => box.close());
+    box.append(words, button("Yes", () => { box.close(); send(order); }), no);
+    box.addEventListener("close", () => box.remove());
+    document.body.append(box);
+    box.showModal();
+    no.focus();
+  }
+
+  function field(label, name, placeholder) {
+    const made = page.element("label", "", label);
+    const input = page.element("input");
+    Object.assign(input, { name, placeholder, autocomplete: "off" });
+    made.append(input);
+    return [made, input];
+  }
+
+  function setUpControl() {
+    if (toolbar.isConnected) return;
+    toolbar.setAttribute("aria-label", "Control");
+    told.setAttribute("role", "status");
+    if (following === "end") {
+      document.querySelectorAll(".groups > li").forEach((item) => {
+        const label = item.querySelector(".group").textContent;
+        const made = button("Retry", () => confirmed(`Send the failed tasks of ${label} again, in a new run?`, { order: "retry", group: label }));
+        made.setAttribute("aria-label", `Retry ${label}`);
+        item.querySelector(".do")?.append(made);
+      });
+    } else {
+      const [rate, limit] = field("Rate", "rate", "5/s or none");
+      const [slots, most] = field("Concurrency", "concurrency", "16");
+      toolbar.append(
+        button("Pause", () => confirmed("Send nothing new until the run is resumed?", { order: "pause" })),
+        button("Resume", () => confirmed("Go on with the run?", { order: "resume" })),
+        rate,
+        button("Set rate", () => confirmed(`Send at most ${limit.value} from now on?`, { order: "rate", limit: limit.value.trim() })),
+        slots,
+        button("Set concurrency", () => confirmed(`Have at most ${most.value} calls on the wire from now on?`, { order: "concurrency", most: Number(most.value) })),
+        button("Drain", () => confirmed("End the run once what is on the wire has finished? `batchctl resume` goes on with it.", { order: "drain" })),
+      );
+    }
+    toolbar.append(told);
+    document.querySelector("nav.live").after(toolbar);
+  }
+
   function listen() {
     source = new EventSource(`${location.pathname}/events?as=${following}`);
     const on = (name, act) => source.addEventListener(name, (event) => act(JSON.parse(event.data)));
@@ -87,6 +163,8 @@
       }
     });
     on("head", show);
+    on("control", setUpControl);
+    on("standing", (words) => { document.getElementById("standing").textContent = words; });
     on("end", () => { source.close(); location.reload(); });
     on("gone", (message) => { source.close(); say(message, true); });
     source.onerror = () => say("The connection to batchctl is lost; the page tries again.", true);

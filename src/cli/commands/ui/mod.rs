@@ -1,6 +1,9 @@
 //! `ui`: shows the runs in a browser until a signal stops it.
 
+mod operator;
+
 use crate::cli::Context;
+use crate::cli::commands::ui::operator::CommandLine;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
@@ -11,13 +14,15 @@ use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 const UI_HELP: &str = "\
 The first line on standard output is the address for a browser. It works once: the browser keeps a
-cookie from then on. Each page follows its run; nothing can be changed from there.
+cookie from then on. Each page follows its run. With `--control` it can also do what `ctl` does, and
+retry a group of failures, each after a confirmation.
 
 Only this machine can reach it. `--allow-remote` lets `--listen` name an address that other machines
 reach, and nothing is encrypted then: whoever reads the traffic can read the runs.
@@ -38,6 +43,9 @@ pub(crate) struct UiArgs {
     /// Let other machines reach it, if --listen names an address that they reach
     #[arg(long)]
     allow_remote: bool,
+    /// Let pages pause, change and drain runs, and retry groups of failures
+    #[arg(long)]
+    control: bool,
     /// Open the page in the browser of this machine
     #[arg(long)]
     open: bool,
@@ -55,13 +63,20 @@ pub(crate) fn serve(args: &UiArgs, context: &Context) -> Result<ExitStatus, Comm
         // Before the address is printed: a script may stop the server as soon as it has read it.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
-        let settings = UiSettings { listen: args.listen, runs: run::runs_in(&context.state) };
+        let operator = Arc::new(CommandLine::new(args.control, context)?);
+        let runs = run::runs_in(&context.state);
+        let settings = UiSettings { listen: args.listen, runs, operator };
         let ui = Ui::bind(settings).await.map_err(|error| {
             CommandError::io(format!("cannot listen on `{}`: {error}", args.listen))
         })?;
         let url = ui.url();
         if !is_local {
-            let warning = "nothing is encrypted: whoever reads the traffic can read the runs";
+            let warning = match args.control {
+                false => "nothing is encrypted: whoever reads the traffic can read the runs",
+                true => {
+                    "nothing is encrypted: whoever reads the traffic can read and change the runs"
+                }
+            };
             context.stderr.say("warning", warning);
         }
         stream::print(&format!("{url}\n"))?;
