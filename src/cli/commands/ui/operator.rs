@@ -46,7 +46,7 @@ impl CommandLine {
     }
 
     fn give(&self, run: &RunId, order: &OrderArgs) -> Result<String, String> {
-        let carried_out = ctl::carry_out(order, run, &self.runs);
+        let carried_out = ctl::carry_out(order, None, run, &self.runs);
         carried_out.map_err(|error| error.said())
     }
 
