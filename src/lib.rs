@@ -25,3 +25,4 @@ pub mod store;
 pub mod survey;
 pub mod task;
 pub mod text;
+pub mod ui;

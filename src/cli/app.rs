@@ -22,6 +22,7 @@ use crate::cli::commands::service::{SERVICE_HELP, ServiceCommand};
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
 use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, DoArgs, RunArgs};
 use crate::cli::commands::tasks::TasksArgs;
+use crate::cli::commands::ui::UiArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 #[cfg(feature = "postgres")]
 use crate::cli::commands::work::WorkArgs;
@@ -102,6 +103,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Show the runs in a browser, and follow those that are under way
+    Ui(UiArgs),
     /// Show or begin the configuration
     #[command(after_help = CONFIG_HELP, arg_required_else_help = true)]
     Config {

@@ -260,6 +260,7 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Wait(_)
         | Verb::Settle(_)
         | Verb::Tasks(_)
+        | Verb::Ui(_)
         | Verb::Runs { .. } => true,
         #[cfg(feature = "postgres")]
         Verb::Work(_) => true,
@@ -367,6 +368,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::List(args) => commands::list::list(&args, context),
         Verb::Tasks(args) => commands::tasks::tasks(&args, context),
         Verb::Runs { command } => commands::runs::carry_out(&command, context),
+        Verb::Ui(args) => commands::ui::serve(&args, context),
         Verb::Config { command } => commands::config::carry_out(&command, context),
         Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),

@@ -15,9 +15,11 @@ mod tests;
 pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
 pub use explain::{Account, RunContext};
 pub use format::{
-    CsvDialect, JUnitWriter, NextCommand, PageWriter, ResultsError, ResultsOptions, ResultsSummary,
-    ResultsWriter, RowFilter, Schema, Spool, markdown, next_commands, prometheus, summary,
-    write_closing_events, write_html, write_json, write_junit, write_results,
+    CsvDialect, Following, JUnitWriter, LiveMessage, LivePage, NextCommand, PageRequests,
+    PageWriter, ResultsError, ResultsOptions, ResultsSummary, ResultsWriter, RowFilter, Schema,
+    Spool, content_policy, followed_page_policy, followed_page_style, markdown, next_commands,
+    prometheus, summary, write_closing_events, write_followed_page, write_html, write_json,
+    write_junit, write_results,
 };
 pub use model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,

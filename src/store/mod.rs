@@ -41,8 +41,9 @@ pub use planning::{
     plan_run, plan_run_in_states, plan_run_of_targets, temporary_plan, temporary_plans,
 };
 pub use reading::{
-    DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, ServiceRecord,
-    SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    DrillRecord, ExportError, MergeError, NewRun, RunBrief, RunReader, RunRecord, RunState,
+    ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TaskPair,
+    for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

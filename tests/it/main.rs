@@ -38,5 +38,7 @@ mod targets;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod ui;
+#[cfg(test)]
 #[cfg(feature = "postgres")]
 mod workers;

@@ -29,6 +29,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &["task", "clock", "policy", "settings", "event", "input", "plan", "journal", "text"],
     ),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
+    ("ui", &["task", "clock", "report", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock", "service"]),
     ("slots", &["task", "clock", "policy"]),

@@ -35,6 +35,15 @@ impl Browser {
         found.map(|program| Self { program, profile: tempfile::tempdir().unwrap() })
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Returns the directory of its profile.
+    pub(crate) fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
     /// Opens a page and returns its document once its script has run.
     pub(crate) fn document(&self, page: &Path, fragment: &str) -> String {
         let output = Command::new(&self.program)

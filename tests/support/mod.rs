@@ -4,6 +4,7 @@
 //! witness; `server` is a service that says exactly what a test wants, byte by byte.
 
 pub(crate) mod browser;
+pub(crate) mod devtools;
 pub(crate) mod documents;
 pub(crate) mod postgres;
 pub(crate) mod program;

@@ -130,48 +130,56 @@ const LONGEST_ANSWER: u64 = 1 << 16;
 pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;
-    let answer = match ask(&runs.socket(&id), args) {
+    stream::print(&carry_out(&args.order, args.target.as_deref(), &id, &runs)?)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Gives an order to a run or to one of its targets, and returns what came of it in words.
+pub(crate) fn carry_out(
+    order: &OrderArgs,
+    target: Option<&str>,
+    id: &RunId,
+    runs: &RunDirectory,
+) -> Result<String, CommandError> {
+    let answer = match ask(&runs.socket(id), target, order) {
         Ok(answer) => answer,
         // With nothing on the wire a run may be over before its answer has left.
-        Err(error) if is_drained(&args.order, &error, &id, &runs) => {
-            stream::print(&format!("run {id}: {}\n", done(&args.order)))?;
-            return Ok(ExitStatus::Ok);
+        Err(error) if is_drained(order, &error, id, runs) => {
+            return Ok(format!("run {id}: {}\n", done(order)));
         }
-        Err(error) => return Err(unreachable(&error, &id, &runs)),
+        Err(error) => return Err(unreachable(&error, id, runs)),
     };
     let answer: ControlReply = serde_json::from_str(&answer)
-        .map_err(|_| CommandError::new(ExitStatus::Busy, other_version(&id)))?;
-    let text = match answer.reply {
-        ReplyKind::Status { status } => status_text(&status, &args.order, &id),
-        ReplyKind::Changed => format!("run {id}: {}\n", done(&args.order)),
-        ReplyKind::AsBefore => format!("run {id}: nothing changed, it was like that before\n"),
+        .map_err(|_| CommandError::new(ExitStatus::Busy, other_version(id)))?;
+    match answer.reply {
+        ReplyKind::Status { status } => Ok(status_text(&status, order, id)),
+        ReplyKind::Changed => Ok(format!("run {id}: {}\n", done(order))),
+        ReplyKind::AsBefore => Ok(format!("run {id}: nothing changed, it was like that before\n")),
         ReplyKind::NotNow => {
             let error = format!("run {id} looks at the states of its tasks now and sends nothing");
-            return Err(CommandError::new(ExitStatus::Busy, error).with_hint("try once more later"));
+            Err(CommandError::new(ExitStatus::Busy, error).with_hint("try once more later"))
         }
         ReplyKind::Stopping => {
             let error = format!("run {id} is coming to its end, nothing is changed any more");
-            return Err(CommandError::new(ExitStatus::Busy, error));
+            Err(CommandError::new(ExitStatus::Busy, error))
         }
         ReplyKind::Refused { reason } => {
             let error = format!("run {id} refused the order: {reason}");
-            return Err(CommandError::new(ExitStatus::Busy, error));
+            Err(CommandError::new(ExitStatus::Busy, error))
         }
-    };
-    stream::print(&text)?;
-    Ok(ExitStatus::Ok)
+    }
 }
 
 fn other_version(id: &RunId) -> String {
     format!("run {id} answered what this version of batchctl does not understand")
 }
 
-fn ask(socket: &Path, args: &CtlArgs) -> io::Result<String> {
+fn ask(socket: &Path, target: Option<&str>, order: &OrderArgs) -> io::Result<String> {
     let mut stream = UnixStream::connect(Address::new(socket)?.path())?;
     // A stopped process (SIGSTOP) accepts connections and never answers.
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let (target, order) = (args.target.clone(), ControlOrder::from(&args.order));
+    let (target, order) = (target.map(str::to_owned), ControlOrder::from(order));
     let request = ControlRequest { version: VERSION, target, order };
     stream.write_all(control_protocol::line(&request).as_bytes())?;
     let mut answer = String::new();

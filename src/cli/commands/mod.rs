@@ -19,6 +19,7 @@ pub(crate) mod service;
 pub(crate) mod shell;
 pub(crate) mod start_stop;
 pub(crate) mod tasks;
+pub(crate) mod ui;
 pub(crate) mod verify;
 #[cfg(feature = "postgres")]
 pub(crate) mod work;

@@ -61,6 +61,11 @@ impl CommandError {
         Self { hint: hint.map(Into::into), ..self }
     }
 
+    /// Returns the error in one line.
+    pub(crate) fn said(&self) -> String {
+        line(&self.error.to_string())
+    }
+
     /// Prints the error, and returns its exit status.
     pub(crate) fn failed(&self, stderr: &Stderr) -> ExitStatus {
         self.print(stderr);

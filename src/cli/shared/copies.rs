@@ -63,6 +63,7 @@ pub(crate) fn prepare(
         | Verb::Settle(_)
         | Verb::Auth { .. }
         | Verb::Demo(_)
+        | Verb::Ui(_)
         | Verb::List(_)
         | Verb::Config { .. }
         | Verb::Sandbox(_)
@@ -126,6 +127,7 @@ pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
         Verb::Revert(_) => "revert",
         Verb::Wait(_) => "wait",
         Verb::Settle(_) => "settle",
+        Verb::Ui(_) => "ui",
         Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
         Verb::Runs { command: RunsCommand::Prune(_) } => "runs prune",

@@ -30,7 +30,10 @@ mod xml;
 pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, ResultsWriter, write_results};
 pub use closing_events::write_closing_events;
 pub use csv_dialect::CsvDialect;
-pub use html::{PageWriter, write_html};
+pub use html::{
+    Following, LiveMessage, LivePage, PageRequests, PageWriter, content_policy,
+    followed_page_policy, followed_page_style, write_followed_page, write_html,
+};
 pub use json::write_json;
 pub use junit::{JUnitWriter, write_junit};
 pub use markdown::markdown;

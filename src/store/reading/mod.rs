@@ -15,6 +15,7 @@ mod reader;
 mod record;
 mod rows_in_order;
 mod run_facts;
+mod run_state;
 mod shards;
 mod task_rows;
 mod walk;
@@ -29,4 +30,5 @@ pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
 };
 pub(crate) use run_facts::read_sessions;
+pub use run_state::{RunBrief, RunState};
 pub use shards::{MergeError, ShardRow};

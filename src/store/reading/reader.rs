@@ -224,6 +224,12 @@ impl RunReader {
         Ok(sum)
     }
 
+    /// Returns the number of commits that it sees; while that stays, so does all else.
+    pub fn commits(&self) -> u64 {
+        let others = self.others().iter().map(|other| other.with(|run| run.totals.commits));
+        self.totals.commits + others.sum::<u64>()
+    }
+
     /// Counts the tasks without an outcome whose ids are known.
     pub fn unsettled(&self) -> Result<u64, StoreError> {
         let others = self.others().iter().map(|other| other.with(Self::own_unsettled));

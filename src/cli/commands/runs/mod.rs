@@ -16,7 +16,9 @@ use crate::cli::output::stream::Stderr;
 use crate::cli::run::stored_plan;
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
-use batchctl::store::{ExportError, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use batchctl::store::{
+    ExportError, RunBrief, RunDirectory, RunId, RunReader, RunRecord, RunState, StoreError,
+};
 use batchctl::task::OutcomeCounts;
 use batchctl::text::{plural, printable};
 use clap::{Args, Subcommand, ValueEnum};
@@ -115,6 +117,18 @@ pub(crate) enum StateChoice {
     Finished,
     Interrupted,
     Killed,
+}
+
+impl From<RunState> for StateChoice {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Planned => Self::Planned,
+            RunState::Running => Self::Running,
+            RunState::Finished => Self::Finished,
+            RunState::Interrupted => Self::Interrupted,
+            RunState::Killed => Self::Killed,
+        }
+    }
 }
 
 const REMOVE_HELP: &str = "\
@@ -319,23 +333,8 @@ pub(crate) fn read_all(
 }
 
 pub(crate) fn read(runs: &RunDirectory, id: &RunId) -> Result<ListedRun, StoreError> {
-    let is_held = runs.is_locked(id)?;
-    let reader = RunReader::open(runs, id)?;
-    let (record, outcomes) = (reader.record()?, reader.outcomes()?);
-    let unsettled = record.selected.saturating_sub(outcomes.selected());
-    Ok(ListedRun { id: id.clone(), state: state(&record, unsettled, is_held), record, outcomes })
-}
-
-/// Derives the state of a run from its last session, its open tasks and its lock.
-fn state(record: &RunRecord, unsettled: u64, is_held: bool) -> StateChoice {
-    match record.sessions.last().map(|session| &session.end) {
-        _ if is_held => StateChoice::Running,
-        _ if unsettled == 0 => StateChoice::Finished,
-        Some(Some(end)) if end.stopped.is_some() => StateChoice::Interrupted,
-        Some(Some(_)) => StateChoice::Finished,
-        Some(None) => StateChoice::Killed,
-        None => StateChoice::Planned,
-    }
+    let RunBrief { state, record, outcomes } = RunBrief::read(runs, id)?;
+    Ok(ListedRun { id: id.clone(), state: state.into(), record, outcomes })
 }
 
 fn print(text: &str) -> Result<ExitStatus, CommandError> {

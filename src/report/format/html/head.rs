@@ -6,6 +6,7 @@ use crate::report::format::drill_lines::{drill_note, error_in_words};
 use crate::report::format::html::chart::{Chart, HEIGHT, WIDTH};
 use crate::report::format::html::charts::charts;
 use crate::report::format::html::facts::{facts, foreign};
+use crate::report::format::html::place::{Following, PagePlace};
 use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
@@ -21,16 +22,9 @@ use crate::report::model::{FailureGroup, Report};
 use crate::task::Outcome;
 use crate::text::{grouped, plural, span};
 use askama::Template;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use ring::digest::{SHA256, digest};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The script of the page.
-pub(crate) const SCRIPT: &str = include_str!("page.js");
-/// The style sheet of the page.
-const STYLE: &str = include_str!("page.css");
 /// The most failure groups that the page shows.
 const MAX_SHOWN: usize = 50;
 
@@ -40,6 +34,11 @@ const MAX_SHOWN: usize = 50;
 pub(crate) struct HtmlHead {
     policy: String,
     style: &'static str,
+    /// What the page follows, if it is not a file.
+    following: Option<&'static str>,
+    /// Whether it follows all that happens.
+    follows_rows: bool,
+    footer: &'static str,
     headline: String,
     tone: &'static str,
     title: String,
@@ -96,13 +95,21 @@ struct FailureGroupHtml {
 
 impl HtmlHead {
     /// Returns the values of a report for the template.
-    pub(crate) fn new(report: &Report, series: &TimeSeries, limits: Limits) -> Self {
+    pub(crate) fn new(
+        report: &Report,
+        series: &TimeSeries,
+        limits: Limits,
+        place: PagePlace,
+    ) -> Self {
         let groups = report.failures.as_slice();
         // The table has all failed tasks; more groups here would only be scrolled past.
         let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
         Self {
-            policy: content_policy(),
-            style: STYLE,
+            policy: place.policy(),
+            style: place.style(),
+            following: place.following(),
+            follows_rows: place == PagePlace::Server(Following::Rows),
+            footer: place.footer(),
             headline: headline(report),
             tone: tone(report),
             // Without its command, which is in the headline already.
@@ -130,18 +137,6 @@ impl HtmlHead {
             settings: settings(report),
         }
     }
-}
-
-/// Returns a policy that allows the page's own style and script, and no request of any kind.
-fn content_policy() -> String {
-    // By hash instead of 'unsafe-inline', which would also allow a script that a text smuggles in.
-    let hash = |text: &str| BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
-         form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
-    )
 }
 
 fn headline(report: &Report) -> String {

@@ -8,13 +8,19 @@ mod charts;
 mod facts;
 mod head;
 mod in_script;
+mod live;
 mod page;
+mod place;
+mod policy;
+mod row;
 mod rows;
 mod series;
-mod task_line;
 mod texts;
 
+pub use live::{LiveMessage, LivePage, write_followed_page};
 pub use page::{PageWriter, write_html};
+pub use place::{Following, followed_page_policy, followed_page_style};
+pub use policy::{PageRequests, content_policy};
 
 #[cfg(test)]
 pub(crate) use page::write_part;

@@ -4,7 +4,7 @@
 // hundred thousand rows are as quick as ten. The fragment of the address holds the search:
 // #q=…&outcome=…&group=…&sort=…&dir=…&task=…&target=…
 "use strict";
-(() => {
+const page = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { head, rows, attempts, texts } = data;
   // What was seen of the tasks that were looked into, by row.
@@ -184,17 +184,24 @@
   }
 
   function show() {
-    find();
     drawHead();
-    drawn = "";
     frame.scrollTop = 0;
+    list();
+  }
+
+  // Draws what is found, and leaves the reader in place.
+  function list() {
+    find();
+    drawn = "";
     table.setAttribute("aria-rowcount", found.length + 1);
     draw(false);
     table.hidden = found.length === 0;
     frame.querySelector(".nothing").hidden = found.length > 0;
-    fields.found.textContent = found.length === rows.length
+    const said = found.length === rows.length
       ? count(rows.length, "task", "tasks")
       : `${found.length.toLocaleString("en-US")} of ${count(rows.length, "task", "tasks")}`;
+    // Only what is new is said aloud.
+    if (fields.found.textContent !== said) fields.found.textContent = said;
   }
 
   function sortBy(name) {
@@ -337,7 +344,9 @@
     select.append(made);
   }
 
-  function setUp() {
+  function fillChoices() {
+    const chosen = [fields.outcome.value, fields.group.value];
+    for (const select of [fields.outcome, fields.group]) select.replaceChildren(select.options[0]);
     const byOutcome = new Array(head.outcomes.length).fill(0);
     const byGroup = new Map();
     for (const row of rows) {
@@ -351,6 +360,15 @@
       const tasks = byGroup.get(number + 1) || 0;
       if (tasks) option(fields.group, label, `${label} (${tasks.toLocaleString("en-US")})`);
     });
+    [fields.outcome.value, fields.group.value] = chosen;
+    // A choice that no task has any more would leave the list without one.
+    for (const select of [fields.outcome, fields.group]) if (select.selectedIndex < 0) select.selectedIndex = 0;
+    form.hidden = frame.hidden = rows.length === 0;
+    document.querySelector(".print-note").textContent = rows.length > PRINTED
+      ? `The first ${PRINTED} of ${count(rows.length, "task", "tasks")}; results.csv has them all.` : "";
+  }
+
+  function setUp() {
     const columns = element("colgroup");
     COLUMNS.forEach(([name]) => columns.append(element("col", `c-${name}`)));
     table.prepend(columns);
@@ -377,13 +395,18 @@
     dialog.querySelector(".close").addEventListener("click", (event) => { event.preventDefault(); dialog.close(); });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     dialog.addEventListener("close", () => { [state.task, state.target] = ["", ""]; remember(); });
-    document.querySelector(".print-note").textContent = rows.length > PRINTED
-      ? `The first ${PRINTED} of ${count(rows.length, "task", "tasks")}; results.csv has them all.` : "";
-    form.hidden = frame.hidden = rows.length === 0;
+  }
+
+  // Shows the rows again after some of them have changed, where the reader is.
+  function change(changed) {
+    for (const index of changed) if (haystacks) haystacks[index] = undefined;
+    const isChoosing = [fields.outcome, fields.group].includes(document.activeElement);
+    if (!isChoosing) fillChoices();
+    list();
   }
 
   function setUpCopying() {
-    for (const button of document.querySelectorAll(".copy")) {
+    for (const button of document.querySelectorAll(".copy[hidden]")) {
       const command = button.previousElementSibling;
       button.hidden = false;
       button.setAttribute("aria-label", `Copy ${command.textContent}`);
@@ -402,6 +425,8 @@
   }
 
   setUpCopying();
+  fillChoices();
   setUp();
   recall();
+  return { head, rows, texts, element, outcome, message, clock, marks: MARKS, change, recall, setUpCopying };
 })();

@@ -6,7 +6,8 @@
 //! text. The tasks wait in a spool for the charts above them: memory does not grow with their number.
 
 use crate::report::format::csv::ResultsError;
-use crate::report::format::html::head::{HtmlHead, SCRIPT};
+use crate::report::format::html::head::HtmlHead;
+use crate::report::format::html::place::PagePlace;
 use crate::report::format::html::rows::{HtmlRows, Limits};
 use crate::report::format::html::series::{OutcomeSeries, TimeSeries};
 use crate::report::format::spool::Spool;
@@ -36,7 +37,7 @@ fn write_page(
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let context = TaskContext::read(run, report)?;
-    let mut writer = PageWriter::within(limits, run, Spool::temporary)?;
+    let mut writer = PageWriter::within(limits, PagePlace::File, run, Spool::temporary)?;
     run.for_each_task::<ResultsError>(|task| {
         writer.row(&task, &context);
         Ok(())
@@ -47,6 +48,7 @@ fn write_page(
 /// A page that is being written, task by task.
 pub struct PageWriter {
     limits: Limits,
+    place: PagePlace,
     rows: HtmlRows,
     /// Counted from the first task on, because the times of the run must be known.
     outcomes: Option<OutcomeSeries>,
@@ -61,16 +63,18 @@ impl PageWriter {
     ///
     /// The store's.
     pub fn begin(run: &RunReader, directory: &Path) -> Result<Self, StoreError> {
-        Self::within(Limits::DEFAULT, run, || Spool::in_directory(directory))
+        let spool = || Spool::in_directory(directory);
+        Self::within(Limits::DEFAULT, PagePlace::File, run, spool)
     }
 
-    fn within(
+    pub(crate) fn within(
         limits: Limits,
+        place: PagePlace,
         run: &RunReader,
         spool: impl Fn() -> Spool,
     ) -> Result<Self, StoreError> {
         let rows = HtmlRows::begin(run, limits, spool)?;
-        Ok(Self { limits, rows, outcomes: None, failed: None })
+        Ok(Self { limits, place, rows, outcomes: None, failed: None })
     }
 
     /// Adds a task. An error is kept for the end, because other documents of the same run go on.
@@ -98,16 +102,26 @@ impl PageWriter {
         }
         let outcomes = self.outcomes.unwrap_or_else(|| OutcomeSeries::new(&report.run.worked));
         let series = TimeSeries::read(run, report, outcomes)?;
-        HtmlHead::new(report, &series, self.limits).write_into(&mut out)?;
-        // Not part of the template, because a template would need all rows in memory.
-        out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
-        self.rows.write(run, report, &mut out)?;
-        out.write_all(b"</script>\n<script>")?;
-        // Byte for byte the text whose hash is in the content policy, without line ends around it.
-        out.write_all(SCRIPT.as_bytes())?;
-        out.write_all(b"</script>\n</body>\n</html>\n")?;
-        Ok(())
+        let head = HtmlHead::new(report, &series, self.limits, self.place);
+        write_parts(&head, self.place, |out| self.rows.write(run, report, out), &mut out)
     }
+}
+
+/// Writes a page around the data of its table.
+pub(crate) fn write_parts<W: Write>(
+    head: &HtmlHead,
+    place: PagePlace,
+    data: impl FnOnce(&mut W) -> Result<(), ResultsError>,
+    out: &mut W,
+) -> Result<(), ResultsError> {
+    head.write_into(out)?;
+    // Not part of the template, because a template would need all rows in memory.
+    out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
+    data(out)?;
+    out.write_all(b"</script>\n<script>")?;
+    // Byte for byte the text whose hash is in the content policy, without line ends around it.
+    out.write_all(place.script().as_bytes())?;
+    Ok(out.write_all(b"</script>\n</body>\n</html>\n")?)
 }
 
 /// Writes a page with smaller limits, for tests.

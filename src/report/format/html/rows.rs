@@ -4,29 +4,21 @@
 //! and does not grow with the number of tasks. If there are more tasks than a page can hold, those
 //! that did not succeed come first, so each share of the tasks has a spool of its own.
 //!
-//! A row is an array without names, because a page has very many rows: `[id, command, outcome,
-//! attempts, started, duration, status, group, source, line, failure]`. Times are in milliseconds
-//! after `base`, words are numbers, and groups count from 1. The failure, if there is one, is
-//! `[kind, code, message, reason, advice, errors, request, counts, latency, detail, params]`. An attempt is `[row,
-//! started, duration, status, kind, code, message]`. A task with one attempt has no attempt of its
-//! own here, because its row says the same. A task that was looked into is `[row, listed, not
-//! there, gap, sub-tasks]`, and a sub-task `[id, name, camera, state, code, words, gap]`. In a run
-//! of several targets the number of its target stands behind each failure, which is null if there
-//! is none.
+//! `row` writes a row. An attempt is `[row, started, duration, status, kind, code, message]`. A task
+//! with one attempt has no attempt of its own here, because its row says the same. A task that was
+//! looked into is `[row, listed, not there, gap, sub-tasks]`, and a sub-task `[id, name, camera,
+//! state, code, words, gap]`.
 
 use crate::clock::Timestamp;
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::in_script::write_in_script;
-use crate::report::format::html::task_line::{FailureCells, Words, after_base, write_task};
+use crate::report::format::html::row::{Head, RowNames, Words, after_base, base_of, write_task};
 use crate::report::format::html::texts::{Text, Texts};
 use crate::report::format::spool::Spool;
-use crate::report::model::{Grouping, Report, failure_of};
+use crate::report::model::{Grouping, Report};
 use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
-use crate::task::{
-    Command, Counts, DrilledSubTask, DrilledTask, Failure, FailureKind, Ordinal, Outcome,
-};
+use crate::task::{DrilledSubTask, DrilledTask, Ordinal, Outcome};
 use crate::text::whole_millis;
-use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::io::{BufRead, Write};
@@ -79,21 +71,6 @@ impl From<StoreError> for PassEnd {
     }
 }
 
-/// The lists in which the numbers of the rows are looked up.
-#[derive(Serialize)]
-struct Head<'a> {
-    run: &'a str,
-    base: i64,
-    tasks: u64,
-    commands: Vec<&'a str>,
-    outcomes: [&'static str; 6],
-    kinds: [&'static str; 12],
-    groups: Vec<String>,
-    sources: &'a [String],
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    targets: Vec<&'a str>,
-}
-
 /// The rows of one share, in the order of the input.
 struct ShareRows {
     share: RowShare,
@@ -141,10 +118,7 @@ struct ShownRows {
 pub(crate) struct HtmlRows {
     limits: Limits,
     base: Timestamp,
-    /// The actions of another service than VIAS, in the order of the head.
-    actions: Vec<String>,
-    /// The targets of a run of several, in the order of the head.
-    targets: Vec<String>,
+    names: RowNames,
     texts: Texts,
     shares: Vec<ShareRows>,
     /// The tasks that were looked into.
@@ -173,10 +147,8 @@ impl HtmlRows {
         };
         Ok(Self {
             limits,
-            // Times are written as offsets, which are a third as long as timestamps.
-            base: record.sessions.first().map_or(Timestamp::from_micros(0), |first| first.started),
-            actions: record.run.service.map_or_else(Vec::new, |service| service.actions),
-            targets: record.run.settings.target.map_or_else(Vec::new, |target| target.names),
+            base: base_of(&record),
+            names: RowNames::of(record),
             texts: Texts::new(),
             shares: shares.iter().map(share).collect(),
             drilled: run.drill()?.tasks.iter().map(DrilledTask::place).collect(),
@@ -192,13 +164,10 @@ impl HtmlRows {
         if self.shares[index].written >= most {
             return Ok(());
         }
-        // A task that was never sent has no answer to show.
-        let failure = failure_of(task).filter(|_| task.last.is_some());
-        let failure = failure.map(|failure| self.failure(task.last.as_ref(), failure));
-        let words =
-            Words { grouping, base: self.base, actions: &self.actions, targets: &self.targets };
+        let words = Words { grouping, base: self.base, names: &self.names };
         let share = &mut self.shares[index];
-        write_task(task, &words, failure, &mut share.lines)?;
+        write_task(task, &words, &mut self.texts, &mut share.lines)?;
+        share.lines.write_all(b"\n")?;
         // Only these need their attempts below the row, and only their rows are kept in memory.
         if task.attempts > 1 {
             share.sent_again.push((task.ordinal, share.written));
@@ -217,20 +186,7 @@ impl HtmlRows {
         report: &Report,
         mut out: impl Write,
     ) -> Result<(), ResultsError> {
-        let head = Head {
-            run: report.run.id.as_str(),
-            base: self.base.as_micros() / 1_000,
-            tasks: report.tasks.selected(),
-            commands: match &report.run.service {
-                None => Command::ALL.map(Command::as_str).to_vec(),
-                Some(service) => service.actions.iter().map(String::as_str).collect(),
-            },
-            outcomes: Outcome::ALL.map(Outcome::as_str),
-            kinds: FailureKind::ALL.map(FailureKind::as_str),
-            groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
-            sources: &report.input.sources,
-            targets: self.targets.iter().map(String::as_str).collect(),
-        };
+        let head = Head::new(report, self.base, &self.names);
         out.write_all(b"{\"head\":")?;
         write_in_script(&head, &mut out)?;
         out.write_all(b",\n\"rows\":[")?;
@@ -244,23 +200,6 @@ impl HtmlRows {
         out.write_all(b"],\n\"texts\":")?;
         write_in_script(&self.texts.finish(), &mut out)?;
         Ok(out.write_all(b"}")?)
-    }
-
-    fn failure(&mut self, last: Option<&AttemptRow>, failure: &Failure) -> FailureCells {
-        let counts = last.and_then(|last| last.counts);
-        (
-            failure.kind as u8,
-            self.texts.text(&failure.code),
-            self.texts.text(&failure.message),
-            self.texts.text(&failure.reason),
-            self.texts.text(&failure.advice),
-            self.texts.text(&failure.error_list.join("; ")),
-            last.and_then(|last| last.request_id.clone()),
-            counts.map(|Counts { total, failed, succeeded }| [total, failed, succeeded]),
-            last.and_then(|last| last.duration).map(whole_millis),
-            self.texts.text(&failure.detail),
-            self.texts.text(&failure.params.join("; ")),
-        )
     }
 
     /// Writes the attempts of all shown tasks that have several, in the order of sending.

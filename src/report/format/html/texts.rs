@@ -48,6 +48,11 @@ impl Texts {
         Text::Kept(number)
     }
 
+    /// Returns the texts from this number on.
+    pub(crate) fn since(&self, number: usize) -> &[String] {
+        &self.in_order[number..]
+    }
+
     /// Returns the texts, in the order of their numbers.
     pub(crate) fn finish(self) -> Vec<String> {
         self.in_order

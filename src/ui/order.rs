@@ -1,0 +1,109 @@
+//! What a page may order of a run, where that is allowed; somebody else carries it out.
+
+use crate::report::GroupLabel;
+use crate::store::RunId;
+use crate::task::Rate;
+use serde::Deserialize;
+use std::num::NonZeroUsize;
+
+/// The most bytes of an order.
+pub(crate) const LONGEST_ORDER: usize = 4_096;
+
+/// An order to a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UiOrder {
+    /// Send nothing new until it is resumed.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Send no faster than this; `None` is no limit.
+    Rate(Option<Rate>),
+    /// Have at most this many calls on the wire.
+    Concurrency(NonZeroUsize),
+    /// End once what is on the wire has finished.
+    Drain,
+    /// Make a new run of the tasks of a failure group.
+    Retry(GroupLabel),
+}
+
+/// An order as a page writes it.
+#[derive(Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
+enum Written {
+    Pause,
+    Resume,
+    Rate { limit: String },
+    Concurrency { most: NonZeroUsize },
+    Drain,
+    Retry { group: String },
+}
+
+impl UiOrder {
+    /// Reads the order of a page; the error is for its reader.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
+        let written = serde_json::from_slice(body).map_err(|_| "that is no order".to_owned())?;
+        Ok(match written {
+            Written::Pause => Self::Pause,
+            Written::Resume => Self::Resume,
+            Written::Rate { limit } if limit == "none" => Self::Rate(None),
+            Written::Rate { limit } => {
+                Self::Rate(Some(limit.parse().map_err(|error| format!("{error}"))?))
+            }
+            Written::Concurrency { most } => Self::Concurrency(most),
+            Written::Drain => Self::Drain,
+            Written::Retry { group } => {
+                Self::Retry(group.parse().map_err(|error| format!("{error}"))?)
+            }
+        })
+    }
+}
+
+/// Carries out what a page orders, and knows where a run stands at the moment.
+pub trait Operator: Send + Sync {
+    /// Returns where a run stands, in words; nothing if it does not answer. May block.
+    fn standing(&self, run: &RunId) -> Option<String>;
+
+    /// Returns whether pages may order anything.
+    fn takes_orders(&self) -> bool;
+
+    /// Carries an order out, and returns what came of it in words. May block.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was changed, in words.
+    fn carry_out(&self, run: &RunId, order: &UiOrder) -> Result<String, String>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: Result<UiOrder, &str>) {
+        assert_eq!(UiOrder::read(body.as_bytes()), expected.map_err(str::to_owned), "{body}");
+    }
+
+    #[test]
+    fn orders_are_read() {
+        check(r#"{"order":"pause"}"#, Ok(UiOrder::Pause));
+        check(r#"{"order":"rate","limit":"5/s"}"#, Ok(UiOrder::Rate("5/s".parse().ok())));
+        check(r#"{"order":"rate","limit":"none"}"#, Ok(UiOrder::Rate(None)));
+        check(r#"{"order":"retry","group":"F2"}"#, Ok(UiOrder::Retry("F2".parse().unwrap())));
+    }
+
+    #[test]
+    fn nonsense_is_no_order() {
+        for body in [
+            "",
+            "pause",
+            r#"{"order":"explode"}"#,
+            r#"{"order":"pause","more":1}"#,
+            r#"{"order":"concurrency","most":0}"#,
+        ] {
+            check(body, Err("that is no order"));
+        }
+        let reason = "F2; rm -rf".parse::<GroupLabel>().unwrap_err().to_string();
+        check(r#"{"order":"retry","group":"F2; rm -rf"}"#, Err(&reason));
+        let reason = crate::task::InvalidRate::default().to_string();
+        check(r#"{"order":"rate","limit":"0"}"#, Err(&reason));
+    }
+}

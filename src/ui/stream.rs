@@ -1,0 +1,96 @@
+//! Looks at something again and again, and makes server-sent events of what has changed.
+//!
+//! Looks are made one after the other, whoever watches, and take a fifth of the time at most: a
+//! run must not become slower because somebody watches it.
+
+use crate::clock::Clock;
+use futures::Stream;
+use futures::stream::unfold;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+/// The shortest time between two looks.
+const SHORTEST_WAIT: Duration = Duration::from_millis(300);
+/// The rest after a look, as a multiple of the time that it took.
+const REST: u32 = 4;
+/// After so much silence a comment is sent, so that a connection that is gone is noticed.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// What a look has found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The events, ready to be sent; nothing if nothing has changed.
+    pub(crate) text: String,
+    /// Whether there is nothing more to look at.
+    pub(crate) is_last: bool,
+}
+
+impl Found {
+    /// Adds an event.
+    pub(crate) fn add(&mut self, name: &str, json: &str) {
+        self.text.push_str(&format!("event: {name}\ndata: {json}\n\n"));
+    }
+}
+
+/// Something that is looked at.
+pub(crate) trait Look: Send + 'static {
+    /// Looks at it; may block.
+    fn look(&mut self) -> Found;
+}
+
+struct Looking<L> {
+    subject: L,
+    turn: Arc<Semaphore>,
+    clock: Clock,
+    wait: Duration,
+    silent: Duration,
+}
+
+/// Returns the events of something that is looked at whenever the turn is free.
+pub(crate) fn events(subject: impl Look, turn: Arc<Semaphore>) -> impl Stream<Item = String> {
+    let looking = Looking {
+        subject,
+        turn,
+        clock: Clock::start(),
+        wait: Duration::ZERO,
+        silent: Duration::ZERO,
+    };
+    unfold(Some(looking), |looking| async {
+        let mut looking = looking?;
+        loop {
+            sleep(looking.wait).await;
+            let (next, found) = look_once(looking).await?;
+            looking = next;
+            if found.is_last {
+                return Some((found.text, None));
+            }
+            if !found.text.is_empty() {
+                looking.silent = Duration::ZERO;
+                return Some((found.text, Some(looking)));
+            }
+            looking.silent += looking.wait;
+            if looking.silent >= SILENCE {
+                looking.silent = Duration::ZERO;
+                return Some((":\n\n".into(), Some(looking)));
+            }
+        }
+    })
+}
+
+/// Looks once; `None` if the look has ended in a panic, as of a damaged file.
+async fn look_once<L: Look>(mut looking: Looking<L>) -> Option<(Looking<L>, Found)> {
+    let turn = Arc::clone(&looking.turn).acquire_owned().await.ok()?;
+    spawn_blocking(move || {
+        let began = looking.clock.instant();
+        let found = looking.subject.look();
+        let took = looking.clock.instant().duration_since(began);
+        looking.wait = SHORTEST_WAIT.max(took * REST);
+        drop(turn);
+        (looking, found)
+    })
+    .await
+    .ok()
+}
