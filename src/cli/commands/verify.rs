@@ -18,6 +18,10 @@ use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
 use crate::cli::run::{display, signals, stored_plan, target_flags};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
+#[cfg(feature = "postgres")]
+use crate::cli::shared::copies::Looked;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -115,6 +119,8 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     opened.runtime.block_on(obey).map_err(CommandError::io)?;
     let waited = opened.run.wait(&opened.client, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
+    #[cfg(feature = "postgres")]
+    shared::copies::keep(&opened.id, Looked::from(stopped), context)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &opened.documents,
@@ -149,6 +155,8 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
         let (_control, orders) = mpsc::unbounded_channel();
         let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
+        #[cfg(feature = "postgres")]
+        shared::copies::keep(&id, Looked::Once, context)?;
         print_settling(&settling, "", &context.stderr);
         print_unsettled(unsettled, &context.stderr);
         opened.documents
@@ -218,6 +226,8 @@ fn open(
     stored_plan::refuse_unapplied(&run.record)?;
     target_flags::refuse_run(&run.record, "this command")?;
     args.reading.adjust(&mut run.settings, &context.given);
+    #[cfg(feature = "postgres")]
+    shared::target::check(&args.place, &run.record, context)?;
     let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
     destination::outlives_run(&place)?;
     let connect_timeout = run.settings.connect_timeout;

@@ -67,7 +67,7 @@ pub(crate) fn launch(
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     #[cfg(feature = "postgres")]
     if context.store.database().is_some() {
-        shared::share::check(opened.settings(), opened.job().is_some())?;
+        shared::share::check(opened.settings(), opened.planned_settings())?;
     }
     let documents = if opened.is_preview(flags) {
         documents::of_plan(documents, &context.given)?
@@ -88,14 +88,14 @@ pub(crate) fn launch(
     };
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
-    let _lock =
-        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
-            JobAccess::Ours(lock) => lock,
-            JobAccess::Skipped => return Ok(ExitStatus::Ok),
-        };
+    let taken_up = opened.taken_up();
+    let lock = match job_lock::take(job.as_ref(), taken_up.as_ref(), flags.lock, clock, context)? {
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
+    };
     #[cfg(feature = "postgres")]
     if flags.shared.plan.is_some_and(|plan| plan.detach) {
-        return shared::share::detach(opened, &scene);
+        return shared::share::detach(opened, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials =
@@ -115,7 +115,7 @@ pub(crate) fn launch(
     // The guard removes a new plan at every early return below.
     let planned = opened.plan(&scene)?;
     #[cfg(feature = "postgres")]
-    let planned = shared::share::shared(planned, terms.if_not_started, &scene);
+    let planned = shared::share::shared(planned, terms.if_not_started, lock.as_ref(), &scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
     let is_reported = !documents.is_empty() || flags.reporting.documents.json;
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
@@ -134,7 +134,10 @@ pub(crate) fn launch(
         log_file,
         clock,
     };
-    execute::carry_out(pending, execution, context)
+    let status = execute::carry_out(pending, execution, context);
+    // The job is ours until the report is written.
+    drop(lock);
+    status
 }
 
 /// Reads which documents are wanted, and makes sure that neither they nor the log file are written

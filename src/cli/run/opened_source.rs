@@ -144,6 +144,8 @@ impl<'a> OpenedSource<'a> {
                 destination::of_run(place, &retry.record, &retry.settings, context)?
             }
             Self::Revert(run) => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(&flags.connection.place, &run.record, context)?;
                 let destination = destination::of_run(
                     &flags.connection.place,
                     &run.record,
@@ -220,6 +222,23 @@ impl<'a> OpenedSource<'a> {
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),
+        }
+    }
+
+    /// Returns how a run was planned that is taken up.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn planned_settings(&self) -> Option<&RunSettings> {
+        match self {
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(&run.record.run.settings),
+            Self::New { .. } | Self::Retry { .. } | Self::Revert(_) => None,
+        }
+    }
+
+    /// Returns the id of a run that is taken up.
+    pub(crate) fn taken_up(&self) -> Option<RunId> {
+        match self {
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(run.record.run.id.clone()),
+            Self::New { .. } | Self::Retry { .. } | Self::Revert(_) => None,
         }
     }
 

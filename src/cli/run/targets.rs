@@ -129,11 +129,10 @@ pub(crate) fn launch(
     let log_file = log_file::open(&flags.reporting.unattended)?;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
-    let _lock =
-        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
-            JobAccess::Ours(lock) => lock,
-            JobAccess::Skipped => return Ok(ExitStatus::Ok),
-        };
+    let _lock = match job_lock::take(job.as_ref(), None, flags.lock, clock, context)? {
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
+    };
     let sources = credential_sources(&mut targets, &places)?;
     let action = action(&opened, &targets, &places);
     let place = places.remove(0);

@@ -8,9 +8,11 @@ use crate::cli::commands::start_stop::CommonArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::shared::{ctl, list};
+use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::SharedRuns;
+use batchctl::store::database::Then;
 use batchctl::store::{RunId, RunReader};
 use std::ops::ControlFlow;
 
@@ -26,6 +28,9 @@ pub(crate) fn prepare(
         Verb::Run(args) => copy_chain(&args.common, database, context)?,
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,
+        Verb::Revert(args) => database.copy(&find(&args.which, database)?)?,
+        Verb::Wait(args) => database.copy(&find(&args.how.which, database)?)?,
+        Verb::Settle(args) => database.copy(&find(&args.how.which, database)?)?,
         Verb::Report(args) => match &args.command {
             None => database.copy(&find(&args.which, database)?)?,
             Some(ReportCommand::Diff(args)) => {
@@ -53,9 +58,6 @@ pub(crate) fn prepare(
         Verb::Work(_)
         | Verb::Plan { .. }
         | Verb::Apply(_)
-        | Verb::Revert(_)
-        | Verb::Wait(_)
-        | Verb::Settle(_)
         | Verb::Auth { .. }
         | Verb::Demo(_)
         | Verb::List(_)
@@ -76,10 +78,11 @@ fn prepare_runs(
     match command {
         RunsCommand::List(args) => return list::list(args, database).map(ControlFlow::Break),
         RunsCommand::Remove(args) => return list::remove(args, database).map(ControlFlow::Break),
+        RunsCommand::Prune(args) => return list::prune(args, database).map(ControlFlow::Break),
         RunsCommand::Show(args) => database.copy(&find(&args.which, database)?)?,
         RunsCommand::Export(args) => database.copy(&find(&args.which, database)?)?,
-        // They were refused before.
-        RunsCommand::Path(_) | RunsCommand::Prune(_) => {}
+        // It was refused before.
+        RunsCommand::Path(_) => {}
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -118,14 +121,37 @@ pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     let what = match verb {
         Verb::Plan { .. } => "plan",
         Verb::Apply(_) => "apply",
-        Verb::Revert(_) => "revert",
-        Verb::Wait(_) => "wait",
-        Verb::Settle(_) => "settle",
         Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
-        Verb::Runs { command: RunsCommand::Prune(_) } => "runs prune",
         _ => return Ok(()),
     };
     let error = format!("`{what}` is about runs in a directory, and `--store` names a database");
     Err(CommandError::usage(error).with_hint("leave out `--store`, or name a directory with it"))
+}
+
+/// How the tasks of a run were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// Until they had arrived, or for as long as was wanted.
+    ToTheEnd,
+    /// Until somebody stopped it.
+    InPart,
+    /// Once.
+    Once,
+}
+
+impl From<Option<StopReason>> for Looked {
+    fn from(stopped: Option<StopReason>) -> Self {
+        stopped.map_or(Self::ToTheEnd, |_| Self::InPart)
+    }
+}
+
+/// Takes into the database what was seen of a run, if it is from there.
+pub(crate) fn keep(id: &RunId, looked: Looked, context: &Context) -> Result<(), CommandError> {
+    let Some(database) = context.store.database() else { return Ok(()) };
+    let then = match looked {
+        Looked::ToTheEnd => Then::LookedAfter,
+        Looked::InPart | Looked::Once => Then::AsBefore,
+    };
+    Ok(database.publish(id, then)?)
 }

@@ -128,7 +128,8 @@ pub(crate) async fn take_up(
     let tolerated = i64::try_from(tolerated).unwrap_or(i64::MAX);
     let lease = least_lease.as_secs_f64();
     let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
-                   concurrency = NULL, tolerated = $2, \
+                   concurrency = NULL, tolerated = $2, wait_until = NULL, \
+                   phase = CASE WHEN stopping IS NOT NULL OR phase = 4 THEN first_phase ELSE phase END, \
                    lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
     link.with(async |client| client.execute(take_up, &[&run, &tolerated, &lease]).await.map(drop))
         .await

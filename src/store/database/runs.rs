@@ -4,27 +4,33 @@ use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::store::database::address::DatabaseAddress;
 use crate::store::database::beat::{SignOfLife, Wishes};
+use crate::store::database::copy::{Copied, CopyMark};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
 use crate::store::database::link::Link;
 use crate::store::database::orders::Ordered;
+use crate::store::database::phases::{Phase, PhaseStanding, TakenPhase};
 use crate::store::database::plan::{NewChunk, NewDatabaseRun};
 use crate::store::database::planned::StoredTerms;
+use crate::store::database::publish::Then;
 use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
 use crate::store::database::slots::SlotGrant;
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{copy, orders, plan, planned, schema, slots, standing};
+use crate::store::database::{
+    copy, orders, phases, plan, planned, publish, schema, slots, standing,
+};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
+use std::path::Path;
 use std::time::Duration;
 
 /// The runs of a database.
 #[derive(Debug)]
 pub struct DatabaseRuns {
-    link: Link,
+    pub(super) link: Link,
 }
 
 impl DatabaseRuns {
@@ -134,13 +140,85 @@ impl DatabaseRuns {
         Ok(DatabaseSlots::start(link, terms).map_err(failed)?)
     }
 
-    /// Copies a run into its file in a directory, and returns whether a worker is on it.
+    /// Copies a run into its file in a directory; returns whether a worker is on it, and where the
+    /// copy ends.
     ///
     /// # Errors
     ///
     /// There is no such run, it is damaged, the database is away, or the file cannot be written.
-    pub async fn copy(&mut self, id: &RunId, runs: &RunDirectory) -> Result<bool, StoreError> {
-        copy::copy(&mut self.link, id, runs).await
+    pub async fn copy(
+        &mut self,
+        id: &RunId,
+        runs: &RunDirectory,
+    ) -> Result<(bool, CopyMark), StoreError> {
+        let Copied { is_running, mark } = copy::copy(&mut self.link, id, runs).await?;
+        Ok((is_running, mark))
+    }
+
+    /// Takes in what was added to the file of a copy; returns whether it counts. If not, nothing was
+    /// changed: another process has gone on with the run.
+    ///
+    /// # Errors
+    ///
+    /// The copy cannot be read, or the database is away.
+    pub async fn publish(
+        &mut self,
+        copy: &Path,
+        mark: &CopyMark,
+        then: Then,
+    ) -> Result<bool, StoreError> {
+        let additions = publish::read(copy, mark)?;
+        Ok(publish::publish(&mut self.link, mark, &additions, then).await?)
+    }
+
+    /// Returns where a run stands in its phases.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn phase(&mut self, run: i64) -> Result<PhaseStanding, DatabaseError> {
+        phases::standing(&mut self.link, run).await
+    }
+
+    /// Takes a phase for a worker, if the run is in it and no living worker has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn take_phase(
+        &mut self,
+        worker: Worker,
+        phase: Phase,
+        patience: Duration,
+    ) -> Result<Option<TakenPhase>, DatabaseError> {
+        worker.take_phase(&mut self.link, phase, patience).await
+    }
+
+    /// Begins the phase after the calls, if no call can be on the wire any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
+        worker.begin_after(&mut self.link).await
+    }
+
+    /// Ends a run in which nothing is left to do, if no worker is on it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn end(&mut self, run: i64) -> Result<(), DatabaseError> {
+        phases::end(&mut self.link, run).await
+    }
+
+    /// Stops a run for all workers, unless it stops already.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn stop(&mut self, worker: Worker, reason: &str) -> Result<(), DatabaseError> {
+        worker.stop_all(&mut self.link, reason).await
     }
 
     /// Stores the plan that is in a run's file, and returns its number here.
