@@ -102,7 +102,7 @@ fn claims(tasks: u32) -> Vec<Claim> {
 
 fn task(ordinal: u32) -> Task {
     let id = format!("{ordinal:032x}").parse().expect("32 digits are an id");
-    Task { ordinal: Ordinal(ordinal), id, command: Command::START }
+    Task { ordinal: Ordinal(ordinal), id, command: Command::START, cells: None }
 }
 
 fn carry_out(runtime: &Runtime, claims: Vec<Claim>) {

@@ -11,12 +11,12 @@ use batchctl::input::InputOptions;
 use batchctl::input::Source;
 use batchctl::plan::OnDuplicate;
 use batchctl::report::Diff;
-use batchctl::report::Grouping;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
 use batchctl::report::ResultsWriter;
 use batchctl::report::StillRunning;
 use batchctl::report::TaskChange;
+use batchctl::report::TaskContext;
 use batchctl::report::write_results;
 use batchctl::store::NewPlan;
 use batchctl::store::NewRun;
@@ -83,7 +83,7 @@ fn report_and_results(bencher: Bencher<'_, '_>) {
         let sources = reader.record().expect("the run can be read").sources;
         let mut results =
             ResultsWriter::begin(sources, false, &ResultsOptions::default(), io::sink());
-        let each = |task: &TaskRow, groups: &Grouping| results.row(task, groups);
+        let each = |task: &TaskRow, context: &TaskContext| results.row(task, context.grouping());
         let report = Report::read_with(&reader, StillRunning::No, each);
         assert_eq!(report.expect("the run can be read").failures.len(), 1);
         let (written, _) = results.finish().expect("a sink takes everything");
@@ -203,6 +203,7 @@ fn new_plan() -> NewPlan {
         on_duplicate: OnDuplicate::Collapse,
         exclusions: Arc::default(),
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }
@@ -220,5 +221,6 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
         project_id: "0123456789abcdef0123456789abcdef".into(),
         settings: batchctl::settings::RunSettings::default(),
+        service: None,
     }
 }

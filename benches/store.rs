@@ -168,6 +168,7 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.example.com".into(),
         project_id: "project".into(),
         settings: batchctl::settings::RunSettings::default(),
+        service: None,
     }
 }
 
@@ -180,6 +181,7 @@ fn new_plan(ids: &str) -> NewPlan {
         exclusions: Arc::default(),
         after: None,
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }

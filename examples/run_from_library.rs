@@ -53,6 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             exclusions: Arc::default(),
             after: None,
             limit: None,
+            service: None,
             sample: None,
             offset: 0,
         },

@@ -5,11 +5,15 @@
 //! worded here. See `docs/GLOSSARY.md`: plan, duplicate.
 
 mod exclusions;
+mod service_rows;
 
 pub use exclusions::Exclusions;
+pub use service_rows::ServiceRows;
 
 use crate::input;
 use crate::input::{InputError, InputOptions, Row, Source, TargetChoice};
+use crate::plan::service_rows::SourceCheck;
+use crate::service::{ValueFault, ValueProblem, ValueSource};
 use crate::task::{Command, Ordinal, Position, TaskId};
 use crate::text::{plural, printable};
 use std::fmt;
@@ -113,6 +117,14 @@ pub enum PlanProblem {
         /// The names of the targets.
         names: Vec<String>,
     },
+    /// A value of the row cannot stand where the call of its service has it.
+    #[error("{at}: {problem}")]
+    Value {
+        /// The position of the value, or of the source without such a column.
+        at: SourcePosition,
+        /// What is wrong.
+        problem: ValueProblem,
+    },
     /// The end of an entry of `--exclude` is no time.
     #[error("{at}: `{}` is neither a date nor a time", printable(text, 60))]
     Until {
@@ -147,6 +159,13 @@ impl PlanProblem {
                 "the targets are {}; each has a table `[target.NAME]` in the config file",
                 printable(&names.join(", "), 200)
             )),
+            Self::Value { problem, .. } => match problem.fault {
+                ValueFault::NoColumn | ValueFault::Empty => {
+                    Some("`{column=default}` in the service's file gives a default".into())
+                }
+                ValueFault::NoFlag => Some(format!("give it with `--{}`", flag_of(problem))),
+                _ => None,
+            },
             Self::Until { .. } => {
                 Some("write `2025-07-31`, `2025-07-31T18:00`, or a time with its zone".into())
             }
@@ -155,6 +174,15 @@ impl PlanProblem {
             }
             Self::TooManyRows => Some("split the input into several runs".into()),
         }
+    }
+}
+
+/// Returns the flag that gives a value.
+fn flag_of(problem: &ValueProblem) -> &'static str {
+    match problem.value {
+        ValueSource::Region => "region",
+        ValueSource::ProjectId => "project-id",
+        ValueSource::Id | ValueSource::Action | ValueSource::Column(_) => "id",
     }
 }
 
@@ -208,7 +236,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Reads all sources to their ends and hands every good row to `take`.
+/// Reads all sources to their ends and hands every good row to `take`. The rows of another service
+/// than VIAS must have the values that its calls need.
 ///
 /// # Errors
 ///
@@ -217,6 +246,7 @@ impl std::error::Error for Problems {}
 pub fn read<E>(
     sources: Vec<Source>,
     options: &InputOptions,
+    service: Option<&ServiceRows>,
     mut take: impl FnMut(PlannedRow) -> Result<(), E>,
 ) -> Result<(Reading, Problems), E> {
     let mut reading = Reading::default();
@@ -230,7 +260,8 @@ pub fn read<E>(
                     name: rows.name().to_owned(),
                     columns: rows.columns().to_vec(),
                 });
-                let rows = SourceRows { number, rows, targets: options.targets.as_ref() };
+                let check = service.map(|service| SourceCheck::new(service, &rows));
+                let rows = SourceRows { number, rows, targets: options.targets.as_ref(), check };
                 read_one(rows, &mut reading, &mut problems, &mut take)?;
             }
             Err(error) => problems.add(error.into()),
@@ -244,10 +275,11 @@ struct SourceRows<'a> {
     number: u32,
     rows: input::Rows,
     targets: Option<&'a TargetChoice>,
+    check: Option<SourceCheck<'a>>,
 }
 
 fn read_one<E>(
-    SourceRows { number, rows, targets }: SourceRows<'_>,
+    SourceRows { number, mut rows, targets, mut check }: SourceRows<'_>,
     reading: &mut Reading,
     problems: &mut Problems,
     take: &mut impl FnMut(PlannedRow) -> Result<(), E>,
@@ -258,7 +290,8 @@ fn read_one<E>(
         Some(TargetChoice::Every { of }) => MOST_ROWS / u32::try_from(*of).unwrap_or(MOST_ROWS),
         Some(TargetChoice::Column { .. }) | None => MOST_ROWS,
     };
-    for row in rows {
+    // Not a `for`: the check asks the rows where the cells of the last one are.
+    while let Some(row) = rows.next() {
         let Some(ordinal) = u32::try_from(reading.rows).ok().filter(|&n| n < most) else {
             problems.add(PlanProblem::TooManyRows);
             return Ok(());
@@ -276,6 +309,11 @@ fn read_one<E>(
                         continue;
                     }
                 };
+                let checked = check.as_mut().map_or(Ok(()), |check| check.check(&row, &rows));
+                if let Err(problem) = checked {
+                    problem.into_iter().for_each(|problem| problems.add(problem));
+                    continue;
+                }
                 if problems.is_empty() {
                     take(PlannedRow {
                         ordinal: Ordinal(ordinal),
@@ -326,7 +364,7 @@ mod tests {
     fn plan(sources: Vec<Source>) -> (Vec<PlannedRow>, Reading, Problems) {
         let mut rows = Vec::new();
         let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
-        let Ok((reading, problems)) = read(sources, &options, |row| {
+        let Ok((reading, problems)) = read(sources, &options, None, |row| {
             rows.push(row);
             Ok::<(), Infallible>(())
         });
@@ -359,7 +397,7 @@ mod tests {
     #[test]
     fn an_error_of_the_taker_ends_the_reading() {
         let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
-        let result = read(vec![stream("a.txt", "aaaa\nbbbb\n")], &options, |_| Err("full"));
+        let result = read(vec![stream("a.txt", "aaaa\nbbbb\n")], &options, None, |_| Err("full"));
         assert_eq!(result.unwrap_err(), "full");
     }
 }

@@ -5,12 +5,14 @@
 
 mod guard;
 mod invisible;
+mod names;
 mod shell;
 mod style;
 
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
 pub(crate) use invisible::is_misleading;
+pub use names::{is_same_name, plain_name};
 pub use shell::shell_quoted;
 pub use style::{Colour, Style};
 

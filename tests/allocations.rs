@@ -140,7 +140,7 @@ fn count_calls(calls: u32) -> usize {
         let credentials = Arc::new(credentials.expect("a token"));
         let client = ViasClient::new(settings, credentials).expect("a client");
         let id = "task-1".parse().expect("an id");
-        let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::STOP });
+        let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::STOP, cells: None });
         let calling = Region::new(ALLOCATOR);
         for _ in 0..calls {
             let answer = client.call(Arc::clone(&task)).await;
@@ -180,6 +180,7 @@ fn plan_of(tasks: u32) -> NewPlan {
         exclusions: Arc::default(),
         after: None,
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }

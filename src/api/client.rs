@@ -160,7 +160,8 @@ impl TaskApi for ViasClient {
         match self.request(&task).map(|request| self.authorised(request)) {
             Some((request, sent)) => {
                 let recording = self.recording_of(&task, &request, &sent);
-                let answer = call::exchange(&self.transport, request, &sent, recording).await;
+                let exchange = call::exchange(&self.transport, request, &task.id, &sent, recording);
+                let answer = exchange.await;
                 match self.settings.level {
                     Level::Batch => answer,
                     Level::Task => counted_as_one(answer),

@@ -400,6 +400,7 @@ mod tests {
             ordinal: Ordinal(0),
             id: "0d47bbf52962414bb7ae27fb6ea24230".parse().unwrap(),
             command: Command::STOP,
+            cells: None,
         };
         let project = "p-1".parse().unwrap();
         let at = |endpoint: &str, level| {

@@ -3,6 +3,7 @@
 //! Nothing outside this module (and the sandbox, which shares no type with it) knows VIAS. See
 //! `docs/GLOSSARY.md`: call, authority, redactor, route.
 
+mod any_client;
 mod authority;
 mod body;
 mod call;
@@ -24,6 +25,7 @@ mod skew;
 mod transport;
 mod wire;
 
+pub use any_client::AnyClient;
 pub use authority::{Authority, FirstUse, NotRenewed, Unchanging};
 pub use client::{ClientError, ClientSettings, ViasClient};
 pub use credentials::{
@@ -37,7 +39,7 @@ pub use list::{Checked, Listed, ListedTask, Page};
 pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
-pub use service::{ServiceClient, ServiceClientSettings, judged_answer};
+pub use service::{ServiceClient, ServiceClientSettings, ServiceTasks, ServiceWork, judged_answer};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 

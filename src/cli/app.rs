@@ -20,7 +20,7 @@ use crate::cli::commands::runs::{RUNS_HELP, RunsCommand};
 use crate::cli::commands::sandbox::SandboxArgs;
 use crate::cli::commands::service::{SERVICE_HELP, ServiceCommand};
 use crate::cli::commands::shell::{COMPLETIONS_HELP, ManArgs, SchemaArgs};
-use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, RunArgs};
+use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, DoArgs, RunArgs};
 use crate::cli::commands::tasks::TasksArgs;
 use crate::cli::commands::verify::{SettleArgs, WaitArgs};
 #[cfg(feature = "postgres")]
@@ -59,6 +59,8 @@ pub(crate) enum Verb {
     Start(ActionArgs),
     /// Stop every batch task in the input
     Stop(ActionArgs),
+    /// Carry out an action of a service on every id in the input
+    Do(DoArgs),
     /// Delete every batch task in the input, for good
     Delete(DeleteArgs),
     /// Start, stop or delete each batch task in the input, as its row says

@@ -16,6 +16,7 @@ mod shared;
 mod target_context;
 
 use crate::cli::app::{Cli, ColorChoice, GlobalArgs, Verb};
+use crate::cli::commands::start_stop::act_on_all;
 use crate::cli::connect::store;
 use crate::cli::connect::store::{Store, Wanted};
 use crate::cli::flags::config_file::ConfigFile;
@@ -34,7 +35,6 @@ use crate::cli::run::unattended::Unattended;
 use batchctl::api::Redactor;
 use batchctl::report::{ExitStatus, profile_flag};
 use batchctl::store::RunReader;
-use batchctl::task;
 use batchctl::task::RunBy;
 use batchctl::text::Style;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
@@ -243,7 +243,8 @@ fn keeps_runs(verb: &Verb) -> bool {
         | Verb::Schema(_)
         | Verb::Completions { .. }
         | Verb::Man(_) => false,
-        Verb::Start(_)
+        Verb::Do(_)
+        | Verb::Start(_)
         | Verb::Stop(_)
         | Verb::Delete(_)
         | Verb::Run(_)
@@ -267,7 +268,7 @@ fn keeps_runs(verb: &Verb) -> bool {
 
 /// Returns whether a command can show a run without carrying it out.
 fn has_preview(verb: &Verb) -> bool {
-    matches!(verb, Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
+    matches!(verb, Verb::Do(_) | Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_))
         || matches!(verb, Verb::Run(_) | Verb::Retry(_) | Verb::Revert(_))
 }
 
@@ -346,14 +347,9 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         return Ok(status);
     }
     match verb {
-        Verb::Start(args) => {
-            let (command, purpose) = (task::Command::START, Purpose::CarryOut);
-            commands::start_stop::start_or_stop(args, command, purpose, context)
-        }
-        Verb::Stop(args) => {
-            let (command, purpose) = (task::Command::STOP, Purpose::CarryOut);
-            commands::start_stop::start_or_stop(args, command, purpose, context)
-        }
+        Verb::Start(args) => act_on_all(args, "start", Purpose::CarryOut, context),
+        Verb::Stop(args) => act_on_all(args, "stop", Purpose::CarryOut, context),
+        Verb::Do(args) => act_on_all(args.on, &args.action, Purpose::CarryOut, context),
         Verb::Delete(args) => commands::start_stop::delete(args, Purpose::CarryOut, context),
         Verb::Run(args) => commands::start_stop::run(args, Purpose::CarryOut, context),
         Verb::Plan { command } => commands::plan::plan(command, context),
@@ -375,7 +371,7 @@ fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {
         Verb::Service { command } => commands::service::carry_out(&command, context),
         Verb::Auth { command } => commands::auth::carry_out(&command, context),
         Verb::Demo(args) => commands::demo::demo(&args, context),
-        Verb::Sandbox(args) => commands::sandbox::serve(args),
+        Verb::Sandbox(args) => commands::sandbox::serve(args, context),
         Verb::Schema(args) => commands::shell::print_schema(&args),
         Verb::Completions { shell } => commands::shell::print_completions(shell),
         Verb::Man(args) => commands::shell::show(&args),

@@ -7,10 +7,11 @@ use super::header::{CommandCell, Layout};
 use super::read_fault::ReadFault;
 use super::record::Records;
 use super::source::Bytes;
-use super::{Header, InputOptions, Row, id_cell, stray_line};
+use super::{Header, InputOptions, Row, RowRules, id_cell, stray_line};
 use crate::task::{Command, Position};
 use crate::text::unguarded;
 use std::str;
+use std::sync::Arc;
 
 /// The characters that separate cells in most files.
 const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
@@ -27,6 +28,7 @@ pub(super) struct Delimited {
     is_row_at_hand: bool,
     /// The heading of the ids, if the table has one; it may stand again further down.
     heading: Option<Box<[u8]>>,
+    rules: Option<RowRules>,
 }
 
 impl Delimited {
@@ -52,6 +54,7 @@ impl Delimited {
             // Without a header the first record defines the width, and is a row as well.
             is_row_at_hand: !has_header,
             heading,
+            rules: options.rules.clone(),
         }))
     }
 
@@ -63,6 +66,11 @@ impl Delimited {
     /// Returns the names of the other columns.
     pub(super) fn columns(&self) -> &[String] {
         &self.layout.columns
+    }
+
+    /// Returns where a cell of the current record begins, by its index among the others.
+    pub(super) fn position_of(&self, column: usize) -> Option<Position> {
+        self.layout.others.get(column).map(|&index| self.records.cell_start(index))
     }
 
     /// Returns the next row.
@@ -87,7 +95,7 @@ impl Delimited {
             let problem = RowProblem::Heading { text: text.into() };
             return Err(ReadFault::Row(self.records.cell_start(index), problem));
         }
-        let id = id_cell::task_id(text).map_err(|bad| {
+        let id = id_cell::task_id(text, self.rules.as_ref()).map_err(|bad| {
             let position = match bad.character_at {
                 Some(byte) => self.records.inside_cell(index, byte),
                 None => self.records.cell_start(index),
@@ -138,7 +146,7 @@ impl Delimited {
             return Some(WidthReason::OtherDelimiter);
         }
         let makes_a_row = |first: usize, second: usize| first + second - 1 == expected;
-        let begins_a_row = |id: &str| id_cell::task_id(id).is_ok();
+        let begins_a_row = |id: &str| id_cell::task_id(id, self.rules.as_ref()).is_ok();
         let has_digit = |id: &str| id.bytes().any(|byte| byte.is_ascii_digit());
         let id = cell(self.layout.id);
         if !id.is_some_and(|id| begins_a_row(&id)) {
@@ -177,10 +185,21 @@ impl Delimited {
             CommandCell::At(index) => index,
         };
         let text = self.text(index)?;
-        text.parse().map_err(|_| {
-            let problem = RowProblem::Command { text: text.into() };
-            ReadFault::Row(self.records.cell_start(index), problem)
-        })
+        let problem = match &self.rules {
+            None => match text.parse() {
+                Ok(command) => return Ok(command),
+                Err(_) => RowProblem::Command { text: text.into() },
+            },
+            Some(RowRules { commands, .. }) => {
+                let word = text.trim();
+                let is_it = |command: &&Command| word.eq_ignore_ascii_case(command.as_str());
+                match commands.iter().find(is_it) {
+                    Some(command) => return Ok(*command),
+                    None => RowProblem::Action { text: text.into(), known: Arc::clone(commands) },
+                }
+            }
+        };
+        Err(ReadFault::Row(self.records.cell_start(index), problem))
     }
 
     /// Returns the other cells as a JSON array.

@@ -3,17 +3,13 @@
 //! Errors keep the text exactly as it was read; it is made safe only when it is shown. `hint`
 //! adds what helps against an error. Nothing here may import it, or the two would form a cycle.
 
+use super::error_words::{actions, alternatives, cells, listed, quoted, quoted_command, shown};
 use super::file_kind::FileKind;
 use super::stray_line::StrayLine;
-use crate::task::{Position, TaskIdError};
-use crate::text::{grouped, plural, printable};
+use crate::task::{Command, Position, TaskIdError};
+use crate::text::grouped;
 use std::io;
 use std::sync::Arc;
-
-/// How much of a foreign text a message shows, in columns.
-const SHOWN_COLUMNS: usize = 60;
-/// How many columns a message lists by name.
-const LISTED_COLUMNS: usize = 12;
 
 /// Why an input, or one row of it, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -255,6 +251,14 @@ pub enum RowProblem {
         /// The rule that the text breaks.
         error: TaskIdError,
     },
+    /// The text does not match the pattern of its service.
+    #[error("`{}` is not an id: it does not match `{}`", shown(text), shown(pattern))]
+    IdPattern {
+        /// The text.
+        text: Box<str>,
+        /// The pattern.
+        pattern: Arc<str>,
+    },
     /// The text is the name of the ids' column.
     #[error("`{}` is the name of a column, not an id", shown(text))]
     Heading {
@@ -272,6 +276,14 @@ pub enum RowProblem {
     Command {
         /// The text.
         text: Box<str>,
+    },
+    /// The text is no action of its service.
+    #[error("{}an action is {}", quoted_command(text), actions(known))]
+    Action {
+        /// The text.
+        text: Box<str>,
+        /// The actions of the service.
+        known: Arc<[Command]>,
     },
     /// The number of cells differs from that of the first row (the header, if there is one).
     #[error("the row has {}, the first row has {}", cells(*found), grouped(*expected as u64))]
@@ -330,6 +342,8 @@ impl RowProblem {
         match self {
             Self::UnclosedQuote | Self::TooLong => true,
             Self::Id { .. }
+            | Self::IdPattern { .. }
+            | Self::Action { .. }
             | Self::Command { .. }
             | Self::Cells { .. }
             | Self::TextAfterQuote { .. }
@@ -338,52 +352,5 @@ impl RowProblem {
             | Self::Rule { .. }
             | Self::Nul => false,
         }
-    }
-}
-
-/// Returns a foreign text as messages show it.
-pub(super) fn shown(text: &str) -> String {
-    printable(text, SHOWN_COLUMNS)
-}
-
-fn quoted(text: &str) -> String {
-    // `TaskIdError` says already that the id is empty; empty quotes would add nothing.
-    if text.is_empty() {
-        return String::new();
-    }
-    format!("`{}` is not an id: ", shown(text))
-}
-
-fn quoted_command(text: &str) -> String {
-    if text.trim().is_empty() {
-        return "the command is empty; ".into();
-    }
-    format!("`{}` is not a command; ", shown(text.trim()))
-}
-
-fn cells(count: usize) -> String {
-    plural(count as u64, "cell", "cells")
-}
-
-/// Writes "`a`, `b` or `c`".
-fn alternatives(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{}`", shown(name))).collect();
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// Writes "are `a`, `b` and 3 more".
-fn listed(columns: &[String]) -> String {
-    let verb = if columns.len() == 1 { "is" } else { "are" };
-    let names: Vec<String> =
-        columns.iter().take(LISTED_COLUMNS).map(|name| format!("`{}`", shown(name))).collect();
-    let names = names.join(", ");
-    // A spreadsheet may have thousands of columns; the message has to stay readable.
-    match columns.len().saturating_sub(LISTED_COLUMNS) {
-        0 => format!("{verb} {names}"),
-        more => format!("{verb} {names} and {} more", grouped(more as u64)),
     }
 }

@@ -5,11 +5,9 @@
 
 use super::condition::Condition;
 use super::error::{ColumnProblem, Role};
-use super::{
-    CommandSource, Header, InputOptions, TargetChoice, id_cell, level_check, results_header,
-};
+use super::{CommandSource, Header, InputOptions, TargetChoice, level_check, results_header};
 use crate::task::{Command, TARGET_COLUMN};
-use crate::text::unguarded;
+use crate::text::{is_same_name, unguarded};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -215,22 +213,6 @@ fn index(role: Role, number: &str, width: usize) -> Result<usize, ColumnProblem>
         Some(index) if index < width => Ok(index),
         _ => Err(ColumnProblem::NoSuchNumber { role, column: column(), width }),
     }
-}
-
-/// Returns whether two names are the same without case, blanks and joints.
-pub fn is_same_name(one: &str, other: &str) -> bool {
-    // A name of symbols alone, such as `#`, would be empty and would match every other such name.
-    if plain(one).next().is_none() {
-        return one.trim() == other.trim();
-    }
-    plain(one).eq(plain(other))
-}
-
-/// Returns the characters of a name that are compared: no case, blanks, joints, quotes or `#`.
-pub(super) fn plain(name: &str) -> impl Iterator<Item = char> {
-    name.chars()
-        .filter(|&c| !id_cell::is_blank(c) && !matches!(c, '_' | '-' | '#' | '"'))
-        .flat_map(char::to_lowercase)
 }
 
 fn numbered_name(index: usize) -> String {

@@ -3,12 +3,14 @@
 //! A hint is a guess about what was meant, and nothing else may depend on one. Pure. Hints are
 //! computed only for errors that are shown, so they may be slow.
 
-use super::error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason, shown};
+use super::error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason};
+use super::error_words::{shown, word};
 use super::file_kind::FileKind;
 use super::likely_id::likely_id;
+use super::stray_line;
 use super::stray_line::StrayLine;
-use super::{header, stray_line};
 use crate::task::{TaskId, TaskIdError};
+use crate::text::plain_name;
 use std::io;
 use std::path::Path;
 
@@ -158,7 +160,7 @@ fn is_certainly_id(text: &str) -> bool {
 }
 
 fn nearest_column<'a>(wanted: &[String], columns: &'a [String]) -> Option<&'a str> {
-    let plain = |name: &str| header::plain(name).collect::<String>();
+    let plain = |name: &str| plain_name(name).collect::<String>();
     let alike = |column: &&str| {
         let column = plain(column);
         let likeness = wanted.iter().map(|name| likeness(&plain(name), &column));
@@ -191,21 +193,17 @@ fn likeness(wanted: &str, name: &str) -> f64 {
     strsim::normalized_damerau_levenshtein(wanted, name)
 }
 
-/// Returns a name quoted for a shell, so that a hint can be copied.
-fn word(name: &str) -> String {
-    let name = shown(name);
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    if !name.is_empty() && name.chars().all(is_plain) {
-        return name;
-    }
-    // POSIX: nothing is special between single quotes, except the quote itself.
-    format!("'{}'", name.replace('\'', r"'\''"))
-}
-
 fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
     match problem {
         RowProblem::Id { text, error } => about_id(text, *error),
-        RowProblem::Command { text } => about_command(text),
+        RowProblem::Command { text } => about_command(text, &["start", "stop"]),
+        RowProblem::Action { text, known } => {
+            let known: Vec<&str> = known.iter().map(|command| command.as_str()).collect();
+            about_command(text, &known)
+        }
+        RowProblem::IdPattern { .. } => {
+            Some("see `[id]` of the service's file, which says what ids look like".into())
+        }
         RowProblem::Cells { reason, .. } => Some(match reason {
             Some(reason) => about_width(*reason).into(),
             None => "every row needs as many cells as the first".into(),
@@ -255,9 +253,9 @@ fn about_stray_line(line: StrayLine) -> &'static str {
     }
 }
 
-fn about_command(text: &str) -> Option<String> {
+fn about_command(text: &str, known: &[&str]) -> Option<String> {
     let wanted = text.trim().to_ascii_lowercase();
-    Some(match nearest(&wanted, ["start", "stop"].into_iter()) {
+    Some(match nearest(&wanted, known.iter().copied()) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => "every row needs one of them; delete the row if it is not meant".into(),
     })
@@ -469,9 +467,17 @@ mod tests {
 
     #[test]
     fn a_like_command_is_offered() {
-        assert_eq!(about_command(" Strat "), Some("did you mean `start`?".into()));
-        assert_eq!(about_command("STOPP"), Some("did you mean `stop`?".into()));
-        assert_eq!(about_command("restart"), Some("did you mean `start`?".into()));
-        assert!(about_command("delete").unwrap().contains("every row needs one"));
+        assert_eq!(
+            about_command(" Strat ", &["start", "stop"]),
+            Some("did you mean `start`?".into())
+        );
+        assert_eq!(about_command("STOPP", &["start", "stop"]), Some("did you mean `stop`?".into()));
+        assert_eq!(
+            about_command("restart", &["start", "stop"]),
+            Some("did you mean `start`?".into())
+        );
+        assert!(
+            about_command("delete", &["start", "stop"]).unwrap().contains("every row needs one")
+        );
     }
 }

@@ -4,8 +4,10 @@
 //! each id is exactly one that the input contains.
 
 use super::error::RowProblem;
+use super::options::RowRules;
 use crate::task::{TaskId, TaskIdError};
 use crate::text::is_invisible;
+use std::sync::Arc;
 
 /// A text that is not an id.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,8 +18,33 @@ pub(super) struct BadId {
     pub(super) character_at: Option<usize>,
 }
 
-/// Reads the id in a cell.
-pub(super) fn task_id(text: &str) -> Result<TaskId, BadId> {
+/// Reads the id in a cell, by the rules of VIAS or of another service.
+pub(super) fn task_id(text: &str, rules: Option<&RowRules>) -> Result<TaskId, BadId> {
+    match rules {
+        None => id_of_vias(text),
+        Some(rules) => id_by_rules(text, rules),
+    }
+}
+
+/// Reads the id of another service. Its own marks belong to it: what is around it is taken off only
+/// where it is no id otherwise.
+fn id_by_rules(text: &str, rules: &RowRules) -> Result<TaskId, BadId> {
+    let trimmed = text.trim_matches(is_blank);
+    let unwrapped = unwrapped(text);
+    let accepted = |text: &str| (rules.is_id)(text).then(|| TaskId::accepted(text).ok()).flatten();
+    if let Some(id) = [trimmed, unwrapped].into_iter().find_map(accepted) {
+        return Ok(id);
+    }
+    match TaskId::accepted(trimmed) {
+        Err(error) => Err(bad_id(text, trimmed, error)),
+        Ok(_) => {
+            let (text, pattern) = (trimmed.into(), Arc::clone(&rules.pattern));
+            Err(BadId { problem: RowProblem::IdPattern { text, pattern }, character_at: None })
+        }
+    }
+}
+
+fn id_of_vias(text: &str) -> Result<TaskId, BadId> {
     // Fast path: nearly every cell is an unwrapped id.
     if let Ok(id) = text.parse() {
         return if is_no_name(text) { Err(no_name(text)) } else { Ok(id) };
@@ -124,11 +151,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        assert_eq!(task_id(text).unwrap().as_str(), expected, "{text:?}");
+        assert_eq!(task_id(text, None).unwrap().as_str(), expected, "{text:?}");
     }
 
     fn check_character(text: &str, expected: usize) {
-        let bad = task_id(text).unwrap_err();
+        let bad = task_id(text, None).unwrap_err();
         assert_eq!(bad.character_at, Some(expected), "{text:?}");
     }
 
@@ -157,11 +184,11 @@ mod tests {
     #[test]
     fn what_looks_like_an_id_and_names_no_task_is_refused() {
         for text in ["----", "____", " ------ "] {
-            let problem = task_id(text).unwrap_err().problem;
+            let problem = task_id(text, None).unwrap_err().problem;
             assert!(matches!(problem, RowProblem::Rule { .. }), "{text:?}");
         }
         for text in ["id", " ID ", "task_id", "Batch-Task-Id"] {
-            let problem = task_id(text).unwrap_err().problem;
+            let problem = task_id(text, None).unwrap_err().problem;
             assert!(matches!(problem, RowProblem::Heading { .. }), "{text:?}");
         }
         check("-gate", "-gate");
@@ -170,7 +197,26 @@ mod tests {
     #[test]
     fn a_text_of_the_wrong_length_has_no_character_to_blame() {
         for text in ["", "\u{a0}", "'", "=\"\"", "abc", &"a".repeat(37)] {
-            assert_eq!(task_id(text).unwrap_err().character_at, None, "{text:?}");
+            assert_eq!(task_id(text, None).unwrap_err().character_at, None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_id_of_another_service_keeps_its_marks_and_is_judged_by_its_pattern() {
+        let rules = |is_id: fn(&str) -> bool| RowRules {
+            pattern: "a pattern".into(),
+            is_id: Arc::new(is_id),
+            commands: Arc::new([]),
+        };
+        let any = rules(|_| true);
+        for (text, expected) in [("42", "42"), (" 'a' ", "'a'"), ("id", "id"), ("----", "----")] {
+            assert_eq!(task_id(text, Some(&any)).unwrap().as_str(), expected);
+        }
+        let digits = rules(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        assert_eq!(task_id("=\"0042\"", Some(&digits)).unwrap().as_str(), "0042");
+        let problem = task_id("4x", Some(&digits)).unwrap_err().problem;
+        assert!(matches!(problem, RowProblem::IdPattern { .. }));
+        let problem = task_id(" .. ", Some(&any)).unwrap_err().problem;
+        assert!(matches!(problem, RowProblem::Id { .. }));
     }
 }

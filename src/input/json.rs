@@ -8,6 +8,7 @@ use crate::input::error::JqFilter;
 use crate::input::options::Header;
 use crate::input::{CommandSource, InputOptions, header};
 use crate::task::TaskId;
+use crate::text::is_same_name;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
@@ -110,11 +111,11 @@ impl<'a> Finder<'a> {
         let is_in_array = self.path.iter().any(|step| matches!(step, Step::Each));
         let (likelihood, name) = match self.path.last() {
             Some(Step::Key(key)) => {
-                if self.command.is_some_and(|name| header::is_same_name(name, key)) {
+                if self.command.is_some_and(|name| is_same_name(name, key)) {
                     let object = filter_of(&self.path[..self.path.len() - 1]);
                     self.with_commands.extend(object);
                 }
-                let same = |name: &&str| header::is_same_name(name, key);
+                let same = |name: &&str| is_same_name(name, key);
                 let Some(name) = self.names.iter().position(same) else { return };
                 (if is_in_array { Likelihood::KeyInArray } else { Likelihood::Key }, name)
             }
@@ -136,7 +137,7 @@ impl<'a> Finder<'a> {
     fn is_named_after_ids(&self) -> bool {
         let [.., Step::Key(key), Step::Each] = self.path.as_slice() else { return false };
         let name = key.strip_suffix(['s', 'S']);
-        name.is_some_and(|name| self.names.iter().any(|it| header::is_same_name(it, name)))
+        name.is_some_and(|name| self.names.iter().any(|it| is_same_name(it, name)))
     }
 
     /// Returns the filter of the most likely place.

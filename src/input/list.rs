@@ -7,7 +7,7 @@ use super::error::RowProblem;
 use super::read_fault::ReadFault;
 use super::source::Bytes;
 use super::window::LONGEST_RECORD;
-use super::{Row, id_cell, locate, stray_line};
+use super::{Row, RowRules, id_cell, locate, stray_line};
 use crate::task::{Command, Position};
 use std::io::{BufRead, BufReader, Read};
 use std::{str, vec};
@@ -19,6 +19,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(super) struct List {
     reader: BufReader<Bytes>,
     command: Command,
+    rules: Option<RowRules>,
     line: Vec<u8>,
     /// The start of the current line.
     start: Position,
@@ -26,10 +27,16 @@ pub(super) struct List {
 
 impl List {
     /// Returns the rows of a text whose first line starts at `start`.
-    pub(super) fn new(bytes: Bytes, start: Position, command: Command) -> Self {
+    pub(super) fn new(
+        bytes: Bytes,
+        start: Position,
+        command: Command,
+        rules: Option<RowRules>,
+    ) -> Self {
         Self {
             reader: BufReader::with_capacity(CHUNK_BYTES, bytes),
             command,
+            rules,
             line: Vec::new(),
             // `read` counts a line before it reads one.
             start: Position { line: start.line - 1, column: 1 },
@@ -71,7 +78,7 @@ impl List {
             let at = error.valid_up_to();
             ReadFault::Row(position(at), RowProblem::NotUtf8 { byte: text[at] })
         })?;
-        let id = id_cell::task_id(text).map_err(|bad| {
+        let id = id_cell::task_id(text, self.rules.as_ref()).map_err(|bad| {
             let at = bad.character_at.unwrap_or(0);
             ReadFault::Row(position(at), bad.problem)
         })?;
@@ -117,13 +124,14 @@ fn is_failed_formula(text: &[u8]) -> bool {
 pub(super) struct Given {
     ids: vec::IntoIter<String>,
     command: Command,
+    rules: Option<RowRules>,
     line: u64,
 }
 
 impl Given {
     /// Returns a row for each of the ids.
-    pub(super) fn new(ids: Vec<String>, command: Command) -> Self {
-        Self { ids: ids.into_iter(), command, line: 0 }
+    pub(super) fn new(ids: Vec<String>, command: Command, rules: Option<RowRules>) -> Self {
+        Self { ids: ids.into_iter(), command, rules, line: 0 }
     }
 
     /// Returns the next row.
@@ -131,7 +139,7 @@ impl Given {
         let text = self.ids.next()?;
         self.line += 1;
         let start = Position { line: self.line, column: 1 };
-        let row = id_cell::task_id(&text).map(|id| Row {
+        let row = id_cell::task_id(&text, self.rules.as_ref()).map(|id| Row {
             id,
             command: self.command,
             position: start,

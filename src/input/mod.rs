@@ -10,6 +10,7 @@ mod condition;
 mod delimited;
 mod end_mark;
 mod error;
+mod error_words;
 mod file_kind;
 mod header;
 mod hint;
@@ -34,12 +35,14 @@ mod window;
 pub use condition::{Condition, InvalidCondition};
 pub use error::{ColumnProblem, InputError, JqFilter, Role, RowProblem, WidthReason};
 pub use file_kind::FileKind;
-pub use header::is_same_name;
-pub use options::{CommandSource, Format, Header, InputOptions, Lists, Source, TargetChoice};
+pub use options::{
+    CommandSource, Format, Header, InputOptions, Lists, RowRules, Source, TargetChoice,
+};
 pub use row::Row;
 pub use stray_line::StrayLine;
 
-use crate::task::Command;
+use crate::task::{Command, Position};
+use crate::text::is_same_name;
 use delimited::Delimited;
 use list::{Given, List};
 use read_fault::ReadFault;
@@ -90,7 +93,8 @@ fn given(ids: Vec<String>, options: &InputOptions) -> Result<Rows, InputError> {
     let name = Arc::from(GIVEN);
     let command = the_command(&name, options)?;
     check_conditions(&name, options)?;
-    Ok(Rows::new(name, RowReader::Given(Given::new(ids, command)), options))
+    let given = Given::new(ids, command, options.rules.clone());
+    Ok(Rows::new(name, RowReader::Given(given), options))
 }
 
 fn read(opened: source::Opened, options: &InputOptions) -> Result<Rows, InputError> {
@@ -115,7 +119,7 @@ fn list(content: Content, skip: usize, options: &InputOptions) -> Result<RowRead
     check_conditions(&content.name, options)?;
     // A table's parser knows lone carriage returns; a list has no parser.
     let (start, bytes) = content.with_line_feeds()?.skip(skip);
-    Ok(RowReader::List(List::new(bytes, start, command)))
+    Ok(RowReader::List(List::new(bytes, start, command, options.rules.clone())))
 }
 
 /// Returns the one command of an input that has no column for it.
@@ -188,6 +192,15 @@ impl Rows {
         match &self.reader {
             RowReader::Empty | RowReader::Given(_) | RowReader::List(_) => false,
             RowReader::Delimited(delimited) => delimited.has_header(),
+        }
+    }
+
+    /// Returns where a cell of the row that was returned last begins, by the index of its column
+    /// among the others; `None` without such cells.
+    pub fn position_of(&self, column: usize) -> Option<Position> {
+        match &self.reader {
+            RowReader::Empty | RowReader::Given(_) | RowReader::List(_) => None,
+            RowReader::Delimited(delimited) => delimited.position_of(column),
         }
     }
 

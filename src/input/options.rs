@@ -7,6 +7,7 @@ use crate::task::{Command, Level};
 use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A source of rows.
 pub enum Source {
@@ -91,6 +92,31 @@ pub enum Lists {
     Refused,
 }
 
+/// What ids and commands look like at another service than VIAS.
+#[derive(Clone)]
+pub struct RowRules {
+    /// The pattern of ids, for messages.
+    pub pattern: Arc<str>,
+    /// Returns whether a text is an id.
+    pub is_id: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// The commands that a row may name.
+    pub commands: Arc<[Command]>,
+}
+
+impl fmt::Debug for RowRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowRules").field("pattern", &self.pattern).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for RowRules {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.pattern, &self.commands) == (&other.pattern, &other.commands)
+    }
+}
+
+impl Eq for RowRules {}
+
 /// The options for reading a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputOptions {
@@ -113,6 +139,8 @@ pub struct InputOptions {
     pub conditions: Vec<Condition>,
     /// How rows are shared out among targets; by default there are none.
     pub targets: Option<TargetChoice>,
+    /// What ids and commands look like; by default as those of VIAS.
+    pub rules: Option<RowRules>,
 }
 
 impl InputOptions {
@@ -128,6 +156,7 @@ impl InputOptions {
             header: Header::Present,
             conditions: Vec::new(),
             targets: None,
+            rules: None,
         }
     }
 }

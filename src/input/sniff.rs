@@ -6,6 +6,7 @@
 use super::error::InputError;
 use super::source::Content;
 use super::{Format, Header, InputOptions, Lists, header, id_cell, json, locate};
+use crate::text::is_same_name;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -231,7 +232,7 @@ fn is_heading(line: &[u8], options: &InputOptions) -> bool {
     options.header == Header::Present
         && header::id_names(options)
             .iter()
-            .any(|name| header::is_same_name(name, id_cell::unwrapped(&text)))
+            .any(|name| is_same_name(name, id_cell::unwrapped(&text)))
 }
 
 /// Returns whether a record has several cells, and one of them is a name of the ids' column.
@@ -291,11 +292,11 @@ impl Score {
 fn has_id(cells: &[String], options: &InputOptions) -> bool {
     if options.header == Header::Absent {
         let index = header::numbered_id(options).unwrap_or(0);
-        return cells.get(index).is_some_and(|text| id_cell::task_id(text).is_ok());
+        return cells
+            .get(index)
+            .is_some_and(|text| id_cell::task_id(text, options.rules.as_ref()).is_ok());
     }
-    header::id_names(options)
-        .iter()
-        .any(|name| cells.iter().any(|cell| header::is_same_name(name, cell)))
+    header::id_names(options).iter().any(|name| cells.iter().any(|cell| is_same_name(name, cell)))
 }
 
 fn best_delimiter(record: &[u8], options: &InputOptions) -> u8 {

@@ -4,7 +4,7 @@
 use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
 use crate::journal::segment::LARGE_BODY;
 use crate::journal::text::{ReadTexts, Repeats, Text};
-use crate::task::Command;
+use crate::task::{Command, Repetition};
 
 /// The most tasks of a chunk.
 pub(crate) const MAX_CHUNK_TASKS: u32 = 1_000;
@@ -17,7 +17,9 @@ const OTHERS: u8 = 8;
 const GAP: u8 = 16;
 const DELETE: u8 = 32;
 const DOUBTED: u8 = 64;
-const KNOWN: u8 = STOP | SOURCE | COLUMN | OTHERS | GAP | DELETE | DOUBTED;
+const ACTION: u8 = 128;
+/// With an action, the bit of `stop` says that it must not be repeated.
+const HARMFUL: u8 = STOP;
 
 /// A task of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +60,12 @@ impl PlanChunkWriter {
         if self.tasks == 0 {
             (self.first, self.next) = (task.ordinal, task.ordinal);
         }
-        let mut bits = match task.command {
-            Command::START => 0,
-            Command::STOP => STOP,
-            Command::DELETE => DELETE,
-            other => panic!("a chunk holds commands of VIAS, not `{other}`"),
+        let mut bits = match (task.command, task.command.repetition()) {
+            (Command::START, _) => 0,
+            (Command::STOP, _) => STOP,
+            (Command::DELETE, _) => DELETE,
+            (_, Repetition::Harmless) => ACTION,
+            (_, Repetition::Harmful) => ACTION | HARMFUL,
         };
         bits |= if task.doubted { DOUBTED } else { 0 };
         bits |= if task.source == self.source { 0 } else { SOURCE };
@@ -82,6 +85,9 @@ impl PlanChunkWriter {
             put(body, column);
         }
         task.id.write(body);
+        if bits & ACTION != 0 {
+            self.repeats.write(body, task.command.as_str());
+        }
         if let Some(others) = task.others {
             self.repeats.write(body, others);
         }
@@ -133,6 +139,8 @@ pub(crate) struct PlanChunk<'a> {
     next: u64,
     source: u32,
     line: u64,
+    /// The last action: most tasks have the same.
+    action: Option<(&'a str, Command)>,
 }
 
 impl<'a> PlanChunk<'a> {
@@ -144,7 +152,8 @@ impl<'a> PlanChunk<'a> {
             return Err(reader.malformed("a chunk has more than 1,000 tasks"));
         }
         let (texts, next) = (ReadTexts::default(), u64::from(first));
-        Ok(Self { reader, texts, first, tasks, left: tasks, next, source: 0, line: 0 })
+        let (source, line, action) = (0, 0, None);
+        Ok(Self { reader, texts, first, tasks, left: tasks, next, source, line, action })
     }
 
     /// Reads the next task, or finds that the chunk ends here.
@@ -155,9 +164,6 @@ impl<'a> PlanChunk<'a> {
             return if ends { Ok(None) } else { Err(reader.malformed("the chunk goes on")) };
         }
         let bits = reader.byte()?;
-        if bits & !KNOWN != 0 {
-            return Err(reader.malformed("no task begins like this"));
-        }
         let gap = if bits & GAP == 0 { 0 } else { reader.number()? };
         let ordinal = self.next.checked_add(gap).and_then(|ordinal| u32::try_from(ordinal).ok());
         let ordinal = ordinal.ok_or_else(|| reader.malformed("an ordinal is too large"))?;
@@ -167,17 +173,32 @@ impl<'a> PlanChunk<'a> {
         self.line = self.line.wrapping_add(reader.signed()?.cast_unsigned());
         let column = if bits & COLUMN == 0 { None } else { Some(reader.number()?) };
         let id = Text::read(reader)?;
+        let action = if bits & ACTION == 0 { None } else { Some(self.texts.read(reader)?) };
         let others = if bits & OTHERS == 0 { None } else { Some(self.texts.read(reader)?) };
         self.left -= 1;
         self.next = u64::from(ordinal) + 1;
-        let command = match bits & (STOP | DELETE) {
-            0 => Command::START,
-            STOP => Command::STOP,
-            DELETE => Command::DELETE,
-            _ => return Err(self.reader.malformed("a task has two commands")),
+        let command = match (action, bits & (STOP | DELETE)) {
+            (None, 0) => Command::START,
+            (None, STOP) => Command::STOP,
+            (None, DELETE) => Command::DELETE,
+            (Some(name), 0) => self.action(name, Repetition::Harmless)?,
+            (Some(name), HARMFUL) => self.action(name, Repetition::Harmful)?,
+            (_, _) => return Err(self.reader.malformed("a task has two commands")),
         };
         let doubted = bits & DOUBTED != 0;
         let (source, line) = (self.source, self.line);
         Ok(Some(PlannedTask { ordinal, id, command, source, line, column, others, doubted }))
+    }
+
+    fn action(&mut self, name: &'a str, repetition: Repetition) -> Result<Command, Malformed> {
+        let is_last =
+            |(last, command): &(&str, Command)| *last == name && command.repetition() == repetition;
+        if let Some((_, command)) = self.action.filter(is_last) {
+            return Ok(command);
+        }
+        let command = Command::of_action(name, repetition);
+        let command = command.map_err(|_| self.reader.malformed("no action has such a name"))?;
+        self.action = Some((name, command));
+        Ok(command)
     }
 }

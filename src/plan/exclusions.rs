@@ -4,10 +4,10 @@
 //! once, for the time of reading. See `docs/GLOSSARY.md`: excluded.
 
 use crate::input;
-use crate::input::{CommandSource, InputOptions, Row, Source, is_same_name};
+use crate::input::{CommandSource, InputOptions, Row, RowRules, Source};
 use crate::plan::{PlanProblem, Problems, SourcePosition};
 use crate::task::{Command, ExcludedTask, TaskId};
-use crate::text::unguarded;
+use crate::text::{is_same_name, unguarded};
 use jiff::{Timestamp, ZonedDateTime, civil};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -39,14 +39,20 @@ impl Exclusions {
     /// Reads files: lists, or tables with `id` and perhaps `until` and `reason`.
     ///
     /// Dates and times without a zone are those of the zone of `now`. A date holds through its end.
+    /// Ids are those of VIAS, unless `rules` are given.
     ///
     /// # Errors
     ///
     /// Every file that cannot be read, and every invalid row.
-    pub fn read(files: Vec<PathBuf>, now: &ZonedDateTime) -> Result<Self, Problems> {
+    pub fn read(
+        files: Vec<PathBuf>,
+        rules: Option<RowRules>,
+        now: &ZonedDateTime,
+    ) -> Result<Self, Problems> {
         let (mut exclusions, mut problems) = (Self::default(), Problems::default());
         // The command is not used: a task is excluded whatever would be done with it.
-        let options = InputOptions::new(CommandSource::Fixed(Command::STOP));
+        let command = CommandSource::Fixed(Command::STOP);
+        let options = InputOptions { rules, ..InputOptions::new(command) };
         for file in files {
             match input::open(Source::File(file), &options) {
                 Ok(rows) => exclusions.add_all(rows, now, &mut problems),

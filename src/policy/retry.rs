@@ -6,7 +6,7 @@
 
 use crate::policy::classify::Verdict;
 use crate::policy::outage::WitnessTrust;
-use crate::task::{Command, Outcome};
+use crate::task::{Command, Outcome, Repetition};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -112,11 +112,14 @@ pub enum Decision {
 }
 
 impl RetryPolicy {
-    /// Returns the rules for a task with this command: a deletion in doubt is never repeated,
-    /// because its id may be another task's by then.
+    /// Returns the rules for a task with this command: one whose second call may change more is
+    /// never repeated after a doubt.
     #[must_use]
     pub fn for_command(self, command: Command) -> Self {
-        let on_doubt = if command.is_final() { OnDoubt::Hold } else { self.on_doubt };
+        let on_doubt = match command.repetition() {
+            Repetition::Harmless => self.on_doubt,
+            Repetition::Harmful => OnDoubt::Hold,
+        };
         Self { on_doubt, ..self }
     }
 
@@ -257,6 +260,16 @@ mod tests {
         let decided = hold.decide(Verdict::InDoubt, history(1), 0.5);
         assert_eq!(decided, Decision::Settle(Outcome::Ambiguous));
         assert_eq!(hold.decide(Verdict::Transient, history(1), 1.0), wait(500));
+    }
+
+    #[test]
+    fn a_command_that_must_not_be_repeated_is_held_whatever_the_policy_says() {
+        let on_doubt = |name, repetition| {
+            FOUR.for_command(Command::of_action(name, repetition).unwrap()).on_doubt
+        };
+        assert_eq!(on_doubt("pay", Repetition::Harmful), OnDoubt::Hold);
+        assert_eq!(on_doubt("pay", Repetition::Harmless), OnDoubt::Retry);
+        assert_eq!(FOUR.for_command(Command::DELETE).on_doubt, OnDoubt::Hold);
     }
 
     #[test]

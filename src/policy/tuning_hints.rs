@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// The minimum number of throttled answers for which a lower rate is suggested.
 const MIN_THROTTLED: u64 = 5;
+/// How many seconds the window lasts, mostly, in which a service counts.
+const USUAL_WINDOW: f64 = 1.0;
 /// The minimum share of throttled answers for which a lower rate is suggested.
 const THROTTLED_SHARE: f64 = 0.01;
 /// The share of its rate from which on a run was limited by nothing else.
@@ -112,7 +114,8 @@ fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
         return None;
     }
     let accepted = figures.attempts.saturating_sub(figures.throttled);
-    let sustained = accepted as f64 / figures.elapsed.as_secs_f64();
+    // A run that ends within the service's window has seen a part of that window alone.
+    let sustained = accepted as f64 / figures.elapsed.as_secs_f64().max(USUAL_WINDOW);
     let advised = round_rate(sustained)?;
     let is_lower = figures.rate.is_none_or(|rate| advised.per_second() < rate.per_second());
     is_lower.then_some(TuningHint::LowerRate(advised))
@@ -204,6 +207,13 @@ mod tests {
         let slower = RunFigures { attempts: 6, throttled: 5, ..figures() };
         check(&slower, &["--rate 36/h"]);
         check(&RunFigures { rate: "70/s".parse().ok(), ..throttled }, &[]);
+    }
+
+    #[test]
+    fn a_run_that_is_shorter_than_a_second_does_not_hint_at_more_than_it_was_accepted() {
+        let elapsed = Duration::from_millis(300);
+        let short = RunFigures { attempts: 107, throttled: 7, elapsed, ..figures() };
+        check(&RunFigures { rate: "400/s".parse().ok(), ..short }, &["--rate 100/s"]);
     }
 
     #[test]

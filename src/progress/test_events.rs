@@ -27,7 +27,7 @@ pub(super) struct TestRun {
 
 pub(super) fn task(ordinal: u32) -> Arc<Task> {
     let id = format!("{ordinal:032x}").parse().unwrap();
-    Arc::new(Task { ordinal: Ordinal(ordinal), id, command: Command::STOP })
+    Arc::new(Task { ordinal: Ordinal(ordinal), id, command: Command::STOP, cells: None })
 }
 
 /// The answer of a service that failed.

@@ -15,12 +15,13 @@ mod tests;
 pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
 pub use explain::{Account, RunContext};
 pub use format::{
-    CsvDialect, NextCommand, ResultsError, ResultsOptions, ResultsSummary, ResultsWriter,
-    RowFilter, Schema, markdown, next_commands, prometheus, summary, write_closing_events,
-    write_html, write_json, write_junit, write_results,
+    CsvDialect, JUnitWriter, NextCommand, PageWriter, ResultsError, ResultsOptions, ResultsSummary,
+    ResultsWriter, RowFilter, Schema, Spool, markdown, next_commands, prometheus, summary,
+    write_closing_events, write_html, write_json, write_junit, write_results,
 };
 pub use model::{
     Calls, DrillPart, ExcludedPart, ExitStatus, FailureGroup, GroupLabel, GroupLabelError,
-    Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, StillRunning, Stopped,
-    SubTaskError, Target, TargetReport, VerifyCounts, is_recovery, last_success, profile_flag,
+    Grouping, InputPart, Latency, MAX_GROUPS, PacePart, Report, RunPart, ServicePart, StillRunning,
+    Stopped, SubTaskError, Target, TargetReport, TaskContext, VerifyCounts, is_recovery,
+    last_success, profile_flag,
 };

@@ -39,7 +39,7 @@ impl<A: TaskApi> RunPhases<'_, A> {
         let tasks = targets.len() as u64;
         self.ledger.emit(self.clock.now(), EventKind::DrillStarted { tasks }).await?;
         let recall = remembered_sendings(self.settings).max(1);
-        let sent = self.ledger.writer.last_sent(recall).await?;
+        let sent = self.ledger.writer.last_sent(recall, self.clock.now()).await?;
         let due = self.clock.instant() + self.until_believed(&sent);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Some(reason));

@@ -33,6 +33,8 @@ mod shared_run;
 mod shared_runs;
 mod survey_recorder;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod watchers;
 mod waves;

@@ -189,7 +189,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         let now = self.clock.instant();
         // A patience beyond what an instant can express has no end.
         let deadline = now.checked_add(patience);
-        let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
+        let recall = remembered_sendings(self.settings);
+        let sent = self.ledger.writer.last_sent(recall, self.clock.now()).await?;
         let mut walker = self.walker(&sent);
         let mut due = now + LIST_DELAY.saturating_sub(ago);
         for number in 0.. {
@@ -248,7 +249,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 
     /// Looks once at the tasks in doubt. Tasks that are where their commands lead have succeeded.
     pub(crate) async fn settle(&mut self, ago: Duration) -> Result<Settling, RunError> {
-        let sent = self.ledger.writer.last_sent(remembered_sendings(self.settings)).await?;
+        let recall = remembered_sendings(self.settings);
+        let sent = self.ledger.writer.last_sent(recall, self.clock.now()).await?;
         let mut walker = self.walker(&sent);
         // A run that ended long ago is looked at without any wait.
         let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);

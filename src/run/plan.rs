@@ -117,6 +117,7 @@ pub(crate) fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {
         endpoint: request.endpoint.clone(),
         project_id: request.project_id.clone(),
         settings: request.settings.clone(),
+        service: request.plan.service.as_ref().map(|service| service.record.clone()),
     }
 }
 
@@ -141,6 +142,7 @@ pub(crate) fn child_run(
         endpoint: target.endpoint,
         project_id: target.project_id,
         settings: settings.clone(),
+        service: parent.service.clone(),
     }
 }
 

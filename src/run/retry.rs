@@ -9,7 +9,7 @@ use crate::run::targets::TargetRequest;
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
-use crate::task::{FailureKind, Outcome};
+use crate::task::{FailureKind, Outcome, Repetition};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,18 +37,25 @@ impl RetryFilter {
         let status = task.last.as_ref().and_then(|last| last.http_status);
         // Every condition must hold; a condition on the answer excludes tasks without one.
         task.settled.is_some()
-            && self.wants_outcome(task.outcome)
+            && self.wants_outcome(task)
             && (self.statuses.is_empty() || status.is_some_and(|s| self.statuses.contains(&s)))
             && (self.kinds.is_empty() || failure.is_some_and(|f| self.kinds.contains(&f.kind)))
             && (self.codes.is_empty() || failure.is_some_and(|f| self.codes.contains(&f.code)))
     }
 
-    fn wants_outcome(&self, outcome: Outcome) -> bool {
+    fn wants_outcome(&self, task: &TaskRow) -> bool {
         match self.outcomes.as_slice() {
-            [] => matches!(outcome, Outcome::Partial | Outcome::Failed | Outcome::Ambiguous),
-            wanted => wanted.contains(&outcome),
+            [] if self.groups.is_empty() && is_held(task) => false,
+            [] => matches!(task.outcome, Outcome::Partial | Outcome::Failed | Outcome::Ambiguous),
+            wanted => wanted.contains(&task.outcome),
         }
     }
+}
+
+/// Returns whether a second call of a task in doubt may do harm. VIAS looks at its own tasks first.
+fn is_held(task: &TaskRow) -> bool {
+    let may_harm = task.command.is_action() && task.command.repetition() == Repetition::Harmful;
+    task.outcome == Outcome::Ambiguous && may_harm
 }
 
 /// A run that retries another, before it is planned.
@@ -104,6 +111,22 @@ impl Retry {
     pub fn groups(&self) -> Vec<&FailureGroup> {
         let all = self.grouping.as_ref().map_or(&[][..], Grouping::groups);
         all.iter().filter(|group| self.filter.groups.contains(&group.label)).collect()
+    }
+
+    /// Returns the number of tasks in doubt that are left out, because a second call may do harm.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn held_tasks(&self) -> Result<u64, RunError> {
+        let mut held = 0;
+        if self.record.run.service.is_some() {
+            self.reader.for_each_task::<StoreError>(|task| {
+                held += u64::from(is_held(&task) && !self.wants(&task));
+                Ok(())
+            })?;
+        }
+        Ok(held)
     }
 
     /// Returns the number of tasks that no retry can take, because their ids are lost.

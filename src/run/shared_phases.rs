@@ -28,6 +28,8 @@ use std::time::Duration;
 
 /// How often a worker looks whether a phase is over, and asks again a database that is away.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often the owner of a phase looks whether it still is.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// Why a run stops whose survey found tasks that the project does not know.
 const UNKNOWN_TASKS: &str = "unknown_tasks";
 
@@ -60,6 +62,12 @@ enum Carried {
     Stopped(StopReason),
     /// Another worker has taken it meanwhile.
     ByAnother,
+}
+
+/// How far a phase got.
+enum Looked {
+    ToTheEnd,
+    Until(StopReason),
 }
 
 impl<A: TaskApi> SharedPhases<'_, A> {
@@ -157,22 +165,22 @@ impl<A: TaskApi> SharedPhases<'_, A> {
     ) -> Result<Carried, RunError> {
         let mark = self.copy().await?;
         let planned = self.planned;
-        let surveyed = {
-            let writer = self.writer()?;
-            let mut engine = engine_settings(&planned.settings, starting_point(&writer));
+        let surveyed = self.on_copy(taken, router, async |mut phases| {
+            let mut engine =
+                engine_settings(&planned.settings, starting_point(&phases.ledger.writer));
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
             let unknown =
                 if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
-            self.on_copy(writer, router, async |mut phases| {
-                phases.survey(unknown, &mut engine).await
-            })
-            .await
-        };
-        let next = Phase::after_survey(&planned.settings);
-        match surveyed {
-            Ok(None) => self.publish(&mark, Then::Phase(taken.epoch, next), Carried::Out).await,
+            phases.survey(unknown, &mut engine).await
+        });
+        match surveyed.await {
+            Ok(Some(Looked::ToTheEnd)) => {
+                let next = Phase::after_survey(&planned.settings);
+                self.publish(&mark, Then::Phase(taken.epoch, next), Carried::Out).await
+            }
             // A walk that was not whole has recorded nothing; another worker walks anew.
-            Ok(Some(reason)) => Ok(Carried::Stopped(reason)),
+            Ok(Some(Looked::Until(reason))) => Ok(Carried::Stopped(reason)),
+            Ok(None) => Ok(Carried::ByAnother),
             Err(error) => {
                 if matches!(error, RunError::UnknownTasks { .. }) {
                     let worker = self.worker;
@@ -191,13 +199,12 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         router: &mut ControlRouter,
     ) -> Result<Carried, RunError> {
         let mark = self.copy().await?;
-        let settings = &self.planned.settings;
+        let planned = self.planned;
+        let settings = &planned.settings;
         let waits = settings.wait.is_some() && stopped.is_none();
         let limit = settings.drill.map(|limit| u64::from(limit.get()));
-        let drill =
-            limit.map(|limit| Drill { runs: &self.planned.runs, run: &self.planned.id, limit });
-        let writer = self.writer()?;
-        let looked = self.on_copy(writer, router, async |mut phases| {
+        let drill = limit.map(|limit| Drill { runs: &planned.runs, run: &planned.id, limit });
+        let looked = self.on_copy(taken, router, async |mut phases| {
             if waits && let Some(reason) = phases.wait(taken.wait_left, Duration::ZERO).await? {
                 return Ok(Some(reason));
             }
@@ -207,42 +214,63 @@ impl<A: TaskApi> SharedPhases<'_, A> {
             }
         });
         match looked.await? {
-            None => {
+            None => Ok(Carried::ByAnother),
+            Some(Looked::ToTheEnd) => {
                 let then = Then::Phase(taken.epoch, Phase::Ended);
                 self.publish(&mark, then, Carried::Out).await
             }
             // What was seen so far is true whoever goes on.
-            Some(reason) => {
-                let carried = Carried::Stopped(reason);
-                self.publish(&mark, Then::GivenBack(taken.epoch), carried).await
+            Some(Looked::Until(reason)) => {
+                self.publish(&mark, Then::GivenBack(taken.epoch), Carried::Out).await?;
+                Ok(Carried::Stopped(reason))
             }
         }
     }
 
-    /// Lets phases work on the copy; it is closed when they are over.
-    async fn on_copy<T>(
-        &self,
-        writer: RunWriter,
+    /// Lets phases work on the copy, as long as the phase is this worker's; nothing if it no longer
+    /// is. The copy is closed when they are over.
+    async fn on_copy(
+        &mut self,
+        taken: TakenPhase,
         router: &mut ControlRouter,
-        work: impl AsyncFnOnce(RunPhases<'_, A>) -> T,
-    ) -> T {
-        let watcher_channel = self.watcher_channel.clone();
+        work: impl AsyncFnOnce(RunPhases<'_, A>) -> Result<Option<StopReason>, RunError>,
+    ) -> Result<Option<Looked>, RunError> {
+        let (api, planned) = (self.api, self.planned);
+        let (slots, watcher_channel) = (self.slots.clone(), self.watcher_channel.clone());
+        let writer = self.writer()?;
         let ledger = StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases };
-        router
-            .beside(async |control| {
-                let phases = RunPhases {
-                    api: self.api,
-                    settings: &self.planned.settings,
-                    exclusions: Arc::default(),
-                    slots: self.slots.clone(),
-                    clock: self.planned.clock,
-                    ledger,
-                    control_router: ControlRouter::new(control),
-                    drill: None,
-                };
-                work(phases).await
-            })
-            .await
+        let working = router.beside(async |control| {
+            let phases = RunPhases {
+                api,
+                settings: &planned.settings,
+                exclusions: Arc::default(),
+                slots,
+                clock: planned.clock,
+                ledger,
+                control_router: ControlRouter::new(control),
+                drill: None,
+            };
+            work(phases).await
+        });
+        tokio::select! {
+            biased;
+            looked = working => Ok(Some(match looked? {
+                None => Looked::ToTheEnd,
+                Some(reason) => Looked::Until(reason),
+            })),
+            lost = self.until_lost(taken.epoch) => lost.map(|()| None),
+        }
+    }
+
+    /// Waits until another worker has the phase. Without the database it would never be known, so
+    /// that is an error once it has been away for too long.
+    async fn until_lost(&mut self, epoch: i32) -> Result<(), RunError> {
+        loop {
+            tokio::time::sleep(WATCH_EVERY).await;
+            if self.standing().await?.epoch != epoch {
+                return Ok(());
+            }
+        }
     }
 
     fn writer(&self) -> Result<RunWriter, StoreError> {

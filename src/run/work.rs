@@ -19,10 +19,9 @@ use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
 use crate::settings::RunSettings;
 use crate::store::database::{
-    DatabaseError, DatabaseRuns, Ordered, SlotTerms, Then, Wishes, WorkTerms, Worker,
-    most_uncertainty,
+    DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
 };
-use crate::store::{RunReader, RunWriter, StoreError};
+use crate::store::{RunReader, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -113,7 +112,6 @@ impl Planned {
         let found = runs.number_of(&self.id).await.map_err(store)?;
         let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;
         if shared.taken_up == TakenUp::Again {
-            self.leave_out_excluded(runs).await?;
             let tolerated = self.settings.max_failures.tolerated(self.totals.selected);
             let least_lease = 2 * self.settings.timeout;
             runs.take_up(no, tolerated, least_lease).await.map_err(store)?;
@@ -125,24 +123,6 @@ impl Planned {
             }
         }
         Ok(no)
-    }
-
-    /// Settles the tasks that have become excluded since the run was planned.
-    async fn leave_out_excluded(&self, runs: &mut DatabaseRuns) -> Result<(), RunError> {
-        if self.exclusions.is_empty() {
-            return Ok(());
-        }
-        let busy = || StoreError::Busy { run: self.id.clone(), holder: "its workers".into() };
-        let (is_running, mark) = runs.copy(&self.id, &self.runs).await?;
-        if is_running {
-            return Err(busy().into());
-        }
-        let writer = RunWriter::reopen(&self.runs, &self.lock, 0, self.clock.now())?;
-        let exclusions = Arc::clone(&self.exclusions);
-        writer.leave_out(move |id| exclusions.find(id), self.clock.now()).await?;
-        drop(writer);
-        let counts = runs.publish(&self.runs.file(&self.id), &mark, Then::AsBefore).await?;
-        if counts { Ok(()) } else { Err(busy().into()) }
     }
 
     fn settings_of(&self, worker: Worker, selected: u64) -> EngineSettings {

@@ -1,7 +1,7 @@
 //! A simulated VIAS service on loopback: real HTTP, no account, no cameras.
 //!
-//! It is an independent witness of batchctl: it shares no wire types with the client and imports only
-//! `task` and `clock`. It listens on loopback addresses only, and all randomness follows from a seed.
+//! It is an independent witness of batchctl: it shares no wire types with the client, and imports only
+//! `task`, `clock` and the values of `service`. It listens on loopback addresses only, and all randomness follows from a seed.
 //! Each answer is decided at the moment when its request has been read.
 //!
 //! # Operations
@@ -38,6 +38,15 @@
 //! Calls are counted for each id and command, behind the gateway. So the order in which different
 //! ids are called changes nothing.
 //!
+//! # Other services
+//!
+//! With [`SandboxSettings::service`] it simulates a service that a file describes: its actions, the
+//! state of an id or the list of all, and its credentials. Answers are the examples of the file's
+//! rules, or made up so that the rule takes them. Ids ending in `-refused`, `-gone`, `-unchanged`,
+//! `-unauthorised`, `-throttled`, `-transient` or `-doubt` get the answer of that meaning, the last
+//! but two only at their first call. Of the endings above, those about answers and delivery count as
+//! well. A request that the file does not describe, to the last field, is answered with 400 or 404.
+//!
 //! # Access log
 //!
 //! One line per request, with five fields separated by tabs:
@@ -47,7 +56,7 @@
 //! | time | microseconds from the sandbox's start until the request had been read |
 //! | method | as sent |
 //! | id | the batch task or sub-task; `-` if the path has no valid id |
-//! | command | `start`, `stop`, `delete`, `list`, `tasks`, `task`, `login` or `projects`; `-` for anything else |
+//! | command | `start`, `stop`, `delete`, `list`, `tasks`, `task`, `login` or `projects`; of other services an action, `state` or `list`; `-` for anything else |
 //! | status | the status of the answer; `drop` for a reset connection, `silent` for no answer |
 //!
 //! Lines are in the order of their times, which is the order of the decisions; the answer leaves
@@ -56,6 +65,8 @@
 //! line end. An existing log is appended to, and times start from zero with each start.
 
 mod access_log;
+mod custom;
+mod delay;
 mod error;
 mod faults;
 mod http;

@@ -2,9 +2,10 @@
 //! its own.
 
 use crate::clock::Clock;
+use crate::sandbox::delay::Delay;
 use crate::sandbox::http::{Refusal, SandboxReply};
 use crate::sandbox::settings::{OwnProject, SandboxSettings};
-use crate::sandbox::state::{Delay, SandboxRequest, SandboxState};
+use crate::sandbox::state::{SandboxRequest, SandboxState};
 use hyper::header::HeaderValue;
 use std::collections::HashMap;
 

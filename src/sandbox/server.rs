@@ -48,7 +48,7 @@ impl Sandbox {
 
     /// Returns its endpoint, such as `http://127.0.0.1:40123`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}{}", self.address, self.service.base_path())
     }
 
     /// Returns the address on which it listens, with the actual port.

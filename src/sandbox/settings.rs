@@ -3,9 +3,11 @@
 //! They are checked once, before anything is opened. They hold no state of a running sandbox.
 
 use crate::sandbox::error::SandboxError;
+use crate::service::Service;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of a sandbox.
@@ -65,6 +67,8 @@ pub struct SandboxSettings {
     /// Projects with tasks, a limit and a token of their own. Default: none; all ids of projects
     /// lead to the same.
     pub projects: Vec<OwnProject>,
+    /// The service to simulate, if it is one that a file describes. Default: VIAS.
+    pub service: Option<Arc<Service>>,
 }
 
 /// A project that shares nothing with the others of a sandbox.
@@ -150,6 +154,7 @@ impl Default for SandboxSettings {
             token: None,
             account: Account::default(),
             projects: Vec::new(),
+            service: None,
         }
     }
 }

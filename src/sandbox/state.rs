@@ -4,6 +4,8 @@
 
 use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::Status;
+use crate::sandbox::custom::{CustomReply, CustomRequest, CustomService, Operation};
+use crate::sandbox::delay::Delay;
 use crate::sandbox::faults::{ResponseDelivery, Roll, SeededRandom, ServiceFault};
 use crate::sandbox::http::{
     ActionPath, Gateway, HttpResponse, ItemPath, ListQuery, Refusal, SandboxReply, SandboxRoute,
@@ -26,6 +28,8 @@ pub(crate) struct SandboxState {
     iam: SandboxIam,
     tally: SandboxTally,
     clock: Clock,
+    /// The service that is simulated in the place of VIAS.
+    custom: Option<CustomService>,
 }
 
 /// The parts of a request that matter.
@@ -45,15 +49,6 @@ pub(crate) struct SandboxRequest<'a> {
     pub(crate) latency: Roll,
     /// The instant at which it had been read.
     pub(crate) now: Instant,
-}
-
-/// The delay of a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delay {
-    /// Within the usual range, at the point that the roll selects.
-    Usual(Roll),
-    /// The delay of ids ending in `-slow`.
-    Late,
 }
 
 /// A refusal by one of the three parties.
@@ -83,6 +78,10 @@ impl SandboxState {
             iam: SandboxIam::new(settings.account.clone(), clock, random),
             tally: SandboxTally::default(),
             clock,
+            custom: settings
+                .service
+                .clone()
+                .map(|service| CustomService::new(service, settings, clock)),
         }
     }
 
@@ -94,6 +93,30 @@ impl SandboxState {
     /// Returns the simulated project.
     pub(crate) const fn project(&self) -> &SandboxProject {
         &self.project
+    }
+
+    /// Returns the service in the place of VIAS, if there is one.
+    pub(crate) const fn custom(&self) -> Option<&CustomService> {
+        self.custom.as_ref()
+    }
+
+    /// Carries out a request to the service in the place of VIAS; nothing if there is none.
+    pub(crate) fn respond_custom(&mut self, request: CustomRequest<'_>) -> Option<CustomReply> {
+        let reply = self.custom.as_mut()?.respond(request);
+        match reply.operation {
+            Operation::Action { .. } => self.tally.actions += 1,
+            Operation::Look { .. } => self.tally.looks += 1,
+            Operation::Page => self.tally.lists += 1,
+            Operation::Unknown => {}
+        }
+        self.tally.carried_out += u64::from(reply.is_carried_out);
+        self.tally.counts += reply.counts;
+        Some(reply)
+    }
+
+    /// Counts how a request to the service in the place of VIAS has ended.
+    pub(crate) fn count_custom(&mut self, status: Status) {
+        self.tally.count_ending(status);
     }
 
     /// Returns the clock of all its instants.

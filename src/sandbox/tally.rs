@@ -21,6 +21,8 @@ pub struct SandboxTally {
     pub deletions: u64,
     /// Requests for pages of sub-tasks, answered or refused.
     pub sub_task_lists: u64,
+    /// Requests for the state of one id, of a service that a file describes.
+    pub looks: u64,
     /// Requests for one sub-task, answered or refused.
     pub sub_task_details: u64,
     /// Requests for actions on one sub-task, carried out or refused.

@@ -44,6 +44,10 @@ impl Witness {
     /// Returns how often a command was carried out on a batch task.
     pub fn carried_out(&self, id: &str, command: Command) -> u32 {
         let state = self.state();
+        if let Some(custom) = state.custom() {
+            let thing = custom.things().get(id).zip(custom.action_index(command.as_str()));
+            return thing.map_or(0, |(thing, action)| thing.carried_out(action));
+        }
         let task = state.project().tasks().get(id);
         task.map_or(0, |task| task.carried_out(command))
     }
@@ -51,6 +55,11 @@ impl Witness {
     /// Returns how often any command was carried out on each batch task, without those at zero.
     pub fn carried_out_by_id(&self) -> BTreeMap<String, u32> {
         let state = self.state();
+        if let Some(custom) = state.custom() {
+            let things = custom.things().iter();
+            let times = things.map(|(id, thing)| (id.to_owned(), thing.carried_out_in_all()));
+            return times.filter(|&(_, times)| times > 0).collect();
+        }
         let tasks = state.project().tasks().iter();
         let times = tasks.map(|(id, task)| {
             let times = task.carried_out(Command::START) + task.carried_out(Command::STOP);

@@ -5,7 +5,7 @@ use crate::service::pointer::Pointer;
 use crate::service::rule::{CountsAt, ErrorAt, Rule, TextSource};
 use crate::service::state::StateReading;
 use crate::service::template::Template;
-use crate::task::{TaskId, TaskIdError};
+use crate::task::{Command, Repetition, TaskId, TaskIdError};
 use regex::Regex;
 use serde_json::Value;
 
@@ -153,6 +153,17 @@ impl IdRule {
             return Ok(id);
         }
         Err(IdError::Pattern { pattern: self.pattern.clone() })
+    }
+}
+
+impl Action {
+    /// Returns the action as the command of tasks.
+    pub fn command(&self) -> Command {
+        let repetition = match self.repeatable {
+            true => Repetition::Harmless,
+            false => Repetition::Harmful,
+        };
+        Command::of_action(&self.name, repetition).expect("the file was checked for its names")
     }
 }
 

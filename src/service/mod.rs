@@ -16,6 +16,7 @@ mod judge;
 mod pointer;
 mod problem;
 mod request_file;
+mod row_values;
 mod rule;
 mod rule_file;
 mod section;
@@ -25,6 +26,8 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+/// What an answer means, in the word of a rule.
+pub use crate::policy::AnswerMeaning;
 pub use answer::{JsonBody, MOST_BODY_BYTES, SeenAnswer, SeenBody};
 pub use body::{BodyTemplate, is_of_kind};
 pub use call::{CallValues, ServiceCall, ValueFault, ValuePlace, ValueProblem, call};
@@ -34,6 +37,7 @@ pub use import::{Draft, ImportError, from_curl, from_openapi, read_document};
 pub use judge::{first_match, judge};
 pub use pointer::{Pointer, PointerError};
 pub use problem::ServiceProblem;
+pub use row_values::{CallScope, RowValues, column_of};
 pub use rule::{
     BodyKind, CodePattern, CountsAt, ErrorAt, Example, JsonTest, Rule, TextSource, WaitSource,
     Within,

@@ -77,6 +77,15 @@ impl TemplateError {
     }
 }
 
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Value(value) => write!(f, "{{{}}}", value.source),
+        })
+    }
+}
+
 impl Template {
     /// Reads a text with places. Whether they may stand there is the caller's to say.
     pub(super) fn parse(text: &str) -> Result<Self, TemplateError> {

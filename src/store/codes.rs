@@ -3,7 +3,7 @@
 //! Only checked values are ever written, so a value that does not fit is damage. It is an error and
 //! never guessed at.
 
-use crate::journal::Text;
+use crate::journal::PlannedTask;
 use crate::task::TaskId;
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
@@ -26,8 +26,12 @@ where
 }
 
 /// Reads the id of a task from a plan chunk.
-pub(crate) fn task_id(id: Text<'_>) -> rusqlite::Result<TaskId> {
-    id.with(value)
+pub(crate) fn task_id(task: &PlannedTask<'_>) -> rusqlite::Result<TaskId> {
+    if task.command.is_action() {
+        // The service's own pattern was checked when the plan was made.
+        return task.id.with(TaskId::accepted).map_err(|error| unfit(Type::Text, error));
+    }
+    task.id.with(value)
 }
 
 /// Reads a word from a segment.

@@ -37,12 +37,12 @@ pub use files::{
 };
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
-    NewPlan, PlanTotals, PlannedRun, PlannedTargets, TemporaryPlan, plan_from_run, plan_run,
-    plan_run_in_states, plan_run_of_targets, temporary_plan,
+    NewPlan, PlanTotals, PlannedRun, PlannedTargets, ServicePlan, TemporaryPlan, plan_from_run,
+    plan_run, plan_run_in_states, plan_run_of_targets, temporary_plan,
 };
 pub use reading::{
-    DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, SessionRecord, ShardRow,
-    ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, ServiceRecord,
+    SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

@@ -1,7 +1,8 @@
 //! What a run does to a task: a name that is kept once per process, so that a command is a number.
 //!
-//! The commands of VIAS are constants. Those of other services are the names of their actions. Must
-//! not know what a command leads to elsewhere: that is the service's to say.
+//! The commands of VIAS are constants. Those of other services are the names of their actions, and
+//! none of them is one of VIAS's, whatever its name: what `delete` leads to elsewhere is the service's
+//! to say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,19 +11,29 @@ use std::sync::{PoisonError, RwLock};
 /// What a run does to a task, in the service's own word.
 ///
 /// ```
-/// use batchctl::task::Command;
+/// use batchctl::task::{Command, Repetition};
 ///
 /// assert_eq!("Stop".parse(), Ok(Command::STOP));
-/// assert_eq!(Command::named("enable").unwrap().as_str(), "enable");
-/// assert!(Command::named("Enable it").is_err());
+/// let enable = Command::of_action("enable", Repetition::Harmless).unwrap();
+/// assert_eq!(enable.as_str(), "enable");
+/// assert!(Command::of_action("Enable it", Repetition::Harmless).is_err());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Command(u16);
 
-/// The names of all commands so far, by their numbers behind those of [`Command::ALL`].
+/// Whether a second call of a command changes nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Repetition {
+    /// It changes nothing more, so that a call in doubt may be sent again.
+    Harmless,
+    /// It may, so that a call in doubt is never sent again.
+    Harmful,
+}
+
+/// The actions of all services so far, by their numbers behind those of [`Command::ALL`].
 ///
-/// A name is never given back: a service has at most 32, and a process knows few services.
-static NAMES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
+/// None is given back: a service has at most 32, and a process knows few services.
+static ACTIONS: RwLock<Vec<(&'static str, Repetition)>> = RwLock::new(Vec::new());
 
 /// The longest name of a command, in bytes.
 const LONGEST: usize = 32;
@@ -47,29 +58,25 @@ impl Command {
     /// The commands of VIAS, by their numbers.
     pub const ALL: [Self; 3] = [Self::START, Self::STOP, Self::DELETE];
 
-    /// Returns the command with a name, such as an action of a service.
+    /// Returns the command of an action of another service.
     ///
     /// # Errors
     ///
-    /// [`InvalidCommandName`] if it does not match `^[a-z][a-z0-9_-]{0,31}$`.
-    ///
-    /// # Panics
-    ///
-    /// If a process uses more than 65,000 names.
-    pub fn named(name: &str) -> Result<Self, InvalidCommandName> {
-        if let Some(own) = Self::ALL.into_iter().find(|command| command.as_str() == name) {
-            return Ok(own);
-        }
+    /// [`InvalidCommandName`] if it does not match `^[a-z][a-z0-9_-]{0,31}$`, and for the 65,534th
+    /// name of a process.
+    pub fn of_action(name: &str, repetition: Repetition) -> Result<Self, InvalidCommandName> {
         if !Self::is_name(name) {
             return Err(InvalidCommandName);
         }
-        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
-        let index = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(String::from(name).leak());
-            names.len() - 1
-        });
-        let number = u16::try_from(Self::ALL.len() + index).ok().filter(|&number| number < 65_000);
-        Ok(Self(number.expect("a process uses fewer than 65,000 names")))
+        let mut actions = ACTIONS.write().unwrap_or_else(PoisonError::into_inner);
+        let known = actions.iter().position(|known| *known == (name, repetition));
+        let index = Self::ALL.len() + known.unwrap_or(actions.len());
+        // A damaged file of a run may name any number of actions.
+        let number = u16::try_from(index).map_err(|_| InvalidCommandName)?;
+        if known.is_none() {
+            actions.push((String::from(name).leak(), repetition));
+        }
+        Ok(Self(number))
     }
 
     /// Returns whether a text can be the name of a command.
@@ -86,11 +93,22 @@ impl Command {
             Self::START => "start",
             Self::STOP => "stop",
             Self::DELETE => "delete",
-            Self(number) => {
-                let names = NAMES.read().unwrap_or_else(PoisonError::into_inner);
-                names[usize::from(number) - Self::ALL.len()]
-            }
+            Self(number) => action(number).0,
         }
+    }
+
+    /// Returns whether a second call changes nothing more. A deletion may be another task's by then.
+    pub fn repetition(self) -> Repetition {
+        match self {
+            Self::START | Self::STOP => Repetition::Harmless,
+            Self::DELETE => Repetition::Harmful,
+            Self(number) => action(number).1,
+        }
+    }
+
+    /// Returns whether it is an action of another service than VIAS.
+    pub const fn is_action(self) -> bool {
+        self.0 as usize >= Self::ALL.len()
     }
 
     /// Returns the number of the command in this process. Files that outlive it may hold those of
@@ -122,6 +140,12 @@ impl Command {
     pub const fn is_final(self) -> bool {
         matches!(self, Self::DELETE)
     }
+}
+
+/// Returns the name and the repetition of an action.
+fn action(number: u16) -> (&'static str, Repetition) {
+    let actions = ACTIONS.read().unwrap_or_else(PoisonError::into_inner);
+    actions[usize::from(number) - Command::ALL.len()]
 }
 
 impl fmt::Display for Command {
@@ -159,26 +183,44 @@ mod tests {
         assert_eq!("".parse::<Command>(), Err(UnknownCommand));
     }
 
+    fn harmless(name: &str) -> Result<Command, InvalidCommandName> {
+        Command::of_action(name, Repetition::Harmless)
+    }
+
     #[test]
-    fn a_name_is_one_command_however_often_it_is_named() {
-        let [enable, disable] = ["enable", "disable"].map(|name| Command::named(name).unwrap());
+    fn an_action_is_one_command_however_often_it_is_named() {
+        let [enable, disable] = ["enable", "disable"].map(|name| harmless(name).unwrap());
         assert_ne!(enable, disable);
-        assert_eq!(Command::named("enable"), Ok(enable));
+        assert_eq!(harmless("enable"), Ok(enable));
         assert_eq!(Command::numbered(enable.number()), enable);
         assert_eq!([enable.as_str(), disable.as_str()], ["enable", "disable"]);
-        assert_eq!(Command::named("start"), Ok(Command::START));
         assert_eq!(enable.opposite(), None);
+        let once = Command::of_action("enable", Repetition::Harmful).unwrap();
+        assert_ne!(once, enable);
+        assert_eq!(
+            [once, enable].map(Command::repetition),
+            [Repetition::Harmful, Repetition::Harmless]
+        );
+    }
+
+    #[test]
+    fn an_action_is_no_command_of_vias_whatever_its_name() {
+        for own in Command::ALL {
+            let action = harmless(own.as_str()).unwrap();
+            assert_ne!(action, own);
+            assert!(action.is_action() && !own.is_action() && !action.is_final());
+        }
     }
 
     #[test]
     fn texts_that_are_no_names_are_refused() {
         let longest = format!("a{}", "-".repeat(31));
         for name in ["a", "os-start", "v2_on", &longest] {
-            assert_eq!(Command::named(name).map(Command::as_str), Ok(name));
+            assert_eq!(harmless(name).map(Command::as_str), Ok(name));
         }
         let too_long = format!("{longest}-");
         for text in ["", "Start", "2nd", "-a", "_a", "a b", "ä", "a\n", &too_long] {
-            assert_eq!(Command::named(text), Err(InvalidCommandName), "{text:?}");
+            assert_eq!(harmless(text), Err(InvalidCommandName), "{text:?}");
         }
     }
 }

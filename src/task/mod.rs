@@ -12,12 +12,13 @@ mod level;
 mod outcome;
 mod rate;
 mod results_columns;
+mod row_cells;
 mod run_by;
 mod service_limit;
 mod shard;
 mod state;
 
-pub use command::{Command, InvalidCommandName, UnknownCommand};
+pub use command::{Command, InvalidCommandName, Repetition, UnknownCommand};
 pub use drilled::{DrillEnd, DrilledSubTask, DrilledTask};
 pub use excluded_task::ExcludedTask;
 pub use failure::{Failure, FailureKind, UnknownFailureKind};
@@ -26,6 +27,7 @@ pub use level::{Level, UnknownLevel};
 pub use outcome::{Counts, Outcome, OutcomeCounts, UnknownOutcome};
 pub use rate::{InvalidRate, Rate};
 pub use results_columns::{DIFF_COLUMNS, PLAN_COLUMNS, RESULTS_COLUMNS, TARGET_COLUMN};
+pub use row_cells::RowCells;
 pub use run_by::RunBy;
 pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};
@@ -63,4 +65,6 @@ pub struct Task {
     pub id: TaskId,
     /// The command for the batch task.
     pub command: Command,
+    /// The other cells of its row, for a service whose calls need them; `None` for VIAS.
+    pub cells: Option<RowCells>,
 }

@@ -24,6 +24,8 @@ mod pages;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod service_sandbox;
+#[cfg(test)]
 mod shards;
 #[cfg(test)]
 mod state;

@@ -19,7 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("event", &["task", "clock"]),
     ("input", &["task", "text"]),
     ("api", &["task", "clock", "policy", "service"]),
-    ("plan", &["task", "text", "input"]),
+    ("plan", &["task", "text", "input", "service"]),
     ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `input` only as what a plan is made of: a load reads its sources row by row.
@@ -30,7 +30,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
-    ("sandbox", &["task", "clock"]),
+    ("sandbox", &["task", "clock", "service"]),
     ("slots", &["task", "clock", "policy"]),
     ("survey", &["task", "clock", "policy", "api"]),
     (

@@ -10,6 +10,9 @@ use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Where a program that counts its lines for `tests/coverage` writes them.
+const COUNTS: &str = "LLVM_PROFILE_FILE";
+
 /// The token of all tests, which must show up nowhere.
 pub(crate) const TOKEN: &str = "MIIF+secret/token==";
 /// How long anything may take: only what hangs comes to it.
@@ -108,6 +111,7 @@ impl Scene {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchctl"));
         command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin");
+        command.envs(std::env::var_os(COUNTS).map(|path| (COUNTS, path)));
         command.env("HOME", self.home.path()).current_dir(self.home.path());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command

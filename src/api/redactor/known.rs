@@ -21,6 +21,8 @@ const KEY: usize = MIN_SECRET;
 const STRIDE: usize = PIECE - KEY + 1;
 /// The most places that are kept for one key: a secret may repeat itself.
 const MAX_PLACES: usize = 8;
+/// The bits of a key in a word.
+const KEY_BITS: u64 = (1 << (8 * KEY)) - 1;
 /// The number of bits in the filter before the table of keys.
 const FILTER_BITS: usize = 1 << 18;
 /// The time for which a secret without a use is still looked for: no answer takes longer.
@@ -237,11 +239,15 @@ impl Probe {
         };
         self.base64 = self.base64 << 6 | u128::from(digit);
         self.base64_digits += 1;
-        // Bytes end 0, 2, 4 or 6 bits before the last digit, depending on where the first began.
-        let ends = [0, 2, 4, 6].map(|bits| (self.base64 >> bits) & u128::from(u64::MAX));
-        let keys = ends.map(|bits| u64::try_from(bits).unwrap_or_default());
         // Nine digits hold 54 bits: six whole bytes, which is a key, at any alignment.
-        self.base64_digits > 8 && keys.into_iter().any(|bytes| is_suspect(bytes, known))
+        if self.base64_digits <= 8 {
+            return false;
+        }
+        // Bytes end 0, 2, 4 or 6 bits before the last digit, depending on where the first began.
+        [0, 2, 4, 6].into_iter().any(|bits| {
+            let bytes = (self.base64 >> bits) & u128::from(u64::MAX);
+            is_suspect(u64::try_from(bytes).unwrap_or_default(), known)
+        })
     }
 
     fn takes_hex(&mut self, byte: u8, known: &KnownSecrets) -> bool {
@@ -260,17 +266,39 @@ impl Probe {
 
 /// Returns whether decoded bytes are a key, or look as if they could be decoded once more.
 fn is_suspect(bytes: u64, known: &KnownSecrets) -> bool {
-    let decoded = bytes.to_be_bytes();
-    let is_full_width = decoded.windows(2).any(|two| matches!(two, [0xef, 0xbc | 0xbd]));
-    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    let is_encoded = is_full_width || decoded.iter().all(is_text);
     // What blanks in a secret do to its keys only the second look undoes.
-    is_encoded || known.has_blanks || known.holds(key(&decoded))
+    known.has_blanks || may_be_encoded(bytes) || known.holds(lower_case(bytes) & KEY_BITS)
+}
+
+/// The highest bit of each byte.
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// Returns whether eight bytes are text, or hold a full-width character.
+fn may_be_encoded(bytes: u64) -> bool {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    let decoded = bytes.to_be_bytes();
+    // Asked first, because it rules out one of the two for all eight bytes at once.
+    if bytes & HIGHEST == 0 {
+        return decoded.iter().all(is_text);
+    }
+    decoded.windows(2).any(|two| matches!(two, [0xef, 0xbc | 0xbd]))
+}
+
+/// Returns eight bytes with the capitals of ASCII in lower case: all at once, because each byte of an
+/// answer is looked at in five alignments.
+fn lower_case(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low_bits = bytes & !HIGHEST;
+    // Each sum stays in its byte, whose highest bit then says whether the limit is reached.
+    let from_a = low_bits + ONES * u64::from(0x80 - b'A');
+    let beyond_z = low_bits + ONES * u64::from(0x7f - b'Z');
+    let is_capital = !bytes & from_a & !beyond_z & HIGHEST;
+    // The highest bit moved by two is the one that makes a letter small.
+    bytes | is_capital >> 2
 }
 
 fn shifted(key: u64, byte: u8) -> u64 {
-    const MASK: u64 = (1 << (8 * KEY)) - 1;
-    (key << 8 | u64::from(byte.to_ascii_lowercase())) & MASK
+    (key << 8 | u64::from(byte.to_ascii_lowercase())) & KEY_BITS
 }
 
 fn key(bytes: &[u8]) -> u64 {
@@ -289,4 +317,34 @@ fn filter_word(key: u64) -> usize {
 
 fn filter_bit(key: u64) -> u64 {
     1 << (spread(key) % 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_once_give_the_key_that_they_give_one_by_one(
+            bytes: u64, text in "[@A-Z\\[`a-z{\u{7f}]{8}",
+        ) {
+            for bytes in [bytes, u64::from_be_bytes(text.as_bytes().try_into().unwrap())] {
+                prop_assert_eq!(lower_case(bytes) & KEY_BITS, key(&bytes.to_be_bytes()));
+            }
+        }
+
+        #[test]
+        fn bytes_may_be_encoded_if_all_are_text_or_two_are_full_width(
+            bytes: u64, text in "[ -~\t\n]{8}", place in 0_usize..7,
+        ) {
+            prop_assert!(may_be_encoded(u64::from_be_bytes(text.as_bytes().try_into().unwrap())));
+            let mut wide = bytes.to_be_bytes();
+            wide[place..place + 2].copy_from_slice(&[0xef, 0xbd]);
+            prop_assert!(may_be_encoded(u64::from_be_bytes(wide)));
+            wide[place] = 0xee;
+            wide[(place + 3) % 8] = 0;
+            prop_assert!(!may_be_encoded(u64::from_be_bytes(wide)) || wide.contains(&0xef));
+        }
+    }
 }

@@ -7,13 +7,14 @@ use crate::api::body::TooLong;
 use crate::api::client::ClientError;
 use crate::api::credentials::{Authorisation, Credentials, Placement};
 use crate::api::endpoint::{Endpoint, ProjectId};
+use crate::api::exchange::{Record, Recording};
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
-use crate::api::transport::{Reply, Transport, plain_http_to_tls};
+use crate::api::transport::{Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
 use crate::policy::{Delivery, NoResponse};
 use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
-use crate::task::FailureKind;
+use crate::task::{FailureKind, Task};
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
@@ -46,6 +47,7 @@ pub struct ServiceClient {
     placement: Option<Placement>,
     credentials: Option<Arc<Credentials>>,
     redactor: Redactor,
+    recorder: Option<Arc<dyn Record>>,
 }
 
 impl ServiceClient {
@@ -65,7 +67,27 @@ impl ServiceClient {
         if let (Some(placement), Some(credentials)) = (&placement, &credentials) {
             credentials.register_placed(placement, &redactor);
         }
-        Ok(Self { transport, settings, placement, credentials, redactor })
+        Ok(Self { transport, settings, placement, credentials, redactor, recorder: None })
+    }
+
+    /// Returns the client with a recorder of its calls.
+    #[must_use]
+    pub(super) fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// Returns the credentials of its calls, if there are any.
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_deref()
+    }
+
+    /// Makes the call of a task, for as long as the caller waits.
+    pub(super) async fn carry_out(
+        &self,
+        call: &ServiceCall,
+        task: &Arc<Task>,
+    ) -> Result<SeenAnswer, NoResponse> {
+        self.exchange(call, Some(task)).await
     }
 
     /// Sends a call once, and returns the answer without secrets.
@@ -78,11 +100,15 @@ impl ServiceClient {
         call: &ServiceCall,
         timeout: Duration,
     ) -> Result<SeenAnswer, NoResponse> {
-        let exchange = tokio::time::timeout(timeout, self.exchange(call));
+        let exchange = tokio::time::timeout(timeout, self.exchange(call, None));
         exchange.await.unwrap_or_else(|_| Err(NoResponse::timed_out(timeout)))
     }
 
-    async fn exchange(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
+    async fn exchange(
+        &self,
+        call: &ServiceCall,
+        task: Option<&Arc<Task>>,
+    ) -> Result<SeenAnswer, NoResponse> {
         let Some(mut request) = self.request(call) else {
             return Err(NoResponse {
                 kind: FailureKind::NotSent,
@@ -93,12 +119,36 @@ impl ServiceClient {
         let body = Bytes::from(call.body.clone().unwrap_or_default());
         let sent = self.authorise(&mut request, &body);
         let outgoing = self.transport.outgoing(request.map(|()| body));
-        let mut reply = self.transport.send(outgoing).await.map_err(|error| {
-            let mut seen = error.described(&sent.redactor);
-            seen.message = sent.kept(seen.message);
-            seen
-        })?;
-        self.read(&mut reply).await
+        let mut recording = task.and_then(|task| self.recording_of(task, call, &outgoing, &sent));
+        let mut reply = match self.transport.send(outgoing).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let mut seen = error.described(&sent.redactor);
+                seen.message = sent.kept(seen.message);
+                if let Some(recording) = &mut recording {
+                    recording.trouble(Some(&seen.message));
+                }
+                return Err(seen);
+            }
+        };
+        if let Some(recording) = &mut recording {
+            recording.head(reply.status.as_u16(), &reply.headers);
+        }
+        self.read(&mut reply, recording).await
+    }
+
+    /// Begins to record a call, if there is a recorder.
+    fn recording_of(
+        &self,
+        task: &Arc<Task>,
+        call: &ServiceCall,
+        request: &Outgoing,
+        sent: &Authorisation,
+    ) -> Option<Box<Recording>> {
+        let recorder = self.recorder.as_ref()?;
+        let target = self.settings.endpoint.exactly(&call.target)?.to_string();
+        let head = (request.method().as_str(), target.as_str(), request.headers());
+        Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
 
     /// Builds the request of a call, if its address is exactly the intended one.
@@ -127,7 +177,11 @@ impl ServiceClient {
         }
     }
 
-    async fn read(&self, reply: &mut Reply<'_>) -> Result<SeenAnswer, NoResponse> {
+    async fn read(
+        &self,
+        reply: &mut Reply<'_>,
+        recording: Option<Box<Recording>>,
+    ) -> Result<SeenAnswer, NoResponse> {
         let (status, headers) = (reply.status.as_u16(), self.headers(&reply.headers));
         let mut body = Vec::new();
         let take = |chunk: &[u8]| {
@@ -137,8 +191,13 @@ impl ServiceClient {
             body.extend_from_slice(chunk);
             Ok(())
         };
-        if let Err(missing) = reply.receive(take).await {
-            let why = missing.described("the answer is longer than 1 MiB");
+        let missing = reply.receive(take).await.err();
+        let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
+        if let Some(mut recording) = recording {
+            let received = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            recording.body(received, &body, missing.as_deref());
+        }
+        if let Some(why) = missing {
             return Ok(SeenAnswer::cut(status, headers, self.redactor.redact(why)));
         }
         if reply.is_plain() && wants_tls(status, &body) {

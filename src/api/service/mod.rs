@@ -2,8 +2,10 @@
 
 mod answer;
 mod client;
+mod tasks;
 #[cfg(test)]
 mod yardstick_tests;
 
 pub use answer::judged_answer;
 pub use client::{ServiceClient, ServiceClientSettings};
+pub use tasks::{ServiceTasks, ServiceWork};

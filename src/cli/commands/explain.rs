@@ -32,8 +32,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_HELP)]
 pub(crate) struct ExplainArgs {
-    /// The batch tasks
-    #[arg(value_name = "ID", required = true)]
+    /// The tasks
+    #[arg(value_name = "ID", required = true, value_parser = TaskId::accepted)]
     pub(crate) ids: Vec<TaskId>,
     /// Only this run: its id, a unique beginning of it, or `latest`
     #[arg(long, value_name = "RUN")]

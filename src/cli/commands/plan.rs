@@ -3,7 +3,7 @@
 
 use crate::cli::Context;
 use crate::cli::commands::start_stop;
-use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, RunArgs};
+use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, DoArgs, RunArgs};
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::run::{ConfirmArgs, LockArgs, RecordArgs, ReportingArgs};
@@ -30,6 +30,8 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlanCommand {
+    /// Plan to carry out an action of a service on every id in the input
+    Do(DoArgs),
     /// Plan to start every batch task in the input
     Start(ActionArgs),
     /// Plan to stop every batch task in the input
@@ -112,9 +114,12 @@ pub(crate) fn plan(command: PlanCommand, context: &Context) -> Result<ExitStatus
     let purpose = Purpose::Plan;
     match command {
         PlanCommand::Start(args) => {
-            start_stop::start_or_stop(args, Command::START, purpose, context)
+            start_stop::act_on_all(args, Command::START.as_str(), purpose, context)
         }
-        PlanCommand::Stop(args) => start_stop::start_or_stop(args, Command::STOP, purpose, context),
+        PlanCommand::Stop(args) => {
+            start_stop::act_on_all(args, Command::STOP.as_str(), purpose, context)
+        }
+        PlanCommand::Do(args) => start_stop::act_on_all(args.on, &args.action, purpose, context),
         PlanCommand::Delete(args) => start_stop::delete(args, purpose, context),
         PlanCommand::Run(args) => start_stop::run(args, purpose, context),
     }

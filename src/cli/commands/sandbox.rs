@@ -1,5 +1,8 @@
 //! `sandbox`: serves a simulated service until a signal stops it.
 
+use crate::cli::Context;
+use crate::cli::connect::service_file::ServiceText;
+use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -7,11 +10,13 @@ use crate::cli::process::runtime::runtime;
 use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
 use batchctl::sandbox::{Account, OwnProject, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
+use batchctl::service::{Auth, Service, StateSource};
 use batchctl::task::Rate;
 use clap::Args;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,16 +27,24 @@ The first line on standard output is its URL. Ids that end with -partial, -faile
 Its user, password, domain, access key and secret key are all `sandbox`; it is its own IAM.
 Five wrong signatures lock the key for five minutes.
 
+With `--service` it is the service of a file, and answers with the examples of the file's rules.
+Ids that end with -refused, -gone, -unchanged, -unauthorised, -throttled, -transient, -doubt, -drop,
+-silent, -slow, -garbled or -stuck behave like that.
+
 Examples:
   batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
   batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
   batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log
   batchctl sandbox --auth token --token-life 30s
-  batchctl sandbox --own-project north:limit=40/s --own-project south:token-dies-after=8";
+  batchctl sandbox --own-project north:limit=40/s --own-project south:token-dies-after=8
+  batchctl sandbox --service shop.toml --limit 20/s --drop 2%";
 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
 pub(crate) struct SandboxArgs {
+    /// Be the service of a file, in the place of VIAS
+    #[arg(long, value_name = "NAME|FILE")]
+    service: Option<String>,
     /// Where to listen: an address of this machine; port 0 takes any
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
@@ -145,14 +158,47 @@ impl From<SandboxArgs> for SandboxSettings {
     }
 }
 
-pub(crate) fn serve(args: SandboxArgs) -> Result<ExitStatus, CommandError> {
+/// Reads the service that is to be simulated, and refuses flags that mean nothing to it.
+fn simulated(args: &SandboxArgs, context: &Context) -> Result<Option<Arc<Service>>, CommandError> {
+    let Some(word) = &args.service else { return Ok(None) };
+    let service = ServiceText::find(word, &context.environment)?.usable(context)?;
+    let state = service.state.as_ref();
+    let has_list = state.is_some_and(|state| matches!(state.from, StateSource::List(_)));
+    let needs = [
+        (true, &["token-life", "project", "own-project"][..], "nobody logs in to the service"),
+        (service.counts.is_none(), &["sub-tasks", "partial"], "the file has no `[counts]`"),
+        (state.is_none(), &["settle", "stale", "stuck", "running"], "the file has no `[state]`"),
+        (!has_list, &["tasks"], "the file has no `[state.list]`"),
+    ];
+    for (is_missing, flags, why) in needs {
+        let typed = |flag: &&&str| context.given.rank(flag) == Rank::CommandLine;
+        if let Some(flag) = flags.iter().find(typed).filter(|_| is_missing) {
+            let error = format!("`--{flag}` has no effect: {why}");
+            return Err(CommandError::usage(error).with_hint(format!("leave out `--{flag}`")));
+        }
+    }
+    let is_known = match args.auth {
+        SandboxAuth::None | SandboxAuth::AnyToken => true,
+        SandboxAuth::Signature => service.auth == Auth::Huawei,
+        SandboxAuth::Token => false,
+    };
+    if !is_known {
+        let error = "the service of a file has no such credentials";
+        let hint = "`--auth` is `none` or `any-token`; with `auth = \"huawei\"` also `signature`";
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    Ok(Some(Arc::new(service)))
+}
+
+pub(crate) fn serve(args: SandboxArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    let service = simulated(&args, context)?;
     open_files::make_most_room();
     let runtime = runtime()?;
     runtime.block_on(async {
         // Before the URL is printed: a script may stop the sandbox as soon as it has read it.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
-        let sandbox = Sandbox::bind(args.into()).await?;
+        let sandbox = Sandbox::bind(SandboxSettings { service, ..args.into() }).await?;
         stream::print(&format!("{}\n", sandbox.url()))?;
         let stopped = async move {
             tokio::select! {

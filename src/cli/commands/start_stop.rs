@@ -1,6 +1,7 @@
-//! `start`, `stop`, `delete` and `run`: carry out a command on every batch task of the input.
+//! `do`, `start`, `stop`, `delete` and `run`: carry out a command on every task of the input.
 
 use crate::cli::Context;
+use crate::cli::connect::run_service::RunService;
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::effect;
 use crate::cli::flags::input::{ExcludeArgs, InputArgs, MaxTasksArgs, TableArgs};
@@ -22,6 +23,7 @@ use batchctl::policy::{OnDoubt, Sample};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId, RunReader};
 use batchctl::task::{Command, Level};
+use batchctl::text::printable;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +55,26 @@ pub(crate) struct ActionArgs {
     pub(crate) level: Level,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+const DO_HELP: &str = "\
+Carries out an action of the service that --service names, once for each id. A file describes the
+service; without --service it is VIAS, whose actions are start, stop and delete. A call in doubt is
+sent again only if the file says that repeating it does no harm.
+
+Examples:
+  batchctl do on things.csv --service shop.toml -n
+  batchctl do on things.csv --service shop.toml --sandbox    a rehearsal, without the service
+  batchctl do on things.csv --service shop.toml --token-file token -o results.csv";
+
+#[derive(Debug, Args)]
+#[command(after_help = DO_HELP)]
+pub(crate) struct DoArgs {
+    /// The action
+    #[arg(value_name = "ACTION")]
+    pub(crate) action: String,
+    #[command(flatten)]
+    pub(crate) on: ActionArgs,
 }
 
 const DELETE_HELP: &str = "\
@@ -139,16 +161,43 @@ pub(crate) struct Inputs {
     pub(crate) level: Level,
 }
 
-pub(crate) fn start_or_stop(
+/// Carries out an action of VIAS, or of the service that a flag names.
+pub(crate) fn act_on_all(
     args: ActionArgs,
-    command: Command,
+    action: &str,
     purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let command_source = CommandSource::Fixed(command);
+    let service = RunService::chosen(&args.common.connection, context)?;
+    let command = match &service {
+        Some(service) => service.command(action)?,
+        None => command_of_vias(action)?,
+    };
+    if command.is_final() {
+        check_repetition(&args.common, context)?;
+    }
     let (paths, ids, level) = (args.inputs, args.ids, args.level);
-    let inputs = Inputs { paths, ids, command: command_source, level };
-    act(command.as_str(), inputs, &args.common, purpose, context)
+    let inputs = Inputs { paths, ids, command: CommandSource::Fixed(command), level };
+    act(Wanted { word: command.as_str(), service, inputs }, &args.common, purpose, context)
+}
+
+fn command_of_vias(action: &str) -> Result<Command, CommandError> {
+    action.parse().map_err(|_| {
+        let action = printable(action, 60);
+        CommandError::usage(format!("VIAS has no action `{action}`: it has start, stop and delete"))
+            .with_hint("name the file of another service with `--service FILE`")
+    })
+}
+
+/// Refuses to repeat deletions that may have been carried out.
+fn check_repetition(args: &CommonArgs, context: &Context) -> Result<(), CommandError> {
+    let on_doubt = args.settings.call.on_doubt;
+    if context.given.rank("on-doubt") == Rank::CommandLine && on_doubt == OnDoubt::Retry {
+        let error = "`--on-doubt retry` would repeat a deletion that may have been carried out";
+        let hint = "leave it out; `batchctl settle` looks afterwards whether the task is gone";
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    Ok(())
 }
 
 pub(crate) fn delete(
@@ -156,15 +205,9 @@ pub(crate) fn delete(
     purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    let call = &args.common.settings.call;
-    if context.given.rank("on-doubt") == Rank::CommandLine && call.on_doubt == OnDoubt::Retry {
-        let error = "`--on-doubt retry` would repeat a deletion that may have been carried out";
-        let hint = "leave it out; `batchctl settle` looks afterwards whether the task is gone";
-        return Err(CommandError::usage(error).with_hint(hint));
-    }
-    let command = CommandSource::Fixed(Command::DELETE);
-    let inputs = Inputs { paths: args.inputs, ids: args.ids, command, level: Level::Batch };
-    act(Command::DELETE.as_str(), inputs, &args.common, purpose, context)
+    let DeleteArgs { inputs, ids, common } = args;
+    let args = ActionArgs { inputs, ids, level: Level::Batch, common };
+    act_on_all(args, Command::DELETE.as_str(), purpose, context)
 }
 
 pub(crate) fn run(
@@ -174,19 +217,36 @@ pub(crate) fn run(
 ) -> Result<ExitStatus, CommandError> {
     let command = CommandSource::Column(args.command_column);
     let inputs = Inputs { paths: args.inputs, ids: Vec::new(), command, level: Level::Batch };
-    act("run", inputs, &args.common, purpose, context)
+    let service = RunService::chosen(&args.common.connection, context)?;
+    act(Wanted { word: "run", service, inputs }, &args.common, purpose, context)
+}
+
+/// What is wanted of which tasks.
+struct Wanted {
+    word: &'static str,
+    /// `None` for VIAS.
+    service: Option<RunService>,
+    inputs: Inputs,
 }
 
 fn act(
-    word: &'static str,
-    inputs: Inputs,
+    Wanted { word, service, inputs }: Wanted,
     args: &CommonArgs,
     purpose: Purpose,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     // The plan consumes the paths, and the documents are compared with them later.
     let (files, level) = (inputs.paths.clone(), inputs.level);
-    let plan = new_plan(inputs, &args.input, context)?;
+    let mut plan = new_plan(inputs, &args.input, context)?;
+    let targets = target_flags::chosen(&args.targets, context)?.map(Box::new);
+    if let Some(service) = &service {
+        if targets.is_some() {
+            let error =
+                "a run of several targets is at VIAS, and `--service` names another service";
+            return Err(CommandError::usage(error).with_hint("leave out one of them"));
+        }
+        service.apply(&mut plan);
+    }
     if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {
         let error = "each shard would draw another sample";
         return Err(CommandError::usage(error).with_hint("give all of them the same `--seed N`"));
@@ -196,17 +256,18 @@ fn act(
         Purpose::CarryOut if args.before.dry_run => Purpose::DryRun,
         purpose => purpose,
     };
-    let source = RunSource::New(InputRun {
+    let source = RunSource::New(Box::new(InputRun {
         word,
         inputs: files,
         plan,
+        service: service.map(Box::new),
         shard: shard.transpose()?,
         before: &args.before,
         if_empty: args.input.if_empty,
         purpose,
         level,
-        targets: target_flags::chosen(&args.targets, context)?.map(Box::new),
-    });
+        targets,
+    }));
     launch(source, &args.launch_flags(), context)
 }
 
@@ -251,6 +312,7 @@ pub(crate) fn plan_of_all(
         sample: None,
         offset: 0,
         limit: None,
+        service: None,
     })
 }
 
@@ -290,6 +352,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
         header: if args.no_header { Header::Absent } else { Header::Present },
         conditions: Vec::new(),
         targets: None,
+        rules: None,
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::cli::Context;
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::run_service;
 use crate::cli::connect::{destination, protected_files};
-use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::run::EndArgs;
@@ -183,6 +184,7 @@ fn settle_targets(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, id, Clock::start())?;
     stored_plan::refuse_unapplied(&run.record)?;
+    run_service::refuse_states(&run.record, "this command")?;
     let unsettled = run.unsettled;
     let targets = run.targets_in_doubt()?;
     if targets.is_empty() {
@@ -193,12 +195,12 @@ fn settle_targets(
         run.select(target);
         let context = context.for_target(&name)?;
         let matches = context.given.subcommand().expect("it has a verb");
-        let connection = ConnectionArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
+        let place = DestinationArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
+        let credentials = CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
         args.how.reading.adjust(&mut run.settings, &context.given);
-        let ConnectionArgs { place, credentials } = &connection;
-        let place = destination::of_run(place, &run.record, &run.settings, &context)?;
+        let place = destination::of_run(&place, &run.record, &run.settings, &context)?;
         let connect_timeout = run.settings.connect_timeout;
-        let client = client_for_reading(credentials, &place, connect_timeout, &context);
+        let client = client_for_reading(&credentials, &place, connect_timeout, &context);
         let ReadingClient { runtime, client, .. } =
             client.map_err(|error| error.of_target(&name))?;
         let (_control, orders) = mpsc::unbounded_channel();
@@ -224,6 +226,7 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
+    run_service::refuse_states(&run.record, "this command")?;
     target_flags::refuse_run(&run.record, "this command")?;
     args.reading.adjust(&mut run.settings, &context.given);
     #[cfg(feature = "postgres")]

@@ -6,7 +6,10 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
-use batchctl::api::{ClientSettings, CredentialSource, Credentials, ViasClient};
+use batchctl::api::{
+    AnyClient, ClientSettings, CredentialSource, Credentials, ServiceClient, ServiceClientSettings,
+    ServiceTasks, ServiceWork, ViasClient,
+};
 use batchctl::task::Level;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -21,6 +24,15 @@ pub(crate) struct ConnectionSettings {
     pub(crate) level: Level,
     /// The most connections at a time.
     pub(crate) concurrency: NonZeroUsize,
+}
+
+/// A place that calls go to, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct ConnectedTarget<'a> {
+    pub(crate) destination: &'a Destination,
+    /// `None` for a service that takes none.
+    pub(crate) credentials: Option<&'a CredentialSource>,
+    pub(crate) context: &'a Context,
 }
 
 /// A client for requests one after the other, and the runtime that carries them out.
@@ -50,16 +62,42 @@ pub(crate) fn client_for_reading(
     Ok(ReadingClient { runtime, client, source, credentials })
 }
 
-/// Makes the client of a destination, with credentials got for it now.
+/// Makes the client of a run, with credentials got for it now. `columns` are those of its inputs.
 pub(crate) fn client(
-    destination: &Destination,
-    source: &CredentialSource,
+    target: ConnectedTarget<'_>,
     connection: ConnectionSettings,
+    columns: impl FnOnce() -> Result<Vec<Vec<String>>, CommandError>,
     runtime: &Runtime,
-    context: &Context,
-) -> Result<ViasClient, CommandError> {
-    let credentials = runtime.block_on(credentials::load(destination, source, context))?;
-    client_with(credentials, destination, connection)
+) -> Result<AnyClient, CommandError> {
+    let ConnectedTarget { destination, credentials, context } = target;
+    let load = |source| runtime.block_on(credentials::load(destination, source, context));
+    let credentials = credentials.map(load).transpose()?;
+    match (&destination.service, credentials) {
+        (None, Some(credentials)) => {
+            let client = client_with(credentials, destination, connection)?;
+            Ok(AnyClient::Vias(Box::new(client)))
+        }
+        (None, None) => unreachable!("VIAS takes no call without credentials"),
+        (Some(service), credentials) => {
+            let work = ServiceWork {
+                service: Arc::clone(&service.service),
+                scope: service.scope.clone(),
+                columns: columns()?,
+            };
+            let settings = ServiceClientSettings {
+                endpoint: destination.endpoint.clone(),
+                route: destination.route.clone(),
+                connect_timeout: connection.connect_timeout,
+                concurrency: connection.concurrency,
+                auth: service.service.auth.clone(),
+                project: service.scope.project_id.as_ref().map(|_| destination.project.clone()),
+            };
+            let redactor = context.stderr.redactor.clone();
+            let client = ServiceClient::new(settings, credentials, redactor);
+            let client = client.map_err(CommandError::io)?;
+            Ok(AnyClient::Service(Box::new(ServiceTasks::new(client, work))))
+        }
+    }
 }
 
 fn client_with(

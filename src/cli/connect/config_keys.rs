@@ -10,7 +10,7 @@ use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
 
 /// The keys that run something, name a secret, or say where a secret is sent.
-const SENSITIVE: [&str; 12] = [
+const SENSITIVE: [&str; 13] = [
     "token-command",
     "token-file",
     "iam-password-file",
@@ -19,6 +19,7 @@ const SENSITIVE: [&str; 12] = [
     "iam-endpoint",
     "endpoint",
     "region",
+    "service",
     "proxy",
     "ca-file",
     "insecure-http",

@@ -3,10 +3,11 @@
 //! A file decides where calls go. So it must be this user's or root's, and no one else's to write;
 //! a link is followed, and its target is judged.
 
+use crate::cli::Context;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::environment::Environment;
-use batchctl::service::{MOST_BYTES, ServiceFile, ServiceProblem, VIAS};
-use batchctl::text::{plural, shell_quoted};
+use batchctl::service::{MOST_BYTES, Service, ServiceFile, ServiceProblem, VIAS};
+use batchctl::text::{plural, printable, shell_quoted};
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 use std::fs::{File, Metadata, OpenOptions};
@@ -15,6 +16,8 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// The most columns of one line of a problem.
+const LINE_COLUMNS: usize = 600;
 /// The bits of a mode that let others than the owner write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -122,6 +125,15 @@ impl ServiceText {
         ServiceFile::read(&self.text)
     }
 
+    /// Reads the text as a service that is to be used, and says all that is wrong with it.
+    pub(crate) fn usable(&self, context: &Context) -> Result<Service, CommandError> {
+        self.parse().map(|file| file.service).map_err(|problems| {
+            let name = self.shown();
+            say(&name, &problems, "", context);
+            CommandError::usage(format!("{} in `{name}`", counted(problems.len())))
+        })
+    }
+
     /// Returns how the file is named in messages.
     pub(crate) fn shown(&self) -> String {
         match &self.path {
@@ -200,8 +212,15 @@ fn check(path: &Path, found: &Metadata) -> Result<(), ServiceFileError> {
     Err(ServiceFileError::Shared { path: path.into(), remedy })
 }
 
+/// Prints the problems of a file, one line each.
+pub(crate) fn say(file: &str, problems: &[ServiceProblem], kind: &str, context: &Context) {
+    for line in lines(file, problems, kind) {
+        context.stderr.line(&printable(&line, LINE_COLUMNS));
+    }
+}
+
 /// Says what is wrong with a file, one line for each problem.
-pub(crate) fn lines(file: &str, problems: &[ServiceProblem], kind: &str) -> Vec<String> {
+fn lines(file: &str, problems: &[ServiceProblem], kind: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for ServiceProblem { place, message, hint } in problems {
         lines.push(format!("{file}:{}:{}: {kind}{message}", place.line, place.column));

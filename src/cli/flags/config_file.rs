@@ -5,7 +5,7 @@
 
 use crate::cli::flags::config_trust;
 use crate::cli::flags::config_trust::Distrust;
-use crate::cli::flags::secret_value::looks_secret;
+use crate::cli::flags::secret_looks::looks_secret;
 use crate::cli::output::error::CommandError;
 use batchctl::api::read_text;
 use batchctl::settings::DEFAULT_PROFILE;

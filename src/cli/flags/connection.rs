@@ -8,6 +8,9 @@ use std::path::PathBuf;
 /// Where the service is, and who calls it.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionArgs {
+    /// The service to call instead of VIAS: its name, or the file that describes it
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Where")]
+    pub(crate) service: Option<String>,
     #[command(flatten)]
     pub(crate) place: DestinationArgs,
     #[command(flatten)]

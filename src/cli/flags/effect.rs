@@ -207,13 +207,14 @@ fn check_webhook(given: &GivenFlags) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Refuses flags of a real service where the embedded sandbox is called.
-pub(crate) fn check_for_sandbox(given: &GivenFlags) -> Result<(), CommandError> {
+/// Refuses flags of a real service where the embedded sandbox is called, but for those that it knows.
+pub(crate) fn check_for_sandbox(given: &GivenFlags, known: &[&str]) -> Result<(), CommandError> {
     let way = OF_THE_WAY.into_iter().filter(|_| {
         // The way to a monitor and to a webhook is the same.
         !given.has_value("ping") && !given.has_value("notify")
     });
-    match OF_A_SERVICE.into_iter().chain(way).find(|flag| typed(given, flag)) {
+    let mut unknown = OF_A_SERVICE.into_iter().chain(way).filter(|flag| !known.contains(flag));
+    match unknown.find(|flag| typed(given, flag)) {
         None => Ok(()),
         Some(flag) => {
             let hint = format!("leave out `--{flag}` or the sandbox (`--sandbox`)");

@@ -14,6 +14,7 @@ pub(crate) mod precedence;
 pub(crate) mod reading;
 pub(crate) mod refusal;
 pub(crate) mod run;
+pub(crate) mod secret_looks;
 pub(crate) mod secret_value;
 pub(crate) mod shared;
 pub(crate) mod sources;

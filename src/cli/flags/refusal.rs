@@ -3,7 +3,7 @@
 //! Clap quotes what it refuses. An address may hold a password, a token or a key of a monitor, and
 //! standard error often ends in a mail or in a log.
 
-use crate::cli::flags::secret_value::looks_secret;
+use crate::cli::flags::secret_looks::looks_secret;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
 

@@ -11,6 +11,8 @@ use batchctl::text::printable;
 
 /// What the names of all variables of this program begin with.
 const PREFIX: &str = "BATCHCTL_";
+/// What they begin with even if the rest of it is misspelt.
+const FIRST: &str = "BATCH";
 /// How many characters a misspelt prefix may differ in.
 const MAX_TYPOS: usize = 2;
 
@@ -44,10 +46,14 @@ fn misspelt<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
         return None;
     }
     let capitals = name.to_uppercase().replace('-', "_");
+    // Before anything is compared: each variable of the environment with each of ours takes half of
+    // the time of a short command.
+    if !capitals.starts_with(FIRST) {
+        return None;
+    }
     let distance = |known: &&String| strsim::damerau_levenshtein(&capitals, known);
     let nearest = known.iter().min_by_key(distance)?;
-    let is_ours = capitals.starts_with(PREFIX)
-        || (capitals.starts_with("BATCH") && distance(&nearest) <= MAX_TYPOS);
+    let is_ours = capitals.starts_with(PREFIX) || distance(&nearest) <= MAX_TYPOS;
     is_ours.then_some(nearest)
 }
 

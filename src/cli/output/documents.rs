@@ -9,8 +9,7 @@ use crate::cli::output::replacement::Replacement;
 use crate::cli::output::taken_files::TakenFiles;
 use crate::cli::output::terminal_guard::Content;
 use batchctl::report::{
-    Report, ResultsError, ResultsOptions, RowFilter, last_success, markdown, prometheus,
-    write_html, write_json, write_junit, write_results,
+    Report, ResultsError, ResultsOptions, RowFilter, last_success, markdown, prometheus, write_json,
 };
 use batchctl::store::{RunDirectory, RunReader};
 use batchctl::task::Outcome;
@@ -30,6 +29,14 @@ enum Kind {
     Events,
 }
 
+/// What a document with a row for each task contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    Results,
+    JUnit,
+    Page,
+}
+
 /// One document to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
@@ -45,7 +52,6 @@ pub(crate) struct Material<'a> {
     pub(crate) runs: &'a RunDirectory,
     pub(crate) reader: &'a RunReader,
     pub(crate) report: &'a Report,
-    pub(crate) options: &'a ResultsOptions,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -250,9 +256,14 @@ impl Document {
         self.kind == Kind::Results
     }
 
-    /// Returns the file it goes to, if it is a table.
-    pub(crate) fn table_path(&self) -> Option<&Path> {
-        self.path().filter(|_| self.is_csv())
+    /// Returns what it contains, if it has a row for each task.
+    pub(crate) fn row_kind(&self) -> Option<RowKind> {
+        match self.kind {
+            Kind::Results => Some(RowKind::Results),
+            Kind::JUnit => Some(RowKind::JUnit),
+            Kind::Page => Some(RowKind::Page),
+            Kind::Report | Kind::Markdown | Kind::Prometheus | Kind::Events => None,
+        }
     }
 
     /// Returns what a terminal is to take it for.
@@ -287,7 +298,7 @@ impl Document {
         Replacement::begin(path).map(drop)
     }
 
-    /// Writes the document: to standard output, or beside its target and renamed over it.
+    /// Writes a document without rows: to standard output, or beside its target and renamed over it.
     pub(crate) fn write(&self, material: &Material<'_>) -> Result<(), CommandError> {
         if self.is_live() {
             return Ok(());
@@ -300,19 +311,15 @@ impl Document {
         out: &mut dyn Write,
         material: &Material<'_>,
     ) -> Result<io::Result<()>, CommandError> {
-        let Material { runs, reader, report, options } = *material;
-        let options = &self.options(options);
+        let Material { runs, report, .. } = *material;
         Ok(match self.kind {
             Kind::Report => write_json(report, out),
-            Kind::Results => of_rows(write_results(reader, options, out).map(|_| ()))?,
-            Kind::JUnit => of_rows(write_junit(reader, report, &options.only, out))?,
-            Kind::Events => Ok(()),
+            Kind::Results | Kind::JUnit | Kind::Page | Kind::Events => Ok(()),
             Kind::Markdown => out.write_all(markdown(report).as_bytes()),
             Kind::Prometheus => {
                 let text = prometheus(report, last_success(runs, report)?);
                 out.write_all(text.as_bytes())
             }
-            Kind::Page => of_rows(write_html(reader, report, out))?,
         })
     }
 }

@@ -4,17 +4,18 @@ use crate::cli::Context;
 use crate::cli::output::documents::{Document, Material};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::Live;
+use crate::cli::output::row_documents::RowDocuments;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
-use crate::cli::output::tables::Tables;
+use crate::cli::output::taken_files::directory_of;
 use crate::cli::output::{command_hint, lost_ids, stream};
 use batchctl::report::{
-    ExitStatus, Grouping, Report, ResultsOptions, StillRunning, summary, write_json,
+    ExitStatus, Report, ResultsOptions, StillRunning, TaskContext, summary, write_json,
 };
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader, StoreError, TaskRow};
 use batchctl::text::{Style, plural, printable};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The outputs that are requested of a run.
 pub(crate) struct ReportRequest<'a> {
@@ -41,8 +42,8 @@ pub(crate) fn present(
     }
     // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
-    let (reader, report, tables) = read_whole_or_damaged(runs, id, running, wanted)?;
-    deliver(&Read { runs, reader, report }, tables, wanted, stderr, stdout_style)
+    let (reader, report, rows) = read_whole_or_damaged(runs, id, running, wanted)?;
+    deliver(&Read { runs, reader, report }, rows, wanted, stderr, stdout_style)
 }
 
 /// Writes the documents of a plan that was carried out in shards, and prints the result.
@@ -54,10 +55,11 @@ pub(crate) fn present_merged(
     // Before the readers, as for a run of one file.
     let is_locked = RunReader::is_any_locked(files)?;
     let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
-    let (reader, report, tables) = read(RunReader::merge(files)?, running, wanted)?;
+    let reader = RunReader::merge(files)?;
+    let (reader, report, rows) = read(reader, &context.state, running, wanted)?;
     // Earlier runs of the job, among which the last success is looked for, are those of this machine.
     let read = Read { runs: &run::runs_in(&context.state), reader, report };
-    deliver(&read, tables, wanted, &context.stderr, context.stdout_style)
+    deliver(&read, rows, wanted, &context.stderr, context.stdout_style)
 }
 
 /// A run that was read, and the runs beside it.
@@ -69,15 +71,15 @@ struct Read<'a> {
 
 fn deliver(
     read: &Read<'_>,
-    tables: Tables,
+    rows: RowDocuments,
     wanted: &ReportRequest<'_>,
     stderr: &Stderr,
     stdout_style: Style,
 ) -> Result<ExitStatus, CommandError> {
     let Read { runs, reader, report } = read;
     let output_is_taken = wanted.documents.iter().any(Document::is_on_output);
-    let material = Material { runs, reader, report, options: wanted.options };
-    let (written, unwritten) = write_all(wanted.documents, tables, &material);
+    let material = Material { runs, reader, report };
+    let (written, unwritten) = write_all(wanted.documents, rows, &material);
     if let Some(live) = wanted.live {
         live.close(report);
     }
@@ -102,22 +104,21 @@ fn deliver(
     Ok(report.exit.map_or(ExitStatus::Ok, |exit| exit))
 }
 
-/// Reads the report of a run, and writes its tables on the way.
+/// Reads the report of a run, and writes its documents with rows on the way.
 fn read(
     reader: RunReader,
+    directory: &Path,
     running: StillRunning,
     wanted: &ReportRequest<'_>,
-) -> Result<(RunReader, Report, Tables), StoreError> {
-    let sources = reader.record()?.sources;
-    let mut tables =
-        Tables::begin(wanted.documents, wanted.options, &sources, reader.has_targets());
-    let report = if tables.is_empty() {
+) -> Result<(RunReader, Report, RowDocuments), StoreError> {
+    let mut rows = RowDocuments::begin(wanted.documents, wanted.options, &reader, directory)?;
+    let report = if rows.is_empty() {
         Report::read(&reader, running)?
     } else {
-        let each = |task: &TaskRow, grouping: &Grouping| tables.row(task, grouping);
+        let each = |task: &TaskRow, context: &TaskContext| rows.row(task, context);
         Report::read_with(&reader, running, each)?
     };
-    Ok((reader, report, tables))
+    Ok((reader, report, rows))
 }
 
 /// Reads the report of a run. Of a damaged run, what is whole.
@@ -126,13 +127,15 @@ fn read_whole_or_damaged(
     id: &RunId,
     running: StillRunning,
     wanted: &ReportRequest<'_>,
-) -> Result<(RunReader, Report, Tables), CommandError> {
-    let strict = RunReader::open(runs, id).and_then(|reader| read(reader, running, wanted));
+) -> Result<(RunReader, Report, RowDocuments), CommandError> {
+    let file = runs.file(id);
+    let read = |reader| read(reader, directory_of(&file), running, wanted);
+    let strict = RunReader::open(runs, id).and_then(read);
     let error = match strict {
         Err(error @ StoreError::Damaged { .. }) => error,
         strict => return Ok(strict?),
     };
-    match read(RunReader::open_damaged(runs, id)?, running, wanted) {
+    match read(RunReader::open_damaged(runs, id)?) {
         Ok(read) if !read.1.damage.is_empty() => Ok(read),
         Ok(_) | Err(_) => Err(error.into()),
     }
@@ -186,14 +189,13 @@ fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {
 /// now.
 fn write_all(
     documents: &[Document],
-    tables: Tables,
+    mut rows: RowDocuments,
     material: &Material<'_>,
 ) -> (Vec<PathBuf>, Vec<CommandError>) {
     let (mut written, mut unwritten) = (Vec::new(), Vec::new());
-    let mut tables = tables.finish();
     for document in documents {
-        let table = document.table_path().and_then(|_| tables.pop_front());
-        match table.unwrap_or_else(|| document.write(material)) {
+        let with_rows = rows.finish_next(document, material);
+        match with_rows.unwrap_or_else(|| document.write(material)) {
             Ok(()) => written.extend(document.path().map(PathBuf::from)),
             Err(failure) => unwritten.push(failure),
         }

@@ -8,6 +8,7 @@ use crate::cli::output::{documents, dump};
 use crate::cli::run::scene::LaunchFlags;
 use crate::cli::run::{log_file, time_check};
 use batchctl::clock::Clock;
+use batchctl::input::RowRules;
 use batchctl::plan::Exclusions;
 use batchctl::run::RunError;
 use batchctl::settings::RunSettings;
@@ -24,6 +25,7 @@ const LONGEST_NAME: usize = 200;
 pub(crate) fn read(
     settings: &mut RunSettings,
     given: &[PathBuf],
+    rules: Option<RowRules>,
     clock: Clock,
     stderr: &Stderr,
 ) -> Result<Arc<Exclusions>, CommandError> {
@@ -45,7 +47,8 @@ pub(crate) fn read(
         }
     }
     *kept = paths;
-    let exclusions = Exclusions::read(files, &time_check::here(clock)).map_err(RunError::Input)?;
+    let exclusions =
+        Exclusions::read(files, rules, &time_check::here(clock)).map_err(RunError::Input)?;
     for file in exclusions.without_rows() {
         let file = printable(file, LONGEST_NAME);
         stderr.say("warning", &format!("`{file}` excludes no task: it has a header and no rows"));

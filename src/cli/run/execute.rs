@@ -3,8 +3,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::client;
-use crate::cli::connect::client::ConnectionSettings;
-use crate::cli::connect::destination::Destination;
+use crate::cli::connect::client::{ConnectedTarget, ConnectionSettings};
 use crate::cli::flags::output::{DisplayArgs, DumpArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::output::dump::Dump;
@@ -21,7 +20,7 @@ use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
-use batchctl::api::{CredentialSource, Record, ViasClient};
+use batchctl::api::{AnyClient, Credentials, Record};
 use batchctl::clock::Clock;
 use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
@@ -29,7 +28,7 @@ use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError};
 use batchctl::settings::RunSettings;
-use batchctl::store::RunId;
+use batchctl::store::{RunId, RunReader};
 use batchctl::text::plural;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -50,14 +49,6 @@ pub(crate) struct Execution<'a> {
     pub(crate) json: bool,
     pub(crate) log_file: Option<LogFile>,
     pub(crate) clock: Clock,
-}
-
-/// A place that calls go to, and with what.
-#[derive(Clone, Copy)]
-pub(crate) struct ConnectedTarget<'a> {
-    pub(crate) destination: &'a Destination,
-    pub(crate) credentials: &'a CredentialSource,
-    pub(crate) context: &'a Context,
 }
 
 impl Execution<'_> {
@@ -157,7 +148,7 @@ fn connect(
     how: &Execution<'_>,
     runtime: &Runtime,
     stderr: &Stderr,
-) -> Result<Vec<ViasClient>, CommandError> {
+) -> Result<Vec<AnyClient>, CommandError> {
     let is_sandbox = how.targets.iter().any(|target| target.destination.sandbox.is_some());
     let sockets = if is_sandbox { Sockets::BothEnds } else { Sockets::Ours };
     let count = NonZeroUsize::new(how.targets.len()).unwrap_or(NonZeroUsize::MIN);
@@ -176,8 +167,12 @@ fn connect(
             level: settings.level,
             concurrency: settings.concurrency,
         };
-        let ConnectedTarget { destination, credentials, context } = *target;
-        let connected = client::client(destination, credentials, connection, runtime, context);
+        // Read back, because the columns of a run that goes on are those that it keeps.
+        let columns = || {
+            let record = RunReader::open(planned.runs(), planned.id())?.record()?;
+            Ok(record.sources.into_iter().map(|source| source.columns).collect())
+        };
+        let connected = client::client(*target, connection, columns, runtime);
         connected.map_err(|error| match &settings.target {
             Some(target) => error.of_target(target.name()),
             None => error,
@@ -196,8 +191,13 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
         return;
     }
     time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
+    let service = how.targets.iter().find_map(|target| target.destination.service.as_ref());
     if !planned.settings().sandbox {
-        planned.learn_for(&context.profile);
+        match service {
+            None => planned.learn_for(&context.profile),
+            // Another service accepts another rate.
+            Some(service) => planned.learn_for(&format!("{}@{}", context.profile, service.name)),
+        }
     }
 }
 
@@ -215,7 +215,7 @@ impl Observers {
     fn work(
         self,
         planned: Planned,
-        clients: &[ViasClient],
+        clients: &[AnyClient],
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
@@ -254,12 +254,13 @@ fn serve(socket: &Path, state: ControlState, runtime: &Runtime, stderr: &Stderr)
 }
 
 /// Says why credentials were not renewed, if a run or a target of it ended for it.
-fn print_credential_trouble(ended: &Ended, clients: &[ViasClient], stderr: &Stderr) {
+fn print_credential_trouble(ended: &Ended, clients: &[AnyClient], stderr: &Stderr) {
     let of_targets = ended.targets.iter();
     let of_all = of_targets.chain(ended.targets.is_empty().then_some(&ended.stats));
     for (stats, client) in of_all.zip(clients) {
         let is_refused = stats.stopped == Some(StopReason::NotAuthorised);
-        if let Some(error) = client.credentials().take_trouble().filter(|_| is_refused) {
+        let trouble = client.credentials().and_then(Credentials::take_trouble);
+        if let Some(error) = trouble.filter(|_| is_refused) {
             CommandError::from(error).print(stderr);
         }
     }

@@ -69,6 +69,7 @@ pub(crate) fn in_two(plan: &mut NewPlan) -> io::Result<NewPlan> {
         sample: plan.sample,
         offset: plan.offset,
         limit: plan.limit,
+        service: plan.service.clone(),
     })
 }
 

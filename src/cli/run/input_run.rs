@@ -1,5 +1,6 @@
 //! A run of inputs before it is planned: what it is for, and its preview.
 
+use crate::cli::connect::run_service::RunService;
 use crate::cli::flags::run::BeforeArgs;
 use crate::cli::flags::values::EmptyInput;
 use crate::cli::output::error::CommandError;
@@ -27,11 +28,13 @@ pub(crate) enum Purpose {
 
 /// A run of inputs.
 pub(crate) struct InputRun<'a> {
-    /// `start`, `stop` or `run`.
+    /// `start`, `stop`, `delete` or `run`, or an action of another service.
     pub(crate) word: &'static str,
     /// The files among the inputs, which no document may overwrite.
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) plan: NewPlan,
+    /// The service that is called; `None` for VIAS.
+    pub(crate) service: Option<Box<RunService>>,
     pub(crate) shard: Option<Shard>,
     pub(crate) before: &'a BeforeArgs,
     pub(crate) if_empty: EmptyInput,

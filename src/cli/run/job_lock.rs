@@ -21,22 +21,19 @@ pub(crate) enum JobAccess {
 }
 
 /// The lock of a job; dropping it frees the job.
-pub(crate) enum HeldJob {
+pub(crate) struct HeldJob {
     /// That of this machine.
-    Here(#[expect(dead_code, reason = "it only has to live")] JobLock),
+    _here: Option<JobLock>,
     /// That of all machines.
     #[cfg(feature = "postgres")]
-    Everywhere(SharedJob),
+    everywhere: Option<SharedJob>,
 }
 
 impl HeldJob {
     /// Returns under which epoch it is taken in a database.
     #[cfg(feature = "postgres")]
     pub(crate) fn epoch(&self) -> Option<i32> {
-        match self {
-            Self::Here(_) => None,
-            Self::Everywhere(job) => Some(job.epoch()),
-        }
+        self.everywhere.as_ref().map(SharedJob::epoch)
     }
 }
 
@@ -71,8 +68,13 @@ fn hold(
     if let Some(database) = context.store.database() {
         let (process, host) = (std::process::id(), shared::share::host());
         let holder = format!("process {process} on {host} since {}", clock.now());
-        let held = SharedJob::take(database, job, run, &holder, args.lock_wait);
-        return held.map(HeldJob::Everywhere);
+        let everywhere = SharedJob::take(database, job, run, &holder, args.lock_wait)?;
+        return Ok(HeldJob { _here: None, everywhere: Some(everywhere) });
     }
-    Ok(HeldJob::Here(run::lock_job(&context.state, job, args.lock_wait, clock)?))
+    let here = run::lock_job(&context.state, job, args.lock_wait, clock)?;
+    Ok(HeldJob {
+        _here: Some(here),
+        #[cfg(feature = "postgres")]
+        everywhere: None,
+    })
 }

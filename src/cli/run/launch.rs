@@ -5,7 +5,9 @@
 //! that is not carried out is removed again.
 
 use crate::cli::Context;
-use crate::cli::connect::{credentials, protected_files};
+use crate::cli::connect::client::ConnectedTarget;
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{credentials, protected_files, run_service, service_place};
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
@@ -14,8 +16,9 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Audience;
-use crate::cli::run::execute::{ConnectedTarget, Execution};
+use crate::cli::run::execute::Execution;
 use crate::cli::run::job_lock::JobAccess;
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
@@ -58,10 +61,16 @@ pub(crate) fn launch(
     if let Some(settings) = &flags.settings {
         opened.adjust(settings, &context.given);
     }
+    let service = opened.service()?;
+    if let Some(service) = &service {
+        service.check(opened.settings(), &opened.word(), context)?;
+    } else {
+        run_service::refuse_for_vias(flags.connection, context)?;
+    }
     if let Some(most) = flags.shared.joins {
         opened.work_at(most);
     }
-    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    exclude(&mut opened, service.as_ref(), flags, clock, context)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     settings::check(opened.settings(), &context.given)?;
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
@@ -74,7 +83,7 @@ pub(crate) fn launch(
     } else {
         documents
     };
-    let destination = opened.resolve(flags, clock, context)?;
+    let destination = opened.resolve(flags, service, clock, context)?;
     let action = opened.action(&destination);
     let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
@@ -98,18 +107,21 @@ pub(crate) fn launch(
         return shared::share::detach(opened, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
-    let credentials =
-        match credentials::source(&flags.connection.credentials, &scene.destination, context) {
-            Ok(found) => found,
-            // A run without a task needs no credentials.
-            Err(error) => match opened.nothing_to_retry()? {
-                Some(run) => return Ok(terms::nothing_to_retry(run, &context.stderr)),
-                None => return Err(error),
-            },
-        };
+    let credentials = match service_place::source_of_run(
+        &flags.connection.credentials,
+        &scene.destination,
+        context,
+    ) {
+        Ok(found) => found,
+        // A run without a task needs no credentials.
+        Err(error) => match opened.nothing_to_retry()? {
+            Some(retry) => return Ok(terms::nothing_to_retry(&retry, &context.stderr)),
+            None => return Err(error),
+        },
+    };
     if opened.is_new() && scene.destination.sandbox.is_none() {
-        let kind = credentials::kind::of_source(&credentials, context);
-        scene.action.settings.credentials = Some(kind);
+        let kind = credentials.as_ref().map(|found| credentials::kind::of_source(found, context));
+        scene.action.settings.credentials = kind;
     }
     let terms = opened.terms(&scene);
     // The guard removes a new plan at every early return below.
@@ -122,7 +134,8 @@ pub(crate) fn launch(
         pending.discard()?;
         return Ok(status);
     }
-    let (destination, credentials) = (&scene.destination, &credentials);
+    let if_good = terms.if_good(pending.planned());
+    let (destination, credentials) = (&scene.destination, credentials.as_ref());
     let place = ConnectedTarget { destination, credentials, context };
     let execution = Execution {
         targets: vec![place],
@@ -134,10 +147,31 @@ pub(crate) fn launch(
         log_file,
         clock,
     };
-    let status = execute::carry_out(pending, execution, context);
+    let status = execute::carry_out(pending, execution, context)?;
     // The job is ours until the report is written.
     drop(lock);
-    status
+    Ok(if status == ExitStatus::Ok { if_good } else { status })
+}
+
+/// Reads which tasks are excluded. A run that is taken up from a database excludes none anew: what its
+/// plan leaves out was settled with it, and workers elsewhere do not have the files.
+fn exclude(
+    opened: &mut OpenedSource<'_>,
+    service: Option<&RunService>,
+    flags: &LaunchFlags<'_>,
+    clock: Clock,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let is_planned = matches!(opened, OpenedSource::Resume(_) | OpenedSource::Apply { .. });
+    if !(is_planned && context.store.is_elsewhere()) {
+        return opened.exclude(flags.exclude, service, clock, &context.stderr);
+    }
+    if flags.exclude.is_empty() {
+        return Ok(());
+    }
+    let error = "a run in a database excludes what its plan excludes, and `resume` adds nothing";
+    Err(CommandError::usage(error)
+        .with_hint("leave the run as it is, and call the rest with `retry --exclude FILE`"))
 }
 
 /// Reads which documents are wanted, and makes sure that neither they nor the log file are written

@@ -5,7 +5,8 @@
 
 use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::connect::{credentials, destination};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{credentials, destination, service_place};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::run::SettingArgs;
 use crate::cli::output::error::CommandError;
@@ -15,7 +16,7 @@ use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
-use crate::cli::run::terms::{IfEmpty, Terms, nothing_to_do};
+use crate::cli::run::terms::{EmptyRetry, IfEmpty, Terms, nothing_to_do};
 use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
@@ -24,7 +25,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Retry, Revert};
 use batchctl::settings::RunSettings;
-use batchctl::store::{JobName, RunId, RunRecord};
+use batchctl::store::{JobName, RunRecord};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -75,10 +76,12 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn exclude(
         &mut self,
         given: &[PathBuf],
+        service: Option<&RunService>,
         clock: Clock,
         stderr: &Stderr,
     ) -> Result<(), CommandError> {
-        let exclusions = exclusions::read(self.settings_mut(), given, clock, stderr)?;
+        let rules = service.map(|service| service.plan.rows.rules());
+        let exclusions = exclusions::read(self.settings_mut(), given, rules, clock, stderr)?;
         match self {
             Self::New { run, settings } => {
                 run.plan.exclusions = exclusions;
@@ -97,14 +100,14 @@ impl<'a> OpenedSource<'a> {
         Ok(())
     }
 
-    /// Decides where the calls go, and notes in the settings whether that is the sandbox.
-    pub(crate) fn resolve(
+    /// Decides where the calls to VIAS go.
+    fn destination(
         &mut self,
         flags: &LaunchFlags<'_>,
         clock: Clock,
         context: &Context,
     ) -> Result<Destination, CommandError> {
-        let destination = match self {
+        Ok(match self {
             Self::New { run, settings } => {
                 // A dry run sends nothing, unless it compares with the live state.
                 let on_paper = run.purpose == Purpose::DryRun && !settings.skip_unchanged;
@@ -155,6 +158,23 @@ impl<'a> OpenedSource<'a> {
                 destination::outlives_run(&destination)?;
                 destination
             }
+        })
+    }
+
+    /// Decides where the calls go, and notes in the settings whether that is the sandbox.
+    pub(crate) fn resolve(
+        &mut self,
+        flags: &LaunchFlags<'_>,
+        service: Option<RunService>,
+        clock: Clock,
+        context: &Context,
+    ) -> Result<Destination, CommandError> {
+        let destination = match service {
+            None => self.destination(flags, clock, context)?,
+            Some(service) => match self.record() {
+                None => service_place::new(service, &flags.connection.place, context)?,
+                Some(record) => service_place::of_run(service, record, flags.connection, context)?,
+            },
         };
         let is_resumed = matches!(self, Self::Resume(_) | Self::Apply { .. });
         let is_new = self.is_new();
@@ -174,17 +194,45 @@ impl<'a> OpenedSource<'a> {
         Ok(destination)
     }
 
-    pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
-        let word = match self {
+    /// Returns the record of the run that it is made from, if it is not new.
+    fn record(&self) -> Option<&RunRecord> {
+        match self {
+            Self::New { .. } => None,
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(&run.record),
+            Self::Retry { retry, .. } => Some(&retry.record),
+            Self::Revert(revert) => Some(&revert.record),
+        }
+    }
+
+    /// Returns the service that is called; nothing for VIAS.
+    pub(crate) fn service(&self) -> Result<Option<RunService>, CommandError> {
+        match self {
+            Self::New { run, .. } => Ok(run.service.as_deref().cloned()),
+            _ => self.record().map_or(Ok(None), RunService::of_record),
+        }
+    }
+
+    /// Returns the word of the command line.
+    pub(crate) fn word(&self) -> String {
+        match self {
             Self::New { run, .. } => run.word.to_owned(),
             Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
                 resumable.record.run.command.clone()
             }
             Self::Retry { retry, .. } => retry.record.run.command.clone(),
             Self::Revert(revert) => revert.command(),
-        };
+        }
+    }
+
+    pub(crate) fn action(&self, destination: &Destination) -> ActionRequest {
+        let word = self.word();
         let settings = self.settings().clone();
-        ActionRequest { pattern: destination.pattern_of(&word, settings.level), word, settings }
+        ActionRequest {
+            pattern: destination.pattern_of(&word, settings.level),
+            service: destination.service.as_ref().map(|service| service.name.clone()),
+            word,
+            settings,
+        }
     }
 
     /// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
@@ -207,6 +255,7 @@ impl<'a> OpenedSource<'a> {
                 // Also with `--dry-run`: the operator checks both before the real run.
                 retrying::print_groups(&retry, scene);
                 retrying::warn_of_lost_ids(&retry, scene);
+                retrying::say_what_is_held(&retry, scene)?;
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
@@ -274,10 +323,10 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Returns the run of a retry without a task.
-    pub(crate) fn nothing_to_retry(&self) -> Result<Option<&RunId>, CommandError> {
+    pub(crate) fn nothing_to_retry(&self) -> Result<Option<EmptyRetry>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(&retry.record.run.id)),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(empty_retry(retry))),
             Self::New { .. }
             | Self::Resume(_)
             | Self::Apply { .. }
@@ -316,7 +365,7 @@ impl<'a> OpenedSource<'a> {
             },
             Self::Retry { retry, .. } => Terms {
                 if_not_started: IfNotStarted::Discard,
-                if_empty: IfEmpty::NothingToRetry(retry.record.run.id.clone()),
+                if_empty: IfEmpty::NothingToRetry(empty_retry(retry)),
                 size_guard: None,
             },
             Self::Revert(_) => Terms {
@@ -341,4 +390,9 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
     }
+}
+
+/// Returns what is said of a retry without a task.
+pub(crate) fn empty_retry(retry: &Retry) -> EmptyRetry {
+    EmptyRetry { run: retry.record.run.id.clone(), lost_tasks: retry.lost_tasks() }
 }

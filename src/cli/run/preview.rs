@@ -171,14 +171,19 @@ pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), Comm
 /// Renders what holds for all tasks of the plan.
 fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
-    let (one, many) = action.settings.level.nouns();
+    let (one, many) = action.nouns();
     let tasks = plural(totals.selected, one, many);
     let word = &action.word;
     let _ = writeln!(text, "{word}: {tasks} would be called; nothing was sent");
     let _ = writeln!(text);
     let _ = writeln!(text, "  rows        {}", rows_line(totals));
-    let method = if action.word == Command::DELETE.as_str() { "DELETE" } else { "PUT" };
-    let _ = writeln!(text, "  calls       {method} {}", action.pattern);
+    let method = match action.service {
+        // Each action has its own.
+        Some(_) => "",
+        None if action.word == Command::DELETE.as_str() => "DELETE ",
+        None => "PUT ",
+    };
+    let _ = writeln!(text, "  calls       {method}{}", action.pattern);
     let _ = writeln!(text, "  pace        {}", pace_line(action, totals.selected));
     if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));

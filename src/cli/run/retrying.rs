@@ -1,5 +1,6 @@
 //! Says what a retry takes and what it cannot take, before it is planned.
 
+use crate::cli::output::error::CommandError;
 use crate::cli::output::lost_ids;
 use crate::cli::run::scene::Scene;
 use batchctl::run::Retry;
@@ -17,6 +18,19 @@ pub(crate) fn print_groups(retry: &Retry, scene: &Scene<'_>) {
     for group in retry.groups() {
         scene.context.stderr.line(&printable(&group.in_a_line(), LONGEST_LINE));
     }
+}
+
+/// Says how many tasks in doubt are left out, because a second call may do harm.
+pub(crate) fn say_what_is_held(retry: &Retry, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let held = retry.held_tasks()?;
+    if held > 0 {
+        let tasks = plural(held, "task", "tasks");
+        let stderr = scene.context.stderr.of_failures();
+        let why = "a second call may do harm";
+        stderr.say("warning", &format!("{tasks} in doubt are left out, because {why}"));
+        stderr.say("hint", "`--outcome ambiguous` takes them, once you have looked at each");
+    }
+    Ok(())
 }
 
 /// Warns that tasks are missing in the retry because their ids are lost: no row of the run has

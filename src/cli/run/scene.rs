@@ -77,7 +77,19 @@ pub(crate) struct ActionRequest {
     pub(crate) word: String,
     /// The URLs that are called.
     pub(crate) pattern: String,
+    /// The name of the service; `None` for VIAS.
+    pub(crate) service: Option<String>,
     pub(crate) settings: RunSettings,
+}
+
+impl ActionRequest {
+    /// Returns the words for one task and for several.
+    pub(crate) fn nouns(&self) -> (&'static str, &'static str) {
+        match self.service {
+            None => self.settings.level.nouns(),
+            Some(_) => ("task", "tasks"),
+        }
+    }
 }
 
 /// What a launch knows before it plans.
@@ -96,7 +108,7 @@ impl Scene<'_> {
     pub(crate) fn target(&self) -> Target {
         Target {
             endpoint: self.destination.endpoint.to_string(),
-            project_id: self.destination.project.to_string(),
+            project_id: self.destination.project_id(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Opens it; what was opened answers for the steps of the launch.
 
 use crate::cli::Context;
+use crate::cli::connect::run_service;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::InputRun;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 
 /// The source of a run, before it is read.
 pub(crate) enum RunSource<'a> {
-    New(InputRun<'a>),
+    New(Box<InputRun<'a>>),
     Resume(&'a WhichRunArgs),
     Retry {
         which: &'a WhichRunArgs,
@@ -57,7 +58,7 @@ impl<'a> RunSource<'a> {
             Self::New(run) => {
                 let (level, shard) = (run.level, run.shard);
                 let settings = RunSettings { level, shard, ..RunSettings::default() };
-                OpenedSource::New { run: Box::new(run), settings: Box::new(settings) }
+                OpenedSource::New { run, settings: Box::new(settings) }
             }
             Self::Resume(which) => {
                 let id = which.find(state)?;
@@ -91,6 +92,7 @@ impl<'a> RunSource<'a> {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
                 reverting::refuse_deletion(&revert.record)?;
+                run_service::refuse_states(&revert.record, "revert")?;
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }

@@ -1,6 +1,7 @@
 //! Launches a run of several targets: what is checked, asked and planned once for all of them.
 
 use crate::cli::Context;
+use crate::cli::connect::client::ConnectedTarget;
 use crate::cli::connect::destination::{Destination, Lookup};
 use crate::cli::connect::{credentials, destination, protected_files};
 use crate::cli::flags::connection::ConnectionArgs;
@@ -10,10 +11,10 @@ use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::execute::{ConnectedTarget, Execution};
+use crate::cli::run::execute::Execution;
 use crate::cli::run::input_run::{ChosenTargets, InputRun, Purpose};
 use crate::cli::run::job_lock::JobAccess;
-use crate::cli::run::opened_source::OpenedSource;
+use crate::cli::run::opened_source::{OpenedSource, empty_retry};
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::{
@@ -68,7 +69,7 @@ impl Target {
 
     /// Decides where its calls go; notes that in its settings.
     fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
-        let ConnectionArgs { place, credentials } = &self.connection;
+        let ConnectionArgs { place, credentials, .. } = &self.connection;
         let context = &self.context;
         let destination = match &self.record {
             Some(record) => destination::of_run(place, record, &self.settings, context)?,
@@ -96,15 +97,14 @@ pub(crate) fn launch(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     target_flags::refuse(&context.given)?;
-    opened.exclude(flags.exclude, clock, &context.stderr)?;
+    opened.exclude(flags.exclude, None, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, context)?;
     if targets.is_empty() {
-        let run = match &opened {
-            OpenedSource::Retry { retry, .. } => &retry.record.run.id,
-            _ => return Err(unsupported("this command")),
+        let OpenedSource::Retry { retry, .. } = &opened else {
+            return Err(unsupported("this command"));
         };
-        return Ok(terms::nothing_to_retry(run, &context.stderr));
+        return Ok(terms::nothing_to_retry(&empty_retry(retry), &context.stderr));
     }
     let has_job = opened.job().is_some();
     for target in &targets {
@@ -150,7 +150,7 @@ pub(crate) fn launch(
     let connected = targets.iter().zip(places).zip(&sources);
     let connected = connected.map(|((target, destination), credentials)| ConnectedTarget {
         destination,
-        credentials,
+        credentials: Some(credentials),
         context: &target.context,
     });
     let execution = Execution {
@@ -261,7 +261,7 @@ fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination])
     let url = |place: &Destination| place.pattern_of(&word, settings.level);
     let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
     let pattern = urls.collect::<Vec<_>>().join(", ");
-    ActionRequest { word, pattern, settings }
+    ActionRequest { word, pattern, service: None, settings }
 }
 
 /// Stores the plan of every target.
@@ -356,7 +356,8 @@ fn show(
     for (target, place) in run::preview_targets(request, rows, clock)?.into_iter().zip(places) {
         let name = name_of(&target.settings);
         let pattern = place.pattern_of(word, target.settings.level);
-        let action = ActionRequest { word: word.into(), pattern, settings: target.settings };
+        let action =
+            ActionRequest { word: word.into(), pattern, service: None, settings: target.settings };
         let text = preview::in_short(&action, target.totals, &target.first);
         stream::print(&format!("target {name}\n{text}\n"))?;
     }

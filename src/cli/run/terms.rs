@@ -10,6 +10,7 @@ use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
 use batchctl::report::ExitStatus;
 use batchctl::run::Planned;
+use batchctl::settings::CredentialKind;
 use batchctl::store::{PlanTotals, RunId};
 use batchctl::text::plural;
 use std::ops::ControlFlow;
@@ -25,9 +26,16 @@ pub(crate) struct Terms {
 pub(crate) enum IfEmpty {
     /// The flag for empty inputs decides.
     Input(EmptyInput),
-    NothingToRetry(RunId),
+    NothingToRetry(EmptyRetry),
     /// The run is carried out like any other.
     GoOn,
+}
+
+/// The run of a retry without a task.
+pub(crate) struct EmptyRetry {
+    pub(crate) run: RunId,
+    /// The number of its tasks whose ids are lost, so that no retry can take them.
+    pub(crate) lost_tasks: u64,
 }
 
 impl Terms {
@@ -52,8 +60,8 @@ impl Terms {
                     ControlFlow::Break(status)
                 });
             }
-            IfEmpty::NothingToRetry(run) if totals.is_empty() => {
-                let status = nothing_to_retry(run, stderr);
+            IfEmpty::NothingToRetry(retry) if totals.is_empty() => {
+                let status = nothing_to_retry(retry, stderr);
                 return Ok(if is_reported {
                     ControlFlow::Continue(())
                 } else {
@@ -77,6 +85,21 @@ impl Terms {
             IfNotStarted::Keep => {}
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Returns the status of a run that was carried out and is good by itself.
+    pub(crate) fn if_good(&self, planned: &Planned) -> ExitStatus {
+        match &self.if_empty {
+            IfEmpty::NothingToRetry(retry) if planned.totals().is_empty() => retry.status(),
+            IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => ExitStatus::Ok,
+        }
+    }
+}
+
+impl EmptyRetry {
+    /// Returns the status of a retry without a task: that of a report of the run, if ids are lost.
+    pub(crate) fn status(&self) -> ExitStatus {
+        if self.lost_tasks == 0 { ExitStatus::Ok } else { ExitStatus::InputOutput }
     }
 }
 
@@ -125,10 +148,20 @@ fn confirm(planned: &Planned, scene: &Scene<'_>) -> Result<(), CommandError> {
         return Ok(());
     }
     let action = &scene.action;
-    let (one, many) = planned.settings().level.nouns();
+    let (one, many) = action.nouns();
     let tasks = plural(planned.totals().selected, one, many);
-    let verb = if action.word == "run" { "start or stop" } else { &action.word };
-    let question = format!("{verb} {tasks} with {}?", action.pattern);
+    let question = match &action.service {
+        None => {
+            let verb = if action.word == "run" { "start or stop" } else { &action.word };
+            format!("{verb} {tasks} with {}?", action.pattern)
+        }
+        Some(service) => {
+            let credentials =
+                action.settings.credentials.map_or("no credentials", CredentialKind::as_str);
+            let (word, pattern) = (&action.word, &action.pattern);
+            format!("{word} {tasks} at {service} with {pattern} and {credentials}?")
+        }
+    };
     let context = scene.context;
     match prompt::ask(&question, &context.environment, &context.stderr).map_err(CommandError::io)? {
         Confirmation::Yes => Ok(()),
@@ -174,7 +207,7 @@ pub(crate) fn nothing_to_do(
 }
 
 /// Ends a retry without a task.
-pub(crate) fn nothing_to_retry(run: &RunId, stderr: &Stderr) -> ExitStatus {
-    stderr.line(&format!("there is nothing to retry in run {run}"));
-    ExitStatus::Ok
+pub(crate) fn nothing_to_retry(retry: &EmptyRetry, stderr: &Stderr) -> ExitStatus {
+    stderr.line(&format!("there is nothing to retry in run {}", retry.run));
+    retry.status()
 }

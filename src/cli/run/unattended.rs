@@ -52,6 +52,7 @@ impl Unattended {
     /// Returns what the flags of a run ask for; a dry run is none.
     pub(crate) fn from_verb(verb: &Verb) -> Option<Self> {
         match verb {
+            Verb::Do(args) => Self::from_action(&args.on.common, "do"),
             Verb::Start(args) => Self::from_action(&args.common, "start"),
             Verb::Stop(args) => Self::from_action(&args.common, "stop"),
             Verb::Delete(args) => Self::from_action(&args.common, "delete"),

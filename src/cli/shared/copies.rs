@@ -24,6 +24,7 @@ pub(crate) fn prepare(
 ) -> Result<ControlFlow<ExitStatus>, CommandError> {
     match verb {
         Verb::Start(args) | Verb::Stop(args) => copy_chain(&args.common, database, context)?,
+        Verb::Do(args) => copy_chain(&args.on.common, database, context)?,
         Verb::Delete(args) => copy_chain(&args.common, database, context)?,
         Verb::Run(args) => copy_chain(&args.common, database, context)?,
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,

@@ -126,11 +126,12 @@ where
         self.admitted.push(Attempt { claim, seq, until: None });
     }
 
-    /// Begins to make the gathered events durable, unless an earlier commit is still under way.
+    /// Begins to make the gathered events durable, unless an earlier commit is still under way or more
+    /// events are worth waiting for.
     ///
     /// Events that come meanwhile are the next batch, so commits grow with the load by themselves.
     pub(super) fn commit(&mut self) {
-        if self.committing.is_some() || self.batch.is_empty() {
+        if self.committing.is_some() || self.batch.is_empty() || self.gathers() {
             return;
         }
         // Batches are similar in size: reserving the same avoids growing step by step.

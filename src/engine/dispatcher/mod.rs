@@ -250,7 +250,15 @@ where
         Ok(())
     }
 
+    fn bring_far_timer_forward(&mut self, span: Duration) {
+        let due = self.clock.instant() + span;
+        if self.far_timer.deadline() > due {
+            self.far_timer.as_mut().reset(due);
+        }
+    }
+
     fn reset_far_timer(&mut self) {
+        self.lookahead.end_gathering();
         let span = (self.settings.timeout / 2).min(LONGEST_FAR_TIMER);
         self.far_timer.as_mut().reset(self.clock.instant() + span);
     }

@@ -4,7 +4,7 @@ use super::scene::{Scene, secs};
 use super::seen::Seen;
 use super::service::{after_millis, done, refused};
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
-use crate::event::EventKind;
+use crate::event::{Event, EventKind};
 use crate::task::Outcome;
 use std::time::Duration;
 
@@ -39,6 +39,45 @@ async fn a_service_that_is_faster_than_the_disk_is_kept_busy() {
     assert_eq!((most_begun(&seen), seen.witness.most_on_wire), (most, 8));
     // With eight begun at a time, only every other commit would release calls: four seconds.
     assert!(seen.lasted() <= secs(2), "{:?}", seen.lasted());
+}
+
+/// A service whose calls take twice as long as a commit.
+fn slower_service(tasks: u32) -> Scene {
+    Scene::with_tasks(tasks)
+        .concurrency(64)
+        .committing_in(&[5])
+        .answering(|ordinal, _| after_millis(u64::from(6 + ordinal * 7 % 9), done()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn commits_gather_the_events_of_two_calls_for_each_slot() {
+    let seen = slower_service(6_400).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 6_400);
+    // Without gathering a commit follows each one before it: more than 200 in a second.
+    let commits = seen.witness.commits.len();
+    assert!(commits <= 6_400 / 80, "{commits} commits");
+    // Every slot is busy: a call takes ten milliseconds.
+    assert!(seen.lasted() <= Duration::from_millis(1_150), "{:?}", seen.lasted());
+    let ends = |events: &Vec<Event>| {
+        events.iter().filter(|it| matches!(it.kind, EventKind::TaskSettled { .. })).count()
+    };
+    let most = seen.witness.commits.iter().map(|(_, events)| ends(events)).max();
+    assert!(most <= Some(3 * 64), "{most:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_gathered_is_durable_soon_even_if_no_call_ends() {
+    // From the thousandth call on none ends for ten seconds.
+    let script = |ordinal, _| match ordinal {
+        0..1_000 => after_millis(u64::from(6 + ordinal * 7 % 9), done()),
+        _ => after_millis(10_000, done()),
+    };
+    let seen = slower_service(1_200).answering(script).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 1_200);
+    for (durable, events) in &seen.witness.commits {
+        let late = events.iter().map(|event| durable.since(event.at)).max();
+        assert!(late <= Some(Duration::from_millis(20 + 5 + 5)), "{late:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ mod credentials;
 mod doubt;
 mod durability;
 mod early_stop;
+mod endurance;
 mod hold;
 mod leases;
 mod lookahead;

@@ -44,7 +44,7 @@ pub(super) enum Doubt {
 
 pub(super) fn task(ordinal: u32) -> Task {
     let id = format!("task-{ordinal:04}").parse().unwrap();
-    Task { ordinal: Ordinal(ordinal), id, command: Command::START }
+    Task { ordinal: Ordinal(ordinal), id, command: Command::START, cells: None }
 }
 
 pub(super) fn millis(millis: u64) -> Duration {

@@ -102,7 +102,7 @@ proptest! {
         command in prop::sample::select(vec![stop().command, by_row().command]),
         mark in prop::sample::select(vec![&b""[..], b"id,x\n", b"\xef\xbb\xbf", b"\xff\xfe"]),
     ) {
-        let options = InputOptions { id_column: None, lists: Lists::Accepted, level: None, command, format, delimiter, header, conditions: Vec::new(), targets: None };
+        let options = InputOptions { id_column: None, lists: Lists::Accepted, level: None, command, format, delimiter, header, conditions: Vec::new(), targets: None, rules: None };
         let bytes = [mark, &bytes[..]].concat();
         match open_bytes("-", &bytes, &options) {
             Ok(rows) => for error in rows.filter_map(Result::err) {

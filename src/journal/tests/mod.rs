@@ -2,13 +2,17 @@
 //! place, and the page of the format shows the bytes that are written.
 
 mod damage;
+mod fold;
 mod page;
+mod segments;
 
 use super::{
     ChunkFold, Ended, Fact, FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Record,
     RunRecord, RunSegmentWriter, SegmentWriter, Text, records, run_records,
 };
-use crate::task::{Command, Counts, Failure, FailureKind, Outcome, ServiceLimit, TaskState};
+use crate::task::{
+    Command, Counts, Failure, FailureKind, Outcome, Repetition, ServiceLimit, TaskState,
+};
 use proptest::prelude::*;
 
 impl SegmentWriter {
@@ -81,6 +85,19 @@ fn text() -> impl Strategy<Value = String> {
         "[ -~äß“]{1,30}",
         Just("no answer within 60s".into())
     ]
+}
+
+/// Returns a command of VIAS, or an action of another service.
+fn command_of(number: u8) -> Command {
+    let action = |name, repetition| Command::of_action(name, repetition).unwrap();
+    match number {
+        0 => Command::START,
+        1 => Command::STOP,
+        2 => Command::DELETE,
+        3 => action("start", Repetition::Harmless),
+        4 => action("start", Repetition::Harmful),
+        _ => action("os-stop", Repetition::Harmful),
+    }
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -164,16 +181,16 @@ proptest! {
     #[test]
     fn every_chunk_reads_back(
         tasks in prop::collection::vec(
-            (1..9_u32, "[0-9a-z_-]{4,36}", any::<bool>(), 0..3_u32, any::<u64>(),
+            (1..9_u32, "[0-9a-z_-]{4,36}", 0..6_u8, 0..3_u32, any::<u64>(),
              any::<Option<u64>>(), prop::option::of(text())), 0..60),
         start in 0..u32::MAX / 2,
     ) {
         let mut ordinal = start;
         let all: Vec<PlannedTask<'_>> = tasks
             .iter()
-            .map(|(step, id, stops, source, line, column, others)| {
+            .map(|(step, id, command, source, line, column, others)| {
                 ordinal += step;
-                let command = if *stops { Command::STOP } else { Command::START };
+                let command = command_of(*command);
                 let (source, line, column) = (*source, *line, *column);
                 let (id, others) = (Text::Plain(id), others.as_deref());
                 PlannedTask { ordinal, id, command, source, line, column, others, doubted: line % 3 == 0 }

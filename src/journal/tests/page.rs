@@ -4,7 +4,9 @@ use crate::journal::{
     Ended, Fact, FailureTexts, Place, PlanChunkWriter, PlannedTask, Record, RunRecord,
     RunSegmentWriter, SegmentWriter, Text,
 };
-use crate::task::{Command, Counts, Failure, FailureKind, Outcome, ServiceLimit, TaskState};
+use crate::task::{
+    Command, Counts, Failure, FailureKind, Outcome, Repetition, ServiceLimit, TaskState,
+};
 use std::fmt::Write as _;
 
 const PAGE: &str = include_str!("../../../docs/design/journal-format.md");
@@ -49,6 +51,26 @@ fn the_page_shows_a_plan_chunk_byte_by_byte() {
     let (first, tasks, body) = writer.finish();
     assert_eq!((first, tasks), (1000, 4));
     check("chunk", Place::Chunk(1), &body);
+}
+
+#[test]
+fn the_page_shows_a_plan_chunk_with_actions_byte_by_byte() {
+    let action = |name, repetition| Command::of_action(name, repetition).unwrap();
+    let task = |ordinal, id, command| PlannedTask {
+        ordinal,
+        id: Text::Plain(id),
+        command,
+        source: 0,
+        line: u64::from(ordinal) + 2,
+        column: Some(1),
+        others: None,
+        doubted: false,
+    };
+    let mut writer = PlanChunkWriter::default();
+    writer.push(&task(0, "42", action("pay", Repetition::Harmful)));
+    writer.push(&task(1, "A.b", action("pay", Repetition::Harmful)));
+    writer.push(&task(2, "42", action("on", Repetition::Harmless)));
+    check("actions", Place::Chunk(0), &writer.finish().2);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl CallHistory {
         count(&self.throttled, after, to)
     }
 
-    fn accepted_between(&self, after: Instant, to: Instant) -> f64 {
+    pub(super) fn accepted_between(&self, after: Instant, to: Instant) -> f64 {
         self.sent_between(after, to) - self.throttled_between(after, to)
     }
 

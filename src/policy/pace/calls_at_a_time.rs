@@ -7,27 +7,14 @@
 //!
 //! Invariants: there is no bound without evidence; calls throttled far below it are not put down to it.
 
-use crate::policy::pace::call_history::CallHistory;
+use crate::policy::pace::call_history::{CallHistory, after, seconds};
+use crate::policy::pace::calls_parted::{Proof, SMALLEST, limit_in};
 use std::time::{Duration, Instant};
 
-/// The least bound: a smaller one cannot be told from a rate.
-const SMALLEST: usize = 2;
 /// How many of the latest calls are looked at for evidence.
 const CALLS_OF_EVIDENCE: usize = 2_000;
 /// How long after one search there is another: it looks at each of these calls many times.
 const SEARCH_AGAIN: Duration = Duration::from_millis(20);
-/// The logarithm of the likelihood ratio from which on the number on the wire is the reason.
-const DECISIVE: f64 = 9.0;
-/// How many calls it takes, throttled and served after the first of these.
-const ENOUGH: usize = 3;
-/// The share of throttled calls that may have found fewer: calls overtake one another on their way.
-const TOLERATED: f64 = 0.1;
-/// The share of the calls at the limit and above it that are throttled: an answer takes its way, so that
-/// the service works on fewer than are on the wire.
-const MOST_OF: f64 = 0.6;
-/// The same of a small limit: a few calls on the wire part calls by the rate, too.
-const NEARLY_ALL: f64 = 0.95;
-const SMALL: usize = 5;
 /// How many calls above the bound must be accepted before it rises.
 const CALLS_OF_LOOK: u32 = 3;
 /// How many calls below the bound must be throttled before it falls: a single one may have overtaken
@@ -38,15 +25,31 @@ const SHORTEST_REST: f64 = 1.0;
 const LONGEST_REST: f64 = 10.0;
 /// The share of throttled calls that looking above the bound may cost.
 const COST_OF_LOOKING: f64 = 0.005;
-/// How long no bound is tried after one that did not help.
+/// How long no bound is tried after one that did not help; each time twice as long.
 const DISTRUST: Duration = Duration::from_secs(30);
+const LONGEST_DISTRUST: Duration = Duration::from_secs(600);
+/// How many served calls after a throttled one are waited for, because they are evidence, too.
+const SERVED_SINCE: u32 = 40;
+/// By what factor a bound on trial must be accepted more than the pace before it.
+const GAIN: f64 = 1.02;
+/// How many calls on trial may be throttled below the bound.
+const THROTTLED_ON_TRIAL: u32 = 3;
+/// How long a bound fills up, in seconds, before what is accepted is counted, and for how long.
+const FILLS_WITHIN: f64 = 0.3;
+const SHORTEST_TRIAL: f64 = 1.0;
+const LONGEST_TRIAL: f64 = 4.0;
+const CALLS_OF_TRIAL: f64 = 30.0;
 
 /// The bound, if the service has such a limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CallsAtATime {
     bound: Option<Bound>,
     distrusted_until: Option<Instant>,
+    /// How often a bound did not help.
+    refuted: u32,
     searched: Option<Instant>,
+    /// How many calls were served since the last that was throttled.
+    served_since: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +60,41 @@ struct Bound {
     /// How many calls were throttled below the bound since it last changed.
     below: u32,
     look: Look,
+    trial: Option<BoundTrial>,
+}
+
+/// What a bound must be better than, where a pace is known.
+#[derive(Debug, Clone, Copy)]
+struct BoundTrial {
+    pace: f64,
+    since: Instant,
+    throttled: u32,
+}
+
+/// What follows for the pace.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum BoundChange {
+    /// There is a bound, perhaps on trial.
+    Found { on_trial: bool },
+    /// It is better than the pace before it.
+    Confirmed,
+    /// The number of calls at a time is not the reason; this pace was better.
+    Refuted { pace: Option<f64> },
 }
 
 impl Bound {
-    fn new(most: usize, now: Instant) -> Self {
+    fn new(most: usize, trial: Option<BoundTrial>, now: Instant) -> Self {
         let until = now + Duration::from_secs_f64(SHORTEST_REST);
-        Self { most, confirmed: most, below: 0, look: Look::Rest { until } }
+        Self { most, confirmed: most, below: 0, look: Look::Rest { until }, trial }
+    }
+}
+
+impl BoundTrial {
+    /// Returns from when to when accepted calls are counted.
+    fn counted(&self) -> (Instant, Instant) {
+        let lasts = (CALLS_OF_TRIAL / self.pace).clamp(SHORTEST_TRIAL, LONGEST_TRIAL);
+        let begun = after(self.since, FILLS_WITHIN);
+        (begun, after(begun, lasts))
     }
 }
 
@@ -76,7 +108,7 @@ impl CallsAtATime {
     /// Begins with what an earlier run met.
     pub(super) fn learnt(most: Option<u32>, now: Instant) -> Self {
         let most = most.and_then(|most| usize::try_from(most).ok());
-        let bound = most.map(|most| Bound::new(most.max(SMALLEST), now));
+        let bound = most.map(|most| Bound::new(most.max(SMALLEST), None, now));
         Self { bound, ..Self::default() }
     }
 
@@ -91,14 +123,22 @@ impl CallsAtATime {
 
     /// Returns what the service accepts.
     pub(super) fn known(&self) -> Option<u32> {
-        self.bound.and_then(|bound| u32::try_from(bound.most).ok())
+        let bound = self.bound.filter(|bound| bound.trial.is_none())?;
+        u32::try_from(bound.most).ok()
     }
 
-    /// Returns when a look is due.
-    pub(super) fn next_look(&self) -> Option<Instant> {
-        match self.bound?.look {
-            Look::Rest { until } => Some(until),
-            Look::Above { .. } => None,
+    /// Returns the pace that a bound on trial takes the place of.
+    pub(super) fn pace_before(&self) -> Option<f64> {
+        Some(self.bound?.trial?.pace)
+    }
+
+    /// Returns when a look is due, or a verdict on a trial.
+    pub(super) fn next_look(&self, answers_within: f64) -> Option<Instant> {
+        let bound = self.bound?;
+        match (bound.trial, bound.look) {
+            (Some(trial), _) => Some(after(trial.counted().1, answers_within)),
+            (None, Look::Rest { until }) => Some(until),
+            (None, Look::Above { .. }) => None,
         }
     }
 
@@ -113,9 +153,21 @@ impl CallsAtATime {
         }
     }
 
-    /// Begins a look if one is due, and raises the bound after one that cost nothing.
-    pub(super) fn decide(&mut self, horizon: Instant, now: Instant) {
-        let Some(bound) = &mut self.bound else { return };
+    /// Begins a look if one is due, raises the bound after one that cost nothing, and judges a trial.
+    pub(super) fn decide(&mut self, history: &CallHistory, now: Instant) -> Option<BoundChange> {
+        let bound = self.bound.as_mut()?;
+        let horizon = history.horizon(now);
+        if let Some(trial) = bound.trial {
+            let (begun, end) = trial.counted();
+            if horizon < end {
+                return None;
+            }
+            if history.accepted_between(begun, end) < GAIN * trial.pace * seconds(begun, end) {
+                return Some(self.refute(now));
+            }
+            bound.trial = None;
+            return Some(BoundChange::Confirmed);
+        }
         match bound.look {
             Look::Rest { until } if now >= until => {
                 bound.below = 0;
@@ -128,114 +180,86 @@ impl CallsAtATime {
             }
             Look::Rest { .. } | Look::Above { .. } => {}
         }
+        None
     }
 
     /// Returns whether a call that was throttled with so many accepted ones on the wire is explained
-    /// by the limit; if so the bound follows.
-    pub(super) fn explains(&mut self, level: usize, per_second: f64, now: Instant) -> bool {
-        let Some(bound) = &mut self.bound else { return false };
+    /// by the limit; if so the bound follows. Calls that were sent before a trial say nothing about it.
+    pub(super) fn explains(
+        &mut self,
+        (sent, level): (Instant, usize),
+        per_second: f64,
+        now: Instant,
+    ) -> Result<bool, BoundChange> {
+        self.served_since = 0;
+        let Some(bound) = &mut self.bound else { return Ok(false) };
+        if let Some(trial) = &mut bound.trial {
+            trial.throttled += u32::from(sent >= trial.since && level < bound.most);
+            if trial.throttled >= THROTTLED_ON_TRIAL {
+                return Err(self.refute(now));
+            }
+            return Ok(true);
+        }
         if 2 * level < bound.most {
-            return false;
+            return Ok(false);
         }
         if level >= bound.most {
             bound.confirmed = bound.most;
         }
         bound.below += u32::from(level < bound.most);
         if bound.below >= CALLS_OF_FALL {
+            let is_smallest = bound.most == SMALLEST;
             (bound.most, bound.below) = (bound.most.min(level.max(SMALLEST)), 0);
-        }
-        if 2 * bound.most < bound.confirmed {
             // Fewer and fewer calls at a time did not help, so their number is not the reason.
-            *self = Self { distrusted_until: now.checked_add(DISTRUST), ..Self::default() };
-            return false;
+            if is_smallest || 2 * bound.most < bound.confirmed {
+                return Err(self.refute(now));
+            }
         }
         let cost = 1.0 / (COST_OF_LOOKING * per_second.max(0.1));
         let rest = Duration::from_secs_f64(cost.clamp(SHORTEST_REST, LONGEST_REST));
         bound.look = Look::Rest { until: now + rest };
-        true
+        Ok(true)
+    }
+
+    fn refute(&mut self, now: Instant) -> BoundChange {
+        let pace = self.pace_before();
+        let distrust = (DISTRUST * 2_u32.pow(self.refuted)).min(LONGEST_DISTRUST);
+        let refuted = (self.refuted + 1).min(5);
+        let distrusted_until = now.checked_add(distrust);
+        *self = Self { distrusted_until, refuted, ..Self::default() };
+        BoundChange::Refuted { pace }
     }
 
     /// Finds a limit in the latest calls: all that were throttled found the same number on the wire or
-    /// more, and those that were served found fewer. Returns whether one was found.
-    pub(super) fn search(&mut self, history: &CallHistory, now: Instant) -> bool {
+    /// more, and those that were served found fewer. Where a pace is known, less evidence is enough,
+    /// because the bound is then tried.
+    pub(super) fn search(
+        &mut self,
+        history: &CallHistory,
+        pace: Option<f64>,
+        now: Instant,
+    ) -> Option<BoundChange> {
         let is_distrusted = self.distrusted_until.is_some_and(|until| now < until);
         let has_just_searched = self.searched.is_some_and(|searched| now < searched + SEARCH_AGAIN);
         if self.bound.is_some() || is_distrusted || has_just_searched {
-            return false;
+            return None;
         }
         self.searched = Some(now);
         let calls = history.levels(CALLS_OF_EVIDENCE, history.horizon(now));
-        let Some(most) = limit_in(&calls) else { return false };
-        self.bound = Some(Bound::new(most, now));
-        true
-    }
-}
-
-/// Returns the limit that tells throttled calls from served ones, if one does. Each call comes with
-/// the number of accepted ones that it found on the wire, and whether it was throttled.
-fn limit_in(calls: &[(usize, bool)]) -> Option<usize> {
-    let first = calls.iter().position(|&(_, throttled)| throttled)?;
-    let mut levels: Vec<usize> =
-        calls.iter().filter(|&&(_, throttled)| throttled).map(|&(level, _)| level).collect();
-    let served_later = calls[first..].len() - levels.len();
-    if levels.len() < ENOUGH || served_later < ENOUGH {
-        return None;
-    }
-    levels.sort_unstable();
-    levels.dedup();
-    let parted = |&limit: &usize| Parted::at(limit, calls);
-    let best = levels.iter().map(parted).max_by(|a, b| a.evidence().total_cmp(&b.evidence()))?;
-    best.is_clear().then_some(best.limit)
-}
-
-/// Calls parted by the number that they found on the wire.
-#[derive(Debug, Clone, Copy)]
-struct Parted {
-    limit: usize,
-    /// How many found as many as the limit or more, and how many of these were throttled.
-    above: f64,
-    throttled_above: f64,
-    below: f64,
-    throttled_below: f64,
-}
-
-impl Parted {
-    fn at(limit: usize, calls: &[(usize, bool)]) -> Self {
-        let mut parted =
-            Self { limit, above: 0.0, throttled_above: 0.0, below: 0.0, throttled_below: 0.0 };
-        for &(level, throttled) in calls {
-            let throttled = f64::from(u8::from(throttled));
-            if level >= limit {
-                parted.above += 1.0;
-                parted.throttled_above += throttled;
-            } else {
-                parted.below += 1.0;
-                parted.throttled_below += throttled;
-            }
-        }
-        parted
-    }
-
-    /// Returns how much more likely the answers are by the limit than by chance, as a logarithm.
-    fn evidence(&self) -> f64 {
-        let (calls, throttled) =
-            (self.above + self.below, self.throttled_above + self.throttled_below);
-        let cell = |count: f64, row: f64, column: f64| {
-            if count > 0.0 { count * (count * calls / (row * column)).ln() } else { 0.0 }
+        let (most, proof) = limit_in(&calls)?;
+        let trial = match (proof, pace) {
+            (Proof::Alone, _) => None,
+            (Proof::ForTrial, None) => return None,
+            (Proof::ForTrial, Some(pace)) => Some(BoundTrial { pace, since: now, throttled: 0 }),
         };
-        cell(self.throttled_above, self.above, throttled)
-            + cell(self.above - self.throttled_above, self.above, calls - throttled)
-            + cell(self.throttled_below, self.below, throttled)
-            + cell(self.below - self.throttled_below, self.below, calls - throttled)
+        self.bound = Some(Bound::new(most, trial, now));
+        Some(BoundChange::Found { on_trial: trial.is_some() })
     }
 
-    fn is_clear(&self) -> bool {
-        let throttled = self.throttled_above + self.throttled_below;
-        let most_of = if self.limit < SMALL { NEARLY_ALL } else { MOST_OF };
-        self.limit >= SMALLEST
-            && self.throttled_below <= TOLERATED * throttled
-            && self.throttled_above >= most_of * self.above
-            && self.evidence() > DECISIVE
+    /// Takes note of a served call, and returns whether a search is worth while.
+    pub(super) fn served(&mut self) -> bool {
+        self.served_since = self.served_since.saturating_add(1);
+        self.bound.is_none() && self.served_since <= SERVED_SINCE
     }
 }
 

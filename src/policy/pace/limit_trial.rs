@@ -21,6 +21,11 @@ const NOTHING_ACCEPTED: f64 = 0.9;
 const LARGE: f64 = 0.25;
 /// The logarithm of the likelihood ratio that decides.
 pub(super) const DECISIVE: f64 = 4.0;
+/// The same against all limits, whatever was measured, and how many of them are compared.
+const AGAINST_ANY_LIMIT: f64 = 2.0;
+const LIMITS: u32 = 50;
+/// The share that is throttled now and then below a limit.
+const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.
 const MAX_STEPS: u32 = 6;
 
@@ -33,6 +38,8 @@ pub(super) struct Trial {
     /// The pace before the trial.
     pub(super) from: f64,
     pub(super) kind: TrialKind,
+    /// What the trials before it have shown.
+    pub(super) seen: Seen,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +66,20 @@ pub(super) struct TrialCounts {
     pub(super) is_scattered: bool,
     /// Whether the pace has not been raised lately: a window remembers what was sent before.
     pub(super) is_steady: bool,
+}
+
+/// What the answers were at several paces, the latest of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    observed: [Option<Observed>; 4],
+}
+
+/// What the answers were at one pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observed {
+    pub(super) calls: f64,
+    pub(super) throttled: f64,
+    pub(super) rate: f64,
 }
 
 /// What follows from a trial.
@@ -97,7 +118,12 @@ impl Trial {
         let ratio = likelihood_ratio(counts, given, chance);
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
-            if is_lower && counts.is_steady && counts.is_scattered && ratio > counts.decisive {
+            let is_chance = is_lower && counts.is_steady && counts.is_scattered;
+            let is_clear = || {
+                let seen = self.seen.with(counts.observed());
+                !seen.is_large() || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT
+            };
+            if is_chance && ratio > counts.decisive && is_clear() {
                 return TrialFinding::Chance { share: f64::midpoint(chance, share) };
             }
             if counts.throttled < 3.0 * ENOUGH
@@ -125,7 +151,48 @@ impl Trial {
     }
 }
 
+impl Seen {
+    pub(super) fn with(self, observed: Observed) -> Self {
+        let [first, second, third, _] = self.observed;
+        Self { observed: [Some(observed), first, second, third] }
+    }
+
+    /// Returns whether a large share was throttled at any of these paces: with few calls it is
+    /// measured so badly that the limit may be far from what it seemed.
+    fn is_large(self) -> bool {
+        self.observed.into_iter().flatten().any(|seen| seen.throttled > LARGE * seen.calls)
+    }
+
+    /// Returns how much more likely the answers are by chance than under whatever limit fits best, as
+    /// a logarithm.
+    fn against_any_limit(self, known: f64) -> f64 {
+        let all = || self.observed.into_iter().flatten();
+        let share = all().map(|seen| seen.throttled).sum::<f64>()
+            / all().map(|seen| seen.calls).sum::<f64>().max(1.0);
+        let most = all().map(|seen| seen.rate).fold(0.0, f64::max);
+        let limited = |limit: f64| {
+            let at = |seen: Observed| seen.likelihood((1.0 - limit / seen.rate).max(known));
+            all().map(at).sum::<f64>()
+        };
+        let best = (0..=LIMITS).map(|part| limited(most * f64::from(part) / f64::from(LIMITS)));
+        let by_chance = all().map(|seen| seen.likelihood(share)).sum::<f64>();
+        by_chance - best.fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+impl Observed {
+    /// Returns how likely these answers are where this share is throttled, as a logarithm.
+    fn likelihood(self, share: f64) -> f64 {
+        let share = share.clamp(LEAST_STRAY, 0.97);
+        self.throttled * share.ln() + (self.calls - self.throttled) * (1.0 - share).ln()
+    }
+}
+
 impl TrialCounts {
+    pub(super) fn observed(&self) -> Observed {
+        Observed { calls: self.calls, throttled: self.throttled, rate: self.rate }
+    }
+
     fn share(&self) -> f64 {
         self.throttled / self.calls
     }
@@ -174,7 +241,7 @@ fn likelihood_ratio(counts: TrialCounts, given: f64, chance: f64) -> f64 {
     let chance = chance.clamp(0.015, 0.97);
     // Under a limit the excess over it is throttled, and now and then a call below it.
     let excess = 1.0 - given / counts.rate;
-    let stray = (chance / 4.0).clamp(0.005, 0.01);
+    let stray = (chance / 4.0).clamp(LEAST_STRAY, 0.01);
     let known = counts.chance.min(0.9 * chance);
     let limited = excess.max(stray).max(known).clamp(0.003, 0.97);
     let served = counts.calls - counts.throttled;

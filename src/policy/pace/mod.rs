@@ -2,6 +2,7 @@
 
 mod call_history;
 mod calls_at_a_time;
+mod calls_parted;
 mod chance_throttling;
 mod clock_map;
 mod even_spacing;
@@ -20,6 +21,10 @@ mod simulation;
 #[cfg(test)]
 #[path = "pace_figures_tests.rs"]
 mod figures;
+
+#[cfg(test)]
+#[path = "pace_wire_tests.rs"]
+mod wire;
 
 pub use clock_map::{ClockMap, Learned};
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};

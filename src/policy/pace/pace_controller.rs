@@ -9,6 +9,7 @@
 //! Invariants: the pace stays within its bounds; it is lowered only where throttling follows the
 //! pace; answers to calls from before a cut cause no other one.
 
+mod bounding;
 mod exhaustion;
 mod growth;
 mod listening;
@@ -197,7 +198,8 @@ impl PaceController {
 
     /// Returns the limits of the service, to be kept for the next run.
     pub fn limit(&self) -> ServiceLimit {
-        ServiceLimit { per_second: self.limit, at_a_time: self.at_a_time.known() }
+        let per_second = self.at_a_time.pace_before().or(self.limit);
+        ServiceLimit { per_second, at_a_time: self.at_a_time.known() }
     }
 
     /// Returns how many calls may be on the wire, where the service limits that.
@@ -208,7 +210,7 @@ impl PaceController {
     /// Returns when the next decision is due; never while nothing but a sending or an answer can
     /// change the pace: a run that waits need not wake up.
     pub fn next_decision(&self) -> Option<Instant> {
-        let look = self.at_a_time.next_look();
+        let look = self.at_a_time.next_look(self.history.answers_within());
         self.next_decision_on_pace().into_iter().chain(look).min()
     }
 
@@ -242,6 +244,9 @@ impl PaceController {
     /// Takes note that a call which was sent at `sent` was accepted, whatever became of it.
     pub fn served(&mut self, sent: Instant, now: Instant) {
         self.history.count_ended(now);
+        if self.at_a_time.served() && self.finds_calls_at_a_time(now) {
+            return;
+        }
         self.chance.weigh(false, self.is_steady());
         if let Phase::Listening(listening) = self.phase {
             return self.hear(listening, now);
@@ -270,12 +275,8 @@ impl PaceController {
     /// Takes note that a call which was sent at `sent` was throttled.
     pub fn throttled(&mut self, sent: Instant, now: Instant) {
         self.history.count_throttled(sent, now);
-        let level = self.history.level_at(sent);
-        if self.at_a_time.explains(level, self.history.sent_per_second(now), now) {
+        if self.is_put_down_to_calls_at_a_time(sent, now) {
             return;
-        }
-        if self.at_a_time.search(&self.history, now) {
-            return self.forget_limit(now);
         }
         self.chance.weigh(true, self.is_steady());
         self.cost += 1;
@@ -307,7 +308,9 @@ impl PaceController {
 
     /// Decides on the pace if a decision is due, and returns the sendings a second that hold.
     pub fn decide(&mut self, now: Instant) -> f64 {
-        self.at_a_time.decide(self.history.horizon(now), now);
+        if let Some(change) = self.at_a_time.decide(&self.history, now) {
+            self.follow_bound(change, now);
+        }
         if self.next_decision_on_pace().is_none_or(|due| now < due) {
             return self.rate;
         }

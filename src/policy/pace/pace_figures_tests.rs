@@ -1,6 +1,6 @@
 //! What whole runs against services that limit calls come to.
 
-use super::simulation::{Limiter, Run, simulate};
+use super::simulation::{Limiter, Run, Wire, simulate};
 
 /// The runs of which each figure is the mean.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=8;
@@ -74,8 +74,15 @@ impl Row {
     fn of(limiter: Limiter, limit: f64, ceiling: Option<u32>) -> Self {
         let latency = latency(limiter, limit, 0.02);
         let level = |_: f64| limit;
-        let run =
-            Run { limiter, limit: &level, ceiling, latency, way: 0.0, seconds: 30.0, clients: 1 };
+        let run = Run {
+            limiter,
+            limit: &level,
+            ceiling,
+            latency,
+            wire: Wire::NONE,
+            seconds: 30.0,
+            clients: 1,
+        };
         let (whole, late, throttled) = shares(&run, limit);
         Self { limiter, limit, ceiling, whole, late, throttled }
     }
@@ -127,7 +134,7 @@ fn check_chance(share: f64, rate: u32, seconds: f64) {
         limit: &level,
         ceiling: Some(rate),
         latency: 0.02,
-        way: 0.0,
+        wire: Wire::NONE,
         seconds,
         clients: 1,
     };
@@ -153,8 +160,15 @@ fn used_after_change(limiter: Limiter, from: f64, to: f64, ceiling: Option<u32>)
         let changes = changes_of(seed);
         let level = |at: f64| if at < changes { from } else { to };
         let seconds = changes + 5.1;
-        let run =
-            Run { limiter, limit: &level, ceiling, latency: 0.02, way: 0.0, seconds, clients: 1 };
+        let run = Run {
+            limiter,
+            limit: &level,
+            ceiling,
+            latency: 0.02,
+            wire: Wire::NONE,
+            seconds,
+            clients: 1,
+        };
         let served = &simulate(&run, seed)[0].served;
         let begin = changes + 3.0;
         (since(served, begin) - since(served, begin + 2.0)) / (2.0 * to)
@@ -192,7 +206,7 @@ fn several_clients_of_one_limit_use_it_together() {
             limit: &level,
             ceiling,
             latency: 0.02,
-            way: 0.0,
+            wire: Wire::NONE,
             seconds: 30.0,
             clients: 3,
         };
@@ -210,7 +224,7 @@ fn no_window_of_a_search_holds_more_than_its_ceiling() {
             limit: &level,
             ceiling: Some(200),
             latency: 0.02,
-            way: 0.0,
+            wire: Wire::NONE,
             seconds: 12.0,
             clients: 1,
         };

@@ -117,12 +117,44 @@ impl Service {
     }
 }
 
+/// The way between a client and the service, in seconds, and how true the client's clock is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wire {
+    /// How long a call is on its way at most; at least it takes no time.
+    pub(super) out: f64,
+    /// How long an answer is on its way, at least and at most.
+    pub(super) back: (f64, f64),
+    /// How long it takes to throttle a call, give or take half of it.
+    pub(super) refusal: f64,
+    /// How late a timer is, at least and at most.
+    pub(super) late: (f64, f64),
+}
+
+impl Wire {
+    /// No way at all, and timers that tick in milliseconds.
+    pub(super) const NONE: Self =
+        Self { out: 0.0, back: (0.0, 0.0), refusal: 0.02, late: (0.0, 0.0) };
+    /// A service in the same data centre, from a machine that has little to do.
+    pub(super) const NEAR: Self =
+        Self { out: 0.001, back: (0.001, 0.003), refusal: 0.002, late: (0.001, 0.002) };
+    /// A service far away, from a machine that is busy.
+    pub(super) const FAR: Self =
+        Self { out: 0.005, back: (0.001, 0.05), refusal: 0.005, late: (0.001, 0.005) };
+
+    /// Returns how long a call is on its way both times, on average.
+    pub(super) fn mean(self) -> f64 {
+        f64::midpoint(self.out, self.back.0 + self.back.1)
+    }
+}
+
 /// One client of the service: a controller and a pacer, asked as the dispatcher asks them.
 pub(super) struct Client {
     pub(super) controller: PaceController,
     pacer: Pacer,
     begins: f64,
     on_the_wire: usize,
+    /// When its timer wakes it; an answer wakes it sooner.
+    wakes: u64,
     pub(super) served: Vec<f64>,
     pub(super) throttled: Vec<f64>,
     pub(super) sent: Vec<f64>,
@@ -138,6 +170,46 @@ impl Client {
     fn may_send(&self) -> bool {
         self.controller.most_at_a_time().is_none_or(|most| self.on_the_wire < most)
     }
+
+    /// Sends what may go now, and returns when the timer is due.
+    fn send(&mut self, now: Instant, mut leave: impl FnMut()) -> Option<Instant> {
+        self.controller.decide(now);
+        let window = match self.controller.is_windowed() {
+            true => PaceWindow::LastSecond,
+            false => PaceWindow::None,
+        };
+        self.pacer.set_pace(Some((self.controller.per_second(), window)), now);
+        let mut due = None;
+        while self.may_send() {
+            let mut answer = self.pacer.admit(now);
+            if answer == Admission::Now {
+                answer = self.pacer.release(now);
+                if answer != Admission::Now {
+                    self.pacer.withdraw();
+                }
+            }
+            match answer {
+                Admission::Now => {}
+                Admission::NotBefore(later) => {
+                    due = Some(later);
+                    break;
+                }
+                Admission::AfterRelease => break,
+            }
+            self.controller.sent(now);
+            self.on_the_wire += 1;
+            leave();
+        }
+        due.into_iter().chain(self.controller.next_decision()).min()
+    }
+
+    fn answer(&mut self, accepted: bool, sent: Instant, now: Instant) {
+        self.on_the_wire -= 1;
+        match accepted {
+            true => self.controller.served(sent, now),
+            false => self.controller.throttled(sent, now),
+        }
+    }
 }
 
 /// A run: what limits it, at which level, from what ceiling, and how long calls take.
@@ -148,12 +220,13 @@ pub(super) struct Run<'a> {
     pub(super) limit: &'a dyn Fn(f64) -> f64,
     pub(super) ceiling: Option<u32>,
     pub(super) latency: f64,
-    /// How long answers are on their way.
-    pub(super) way: f64,
+    pub(super) wire: Wire,
     pub(super) seconds: f64,
     pub(super) clients: usize,
 }
 
+/// A call that comes to the service: when, its number, the client, and when it was sent.
+type Call = Reverse<(u64, u64, usize, u64)>;
 /// What an answer is and when it comes: microseconds, client, when sent, whether accepted.
 type Answer = Reverse<(u64, usize, u64, bool)>;
 
@@ -177,9 +250,64 @@ fn client(run: &Run<'_>, number: usize, start: Instant) -> Client {
         pacer: Pacer::new(Some(rate), start),
         begins: 0.37 * number as f64,
         on_the_wire: 0,
+        wakes: 0,
         served: Vec::new(),
         throttled: Vec::new(),
         sent: Vec::new(),
+    }
+}
+
+/// Returns a time between two others, without a draw where there is only one.
+fn between(random: &mut fastrand::Rng, (least, most): (f64, f64)) -> u64 {
+    let share = if most > least { random.f64() } else { 0.0 };
+    micros(least + (most - least) * share)
+}
+
+/// What calls meet at the other end of the wire.
+struct Exchange<'a> {
+    run: &'a Run<'a>,
+    service: Service,
+    random: fastrand::Rng,
+    calls: BinaryHeap<Call>,
+    answers: BinaryHeap<Answer>,
+    sent: u64,
+}
+
+impl Exchange<'_> {
+    fn send(&mut self, client: usize, now: u64) {
+        self.sent += 1;
+        let arrives = now + between(&mut self.random, (0.0, self.run.wire.out));
+        self.calls.push(Reverse((arrives, self.sent, client, now)));
+    }
+
+    /// Lets the service decide on the calls that have come by then.
+    fn serve(&mut self, clients: &mut [Client], now: u64) {
+        while let Some(&Reverse((arrived, _, number, sent))) = self.calls.peek() {
+            if arrived > now {
+                return;
+            }
+            self.calls.pop();
+            let at = arrived as f64 / 1e6;
+            let accepted = self.service.accepts(at, (self.run.limit)(at));
+            let takes = self.takes(accepted);
+            let client = &mut clients[number];
+            let list = if accepted { &mut client.served } else { &mut client.throttled };
+            list.push(at);
+            if accepted && matches!(self.run.limiter, Limiter::Concurrent(..)) {
+                self.service.ends.push(micros(at + takes));
+            }
+            let back = between(&mut self.random, self.run.wire.back);
+            self.answers.push(Reverse((micros(at + takes) + back, number, sent, accepted)));
+        }
+    }
+
+    /// Returns how long the service takes for an answer.
+    fn takes(&mut self, accepted: bool) -> f64 {
+        let Run { limiter, latency, wire, .. } = self.run;
+        match accepted {
+            true => latency * (1.0 + limiter.jitter() * (2.0 * self.random.f64() - 1.0)),
+            false => latency.min(wire.refusal) * (0.5 + self.random.f64()),
+        }
     }
 }
 
@@ -187,52 +315,39 @@ fn client(run: &Run<'_>, number: usize, start: Instant) -> Client {
 pub(super) fn simulate(run: &Run<'_>, seed: u64) -> Vec<Client> {
     let start = origin();
     let instant = |micros: u64| start + Duration::from_micros(micros);
-    let mut service = Service::new(run.limiter, seed);
-    let mut random = fastrand::Rng::with_seed(seed + 1_000);
     let mut clients: Vec<_> = (0..run.clients).map(|number| client(run, number, start)).collect();
-    let mut answers: BinaryHeap<Answer> = BinaryHeap::new();
+    let mut exchange = Exchange {
+        run,
+        service: Service::new(run.limiter, seed),
+        random: fastrand::Rng::with_seed(seed + 1_000),
+        calls: BinaryHeap::new(),
+        answers: BinaryHeap::new(),
+        sent: 0,
+    };
     for now in (0..micros(run.seconds)).step_by(1_000) {
-        while let Some(&Reverse((due, number, sent, accepted))) = answers.peek() {
+        exchange.serve(&mut clients, now);
+        while let Some(&Reverse((due, number, sent, accepted))) = exchange.answers.peek() {
             if due > now {
                 break;
             }
-            answers.pop();
-            clients[number].on_the_wire -= 1;
-            let controller = &mut clients[number].controller;
-            match accepted {
-                true => controller.served(instant(sent), instant(now)),
-                false => controller.throttled(instant(sent), instant(now)),
-            }
+            exchange.answers.pop();
+            clients[number].answer(accepted, instant(sent), instant(now));
+            clients[number].wakes = now;
         }
-        let at = now as f64 / 1e6;
-        for (number, client) in clients.iter_mut().enumerate().filter(|(_, c)| c.begins <= at) {
-            client.controller.decide(instant(now));
-            let window = match client.controller.is_windowed() {
-                true => PaceWindow::LastSecond,
-                false => PaceWindow::None,
-            };
-            client.pacer.set_pace(Some((client.controller.per_second(), window)), instant(now));
-            while client.may_send() && client.pacer.admit(instant(now)) == Admission::Now {
-                if client.pacer.release(instant(now)) != Admission::Now {
-                    client.pacer.withdraw();
-                    break;
-                }
-                client.controller.sent(instant(now));
-                client.sent.push(at);
-                client.on_the_wire += 1;
-                let accepted = service.accepts(at, (run.limit)(at));
-                let takes = match accepted {
-                    true => run.latency * (1.0 + run.limiter.jitter() * (2.0 * random.f64() - 1.0)),
-                    false => run.latency.min(0.02) * (0.5 + random.f64()),
-                };
-                let list = if accepted { &mut client.served } else { &mut client.throttled };
-                list.push(at);
-                if accepted && matches!(run.limiter, Limiter::Concurrent(..)) {
-                    service.ends.push(micros(at + takes));
-                }
-                let takes = takes + run.way;
-                answers.push(Reverse((micros(at + takes), number, now, accepted)));
+        for number in 0..clients.len() {
+            let client = &mut clients[number];
+            if micros(client.begins) > now || client.wakes > now {
+                continue;
             }
+            let sent = exchange.sent;
+            let due = client.send(instant(now), || exchange.send(number, now));
+            let sent = (sent..exchange.sent).map(|_| now as f64 / 1e6);
+            client.sent.extend(sent);
+            if run.wire.late.1 > 0.0 {
+                let due = due.map_or(u64::MAX / 2, |due| (due - start).as_micros() as u64);
+                client.wakes = due.max(now) + between(&mut exchange.random, run.wire.late);
+            }
+            exchange.serve(&mut clients, now);
         }
     }
     clients

@@ -8,7 +8,7 @@
 use crate::clock::Timestamp;
 use crate::report::format::damage_json::DamageJson;
 use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
-use crate::report::format::json_parts::{ShardJson, WaveJson};
+use crate::report::format::json_parts::{ServiceJson, ShardJson, WaveJson};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, TargetReport, VerifyCounts,
@@ -44,6 +44,8 @@ pub fn write_json(report: &Report, mut out: impl Write) -> io::Result<()> {
 struct ReportJson<'a> {
     schema_version: u32,
     run: RunJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceJson<'a>>,
     target: &'a Target,
     input: &'a InputPart,
     settings: Value,
@@ -78,6 +80,7 @@ impl<'a> ReportJson<'a> {
         let groups = report.failures.iter();
         Self {
             schema_version: SCHEMA_VERSION,
+            service: report.run.service.as_ref().map(ServiceJson::from_part),
             run: RunJson::from_part(&report.run, &report.settings),
             target: &report.target,
             input: &report.input,

@@ -1,5 +1,6 @@
 //! Parts of the report as JSON: the shards of a merged run, and its waves.
 
+use crate::report::model::ServicePart;
 use crate::store::ShardRow;
 use serde::Serialize;
 
@@ -24,4 +25,17 @@ impl<'a> ShardJson<'a> {
 pub(super) struct WaveJson {
     pub(super) number: usize,
     pub(super) of: usize,
+}
+
+/// The service of a run, other than VIAS.
+#[derive(Serialize)]
+pub(super) struct ServiceJson<'a> {
+    name: &'a str,
+    sha256: &'a str,
+}
+
+impl<'a> ServiceJson<'a> {
+    pub(super) fn from_part(ServicePart { name, sha256, .. }: &'a ServicePart) -> Self {
+        Self { name, sha256 }
+    }
 }

@@ -1,16 +1,17 @@
 //! Writes a run as JUnit XML, so that a CI server shows its tasks as it shows tests.
 //!
-//! One test case for each task. Streams; memory does not grow with the number of tasks. The
-//! numbers of the suite are the sums over its cases.
+//! One test case for each task. Memory does not grow with the number of tasks. The numbers of the
+//! suite are the sums over its cases and stand in front of them, so the cases wait in a spool.
 
 use crate::report::format::csv::ResultsError;
 use crate::report::format::row_filter::{RowFilter, is_selected};
+use crate::report::format::spool::Spool;
 use crate::report::format::words::{
     code_and_message, decimal_seconds, failure_times, percent, remedy,
 };
 use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
-use crate::store::{RunId, RunReader, TaskRow};
+use crate::store::{RunId, RunReader, SourceRecord, TaskRow};
 use crate::task::{Failure, Outcome, OutcomeCounts, TaskId};
 use crate::text::{grouped, whole_millis};
 use std::io;
@@ -35,18 +36,59 @@ pub fn write_junit(
     only: &[RowFilter],
     out: impl Write,
 ) -> Result<(), ResultsError> {
-    let sources: Vec<String> = run.record()?.sources.into_iter().map(|it| it.name).collect();
-    // A pass of its own, because the sums stand in front of the cases.
-    let totals = SuiteTotals::from_run(run, only)?;
-    let mut xml = Xml::begin(out).map_err(ResultsError::Write)?;
-    begin(&mut xml, report, &totals).map_err(ResultsError::Write)?;
-    run.for_each_task(|task| {
-        if !is_selected(&task, only) {
-            return Ok(());
-        }
-        case(&mut xml, &task, &sources).map_err(ResultsError::Write)
+    let mut writer = JUnitWriter::begin(&run.record()?.sources, only, Spool::temporary());
+    run.for_each_task::<ResultsError>(|task| {
+        writer.row(&task);
+        Ok(())
     })?;
-    end(xml, report).map_err(ResultsError::Write)
+    Ok(writer.finish(report, out)?)
+}
+
+/// A JUnit document that is being written, task by task.
+pub struct JUnitWriter {
+    only: Vec<RowFilter>,
+    sources: Vec<String>,
+    totals: SuiteTotals,
+    /// The cases, or the first error, after which nothing more is written.
+    cases: io::Result<Xml<Spool>>,
+}
+
+impl JUnitWriter {
+    /// Begins the document of a run with these inputs, for the tasks that `only` selects.
+    pub fn begin(sources: &[SourceRecord], only: &[RowFilter], spool: Spool) -> Self {
+        Self {
+            only: only.to_vec(),
+            sources: sources.iter().map(|it| it.name.clone()).collect(),
+            totals: SuiteTotals::default(),
+            cases: Xml::begin_part(spool, &["testsuites", "testsuite"]),
+        }
+    }
+
+    /// Adds a task, if it is one of the selected ones. An error is kept for the end, because other
+    /// documents of the same run go on.
+    pub fn row(&mut self, task: &TaskRow) {
+        let Ok(cases) = &mut self.cases else { return };
+        if !is_selected(task, &self.only) {
+            return;
+        }
+        self.totals.add(task);
+        if let Err(error) = case(cases, task, &self.sources) {
+            self.cases = Err(error);
+        }
+    }
+
+    /// Writes the whole document.
+    ///
+    /// # Errors
+    ///
+    /// The first one of writing; then the document is not complete.
+    pub fn finish(self, report: &Report, out: impl Write) -> io::Result<()> {
+        let cases = self.cases?;
+        let mut xml = Xml::begin(out)?;
+        begin(&mut xml, report, &self.totals)?;
+        xml.part(cases)?;
+        end(xml, report)
+    }
 }
 
 fn begin<W: Write>(xml: &mut Xml<W>, report: &Report, totals: &SuiteTotals) -> io::Result<()> {
@@ -107,41 +149,27 @@ fn group_line(group: &FailureGroup, report: &Report) -> String {
 }
 
 /// The sums over all cases of the suite.
+#[derive(Default)]
 struct SuiteTotals {
-    tests: u64,
-    failures: u64,
-    errors: u64,
-    skipped: u64,
+    tasks: OutcomeCounts,
     time: Duration,
 }
 
 impl SuiteTotals {
-    /// Adds up the selected tasks of a run.
-    fn from_run(run: &RunReader, only: &[RowFilter]) -> Result<Self, ResultsError> {
-        let mut tasks = OutcomeCounts::default();
-        let mut time = Duration::ZERO;
-        run.for_each_task::<ResultsError>(|task| {
-            if is_selected(&task, only) {
-                tasks[task.outcome] += 1;
-                time = time.saturating_add(time_of(&task));
-            }
-            Ok(())
-        })?;
-        Ok(Self {
-            tests: tasks.selected(),
-            failures: tasks[Outcome::Partial] + tasks[Outcome::Failed],
-            errors: tasks[Outcome::Ambiguous],
-            skipped: tasks[Outcome::Unchanged] + tasks[Outcome::NotAttempted],
-            time,
-        })
+    fn add(&mut self, task: &TaskRow) {
+        self.tasks[task.outcome] += 1;
+        self.time = self.time.saturating_add(time_of(task));
     }
 
     fn on<'a>(&self, element: Element<'a>) -> Element<'a> {
+        let tasks = &self.tasks;
+        let failures = tasks[Outcome::Partial] + tasks[Outcome::Failed];
+        let skipped = tasks[Outcome::Unchanged] + tasks[Outcome::NotAttempted];
         element
-            .with("tests", &self.tests.to_string())
-            .with("failures", &self.failures.to_string())
-            .with("errors", &self.errors.to_string())
-            .with("skipped", &self.skipped.to_string())
+            .with("tests", &tasks.selected().to_string())
+            .with("failures", &failures.to_string())
+            .with("errors", &tasks[Outcome::Ambiguous].to_string())
+            .with("skipped", &skipped.to_string())
             .with("time", &decimal_seconds(self.time))
     }
 }

@@ -62,7 +62,10 @@ fn heading(text: &mut String, report: &Report) -> Written {
         write!(text, ", began {started}")?;
     }
     let target = (code(&report.target.endpoint), code(&report.target.project_id));
-    writeln!(text, ", at {}, project {}.", target.0, target.1)?;
+    match &run.service {
+        None => writeln!(text, ", at {}, project {}.", target.0, target.1)?,
+        Some(service) => writeln!(text, ", at {} ({}).", target.0, code(&service.name))?,
+    }
     if let Some(reason) = &run.reason {
         writeln!(text, "\nReason: {}", code(reason))?;
     }

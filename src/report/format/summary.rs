@@ -39,7 +39,12 @@ fn quiet(label: &'static str, number: Option<u64>, note: String) -> NumberRow {
 
 /// Returns the outcomes of the tasks, and the rows that became no tasks.
 fn outcome_rows(report: &Report) -> Vec<NumberRow> {
-    let outcomes = Outcome::ALL.into_iter().map(|outcome| outcome_row(outcome, report));
+    // Without counts nothing is partial, unless a run of another version says so.
+    let is_told = |outcome: &Outcome| {
+        *outcome != Outcome::Partial || report.run.has_counts() || report.tasks[*outcome] > 0
+    };
+    let outcomes = Outcome::ALL.into_iter().filter(is_told);
+    let outcomes = outcomes.map(|outcome| outcome_row(outcome, report));
     let input = &report.input;
     let of_plan = input.excluded.iter().filter(|excluded| !excluded.later);
     let later = input.excluded.iter().filter(|excluded| excluded.later);
@@ -85,10 +90,14 @@ fn outstanding_row(report: &Report) -> Option<NumberRow> {
 
 fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
     let (tone, label, note) = match outcome {
-        Outcome::Succeeded => (Tone::Good, "succeeded", ""),
+        Outcome::Succeeded if report.run.has_counts() => (Tone::Good, "succeeded", ""),
+        Outcome::Succeeded => (Tone::Good, "succeeded", "the service carried it out"),
         Outcome::Partial => (Tone::Doubtful, "partial", "some sub-tasks failed"),
         Outcome::Failed => (Tone::Bad, "failed", ""),
         Outcome::Ambiguous => (Tone::Doubtful, "ambiguous", "sent, nothing trustworthy came back"),
+        Outcome::Unchanged if report.run.service.is_some() => {
+            (Tone::Good, "unchanged", "in that state already")
+        }
         Outcome::Unchanged => (Tone::Good, "unchanged", "in that state already, no call was made"),
         Outcome::NotAttempted => (Tone::Doubtful, "not attempted", not_attempted_note(report)),
     };
@@ -211,7 +220,7 @@ fn latency_note(latency: &Latency) -> String {
 /// Returns the command, the number of tasks, the duration and the rate of a run.
 pub(crate) fn title(report: &Report) -> String {
     let (selected, skipped) = (report.tasks.selected(), report.tasks[Outcome::NotAttempted]);
-    let command = printable(&report.run.command, 10);
+    let command = printable(&report.run.command, 32);
     // Without tasks, a duration and a rate would say nothing.
     if selected == 0 {
         return format!("{command}: no task was selected");

@@ -2,6 +2,7 @@
 //!
 //! `quick-xml` escapes; characters that XML cannot hold even escaped are replaced here.
 
+use crate::report::format::spool::Spool;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use std::borrow::Cow;
@@ -22,6 +23,11 @@ impl<W: Write> Xml<W> {
         let mut writer = Writer::new_with_indent(out, b' ', 2);
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         Ok(Self { writer })
+    }
+
+    /// Writes a part that was begun by [`Xml::begin_part`].
+    pub(crate) fn part(&mut self, part: Xml<Spool>) -> io::Result<()> {
+        part.writer.into_inner().copy_into(self.writer.get_mut())
     }
 
     /// Opens an element.
@@ -50,6 +56,17 @@ impl<W: Write> Xml<W> {
     pub(crate) fn finish(self) -> io::Result<()> {
         let mut out = self.writer.into_inner();
         out.write_all(b"\n")
+    }
+}
+
+impl Xml<Spool> {
+    /// Begins a part of a document, which stands in these elements.
+    pub(crate) fn begin_part(spool: Spool, around: &[&str]) -> io::Result<Self> {
+        let mut part = Self::begin(spool)?;
+        // Opened and forgotten, because the writer indents by what is open.
+        around.iter().try_for_each(|name| part.open(&Element::new(name)))?;
+        part.writer.get_mut().clear()?;
+        Ok(part)
     }
 }
 

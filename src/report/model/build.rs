@@ -12,8 +12,8 @@ use crate::report::model::failure_groups::{FailureGroup, FailureGroups, Grouping
 use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::targets;
 use crate::report::model::{
-    DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, StillRunning,
-    Target, VerifyCounts,
+    DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, ServicePart,
+    StillRunning, Target, VerifyCounts,
 };
 use crate::settings::RunSettings;
 use crate::store::{
@@ -21,6 +21,7 @@ use crate::store::{
 };
 use crate::task::{Counts, ExcludedTask, Failure, Outcome, OutcomeCounts, Rate};
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Report {
     }
 
     /// Reads the report of a run, and hands every task to `each` on the way, in the order of the
-    /// input.
+    /// input, with what is known by then.
     ///
     /// Documents with a row for each task are written with it, because a walk over all tasks is most
     /// of the time of a report.
@@ -55,16 +56,17 @@ impl Report {
     pub fn read_with(
         run: &RunReader,
         still_running: StillRunning,
-        mut each: impl FnMut(&TaskRow, &Grouping),
+        mut each: impl FnMut(&TaskRow, &TaskContext),
     ) -> Result<Self, StoreError> {
         Self::build(run, still_running, |worked, totals| {
             let (sent, grouping) = read_sendings_and_groups(run, worked)?;
+            let context = TaskContext { grouping, worked: sent.worked.ranges() };
             run.for_each_task::<StoreError>(|task| {
                 totals.add(&task);
-                each(&task, &grouping);
+                each(&task, &context);
                 Ok(())
             })?;
-            Ok((sent, grouping))
+            Ok((sent, context.grouping))
         })
     }
 
@@ -116,6 +118,30 @@ impl Report {
             cap_average(&mut report.pace);
         }
         Ok(report)
+    }
+}
+
+/// What is known of a run before the walk over all its tasks.
+#[derive(Debug)]
+pub struct TaskContext {
+    grouping: Grouping,
+    worked: Vec<Range<Timestamp>>,
+}
+
+impl TaskContext {
+    /// Reads what a report does not have, which is the group of each task.
+    pub(crate) fn read(run: &RunReader, report: &Report) -> Result<Self, StoreError> {
+        Ok(Self { grouping: Grouping::read(run)?, worked: report.run.worked.clone() })
+    }
+
+    /// Returns the failure groups.
+    pub fn grouping(&self) -> &Grouping {
+        &self.grouping
+    }
+
+    /// Returns the times in which processes worked on the run, in order.
+    pub fn worked(&self) -> &[Range<Timestamp>] {
+        &self.worked
     }
 }
 
@@ -269,6 +295,12 @@ fn run_part(
         complete,
         outstanding: before.saturating_sub(good),
         is_retry: run.outstanding_before.is_some(),
+        service: run.service.map(|service| ServicePart {
+            name: service.name,
+            sha256: service.sha256,
+            actions: service.actions,
+            counts: service.counts,
+        }),
     }
 }
 

@@ -20,6 +20,7 @@ mod sub_task_error;
 mod targets;
 mod tuning;
 
+pub use build::TaskContext;
 pub use command::profile_flag;
 pub use drill::DrillPart;
 pub use exit_status::ExitStatus;
@@ -27,8 +28,8 @@ pub use failure_groups::{FailureGroup, Grouping, MAX_GROUPS};
 pub use group_label::{GroupLabel, GroupLabelError};
 pub use last_success::{is_recovery, last_success};
 pub use report::{
-    Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, StillRunning, Stopped,
-    Target, TargetReport, VerifyCounts,
+    Calls, ExcludedPart, InputPart, Latency, PacePart, Report, RunPart, ServicePart, StillRunning,
+    Stopped, Target, TargetReport, VerifyCounts,
 };
 pub use sub_task_error::SubTaskError;
 

@@ -120,6 +120,28 @@ pub struct RunPart {
     pub outstanding: u64,
     /// Whether it retries its parent; otherwise it leaves out what its parent has done.
     pub is_retry: bool,
+    /// The service that it calls; `None` for VIAS.
+    pub service: Option<ServicePart>,
+}
+
+/// The service of a run, other than VIAS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePart {
+    /// Its name.
+    pub name: String,
+    /// The SHA-256 of the file that describes it.
+    pub sha256: String,
+    /// The names of its actions.
+    pub actions: Vec<String>,
+    /// Whether its answers count what was done.
+    pub counts: bool,
+}
+
+impl RunPart {
+    /// Returns whether answers count sub-tasks, so that words about them have a meaning.
+    pub(crate) fn has_counts(&self) -> bool {
+        self.service.as_ref().is_none_or(|service| service.counts)
+    }
 }
 
 /// The service and project that the calls of a run went to.

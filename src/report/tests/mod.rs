@@ -1,6 +1,7 @@
 //! Small runs with every outcome, made through the public functions of the store.
 
 mod diff;
+mod documents;
 mod endings;
 mod explain;
 mod html;
@@ -151,6 +152,7 @@ impl TestRun {
             on_duplicate: OnDuplicate::Collapse,
             exclusions: Arc::default(),
             limit: None,
+            service: None,
             sample: None,
             offset: 0,
         };
@@ -296,6 +298,7 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.cn-north-4.myhuaweicloud.com".into(),
         project_id: "0123456789abcdef0123456789abcdef".into(),
         settings: settings(),
+        service: None,
     }
 }
 

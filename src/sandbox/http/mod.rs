@@ -12,3 +12,4 @@ pub(crate) use gateway::{Gateway, Refusal};
 pub(crate) use query::{Column, ListQuery, Sort, SortOrder, SubTaskQuery};
 pub(crate) use response::{HttpResponse, SandboxReply};
 pub(crate) use route::{ActionPath, ItemPath, SandboxRoute, is_project_id};
+pub(crate) use signature::SandboxKey;

@@ -16,7 +16,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct HttpResponse {
     status: StatusCode,
     content_type: &'static str,
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
@@ -35,7 +35,22 @@ impl HttpResponse {
     /// Returns a response with a JSON body.
     pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("bodies have text keys and plain values");
-        Self { status, content_type: "application/json", header: None, body: body.into() }
+        Self { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
+    }
+
+    /// Returns a response with any body. A header that no response may have is left out.
+    pub(crate) fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        headers: &[(String, String)],
+        body: Vec<u8>,
+    ) -> Self {
+        let header = |(name, value): &(String, String)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+            Some((name, HeaderValue::from_str(value).ok()?))
+        };
+        let headers = headers.iter().filter_map(header).collect();
+        Self { status, content_type, headers, body: body.into() }
     }
 
     /// Returns a 200 that is not an answer of the service, like the page of a proxy.
@@ -44,14 +59,14 @@ impl HttpResponse {
         Self {
             status: StatusCode::OK,
             content_type: "text/html",
-            header: None,
+            headers: Vec::new(),
             body: Bytes::from_static(page.as_bytes()),
         }
     }
 
-    /// Sets the one additional header.
+    /// Adds a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.headers.push((name, value));
         self
     }
 
@@ -73,7 +88,10 @@ impl HttpResponse {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(REQUEST_ID, request_id);
-        headers.extend(self.header);
+        // What an answer says itself is in the place of what the sandbox says of every answer.
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
         response
     }
 }

@@ -5,11 +5,13 @@
 
 use crate::clock::{Clock, Instant};
 use crate::sandbox::access_log::{AccessLog, AccessRecord, Status};
+use crate::sandbox::custom::{CustomRequest, CustomService, Operation};
+use crate::sandbox::delay::Delay;
 use crate::sandbox::faults::{Question, SeededRandom};
 use crate::sandbox::http::{SandboxReply, SandboxRoute};
 use crate::sandbox::own_projects::OwnProjects;
 use crate::sandbox::settings::SandboxSettings;
-use crate::sandbox::state::{Delay, SandboxRequest, SandboxState};
+use crate::sandbox::state::{SandboxRequest, SandboxState};
 use crate::sandbox::witness::{OnWire, Witness};
 use crate::task::TaskId;
 use bytes::Bytes;
@@ -25,6 +27,8 @@ use std::time::Duration;
 
 /// The maximum size of a login's body.
 const LONGEST_BODY: usize = 64 * 1024;
+/// The maximum size of the body of a call to a service that a file describes.
+const LONGEST_CALL: usize = 8 << 20;
 
 /// The simulated service, shared by all connections.
 pub(crate) struct Service {
@@ -36,6 +40,8 @@ pub(crate) struct Service {
     state: Arc<Mutex<SandboxState>>,
     own_projects: Mutex<OwnProjects>,
     on_wire: Arc<OnWire>,
+    /// Whether it simulates a service that a file describes.
+    is_custom: bool,
 }
 
 /// The connection must be reset instead of a response.
@@ -70,6 +76,7 @@ impl Service {
             state: Arc::new(Mutex::new(SandboxState::new(settings, clock))),
             own_projects: Mutex::new(OwnProjects::new(settings, clock)),
             on_wire: Arc::default(),
+            is_custom: settings.service.is_some(),
         }
     }
 
@@ -98,10 +105,14 @@ impl Service {
         // A guard, because a client that goes away drops this future at any point.
         let _on_wire = self.on_wire.enter();
         let (head, body) = request.into_parts();
+        if self.is_custom {
+            let body = read(body, LONGEST_CALL).await;
+            return self.decide_custom(&head, &body).deliver().await;
+        }
         // Only logins have a body that matters. Waiting for others would let a slow client delay the
         // decision, and with it the order of the log.
         let body = match SandboxRoute::parse(&head.method, head.uri.path()) {
-            SandboxRoute::Login => read(body).await,
+            SandboxRoute::Login => read(body, LONGEST_BODY).await,
             SandboxRoute::Action(_)
             | SandboxRoute::Delete(_)
             | SandboxRoute::List { .. }
@@ -140,6 +151,43 @@ impl Service {
             reply,
             request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
         }
+    }
+
+    /// Decides the reply to a request for a service that a file describes, and records it.
+    fn decide_custom(&self, head: &Parts, body: &[u8]) -> ScheduledReply {
+        let mut state = self.state.lock().expect("no holder of the lock panics");
+        let now = self.clock.instant();
+        let number = state.tally().requests + 1;
+        let request_id = self.request_id(number);
+        let latency = self.random.roll(Question::Latency, number);
+        let request = CustomRequest { head, body, request_id: &request_id, latency, now };
+        let decided = state.respond_custom(request).expect("there is such a service");
+        let status = status_of(&decided.reply);
+        state.count_custom(status);
+        if let Some(log) = &self.log {
+            let custom = state.custom();
+            let (id, command) = match &decided.operation {
+                Operation::Action { index, id } => {
+                    (Some(id.as_str()), custom.map(|custom| custom.action_name(*index)))
+                }
+                Operation::Look { id } => (Some(id.as_str()), Some("state")),
+                Operation::Page => (None, Some("list")),
+                Operation::Unknown => (None, None),
+            };
+            let at = now.duration_since(self.began);
+            log.write(&AccessRecord { at, method: head.method.as_str(), id, command, status });
+        }
+        ScheduledReply {
+            delay: self.latency.duration(decided.delay),
+            reply: decided.reply,
+            request_id: HeaderValue::try_from(request_id).expect("hexadecimal digits"),
+        }
+    }
+
+    /// Returns the path before that of every call.
+    pub(crate) fn base_path(&self) -> String {
+        let state = self.state.lock().expect("no holder of the lock panics");
+        state.custom().map(CustomService::base_path).unwrap_or_default()
     }
 
     /// Returns the id of a request, different for each number.
@@ -197,12 +245,12 @@ impl LatencyRange {
 }
 
 /// Reads a body; one that is too long or incomplete counts as empty.
-async fn read<B>(body: B) -> Bytes
+async fn read<B>(body: B, longest: usize) -> Bytes
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let read = Limited::new(body, LONGEST_BODY).collect().await;
+    let read = Limited::new(body, longest).collect().await;
     read.map(Collected::to_bytes).unwrap_or_default()
 }
 

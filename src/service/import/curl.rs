@@ -3,7 +3,8 @@
 use crate::service::body::end_of_text;
 use crate::service::definition::Method;
 use crate::service::import::draft::{
-    ActionParts, Draft, ImportError, Parts, StatusWord, action_name, is_secret, literal,
+    ActionParts, AnswerParts, Draft, ImportError, Parts, StatusWord, action_name, is_secret,
+    literal,
 };
 use percent_encoding::percent_decode_str;
 use std::iter::Peekable;
@@ -171,7 +172,8 @@ impl Command {
             return Err(ImportError::new(message).with_hint(hint));
         }
         let last = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let statuses = STATUSES.iter().map(|status| (*status, String::new())).collect();
+        let answer = |&status| AnswerParts { status, about: String::new(), example: None };
+        let answers = STATUSES.iter().map(answer).collect();
         parts.actions.push(ActionParts {
             name: action_name(&last, method),
             method,
@@ -180,7 +182,7 @@ impl Command {
             headers,
             content_type: content_type.filter(|_| body.is_some()),
             body,
-            statuses,
+            answers,
         });
         Ok(parts.draft())
     }

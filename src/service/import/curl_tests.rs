@@ -72,6 +72,39 @@ fn what_is_left_out_is_told() {
 }
 
 #[test]
+fn what_no_service_file_holds_is_noted_with_its_line() {
+    let line = "curl -X POST -H '\":x' https://a.example/things/42";
+    let draft = from_curl(line, "42").unwrap();
+    let problems = ServiceFile::read(&draft.text).unwrap_err();
+    let other = problems.iter().find(|problem| !problem.message.starts_with("say what")).unwrap();
+    let note = format!("line {} of the draft: {}", other.place.line, other.message);
+    assert_eq!(draft.notes, [note.as_str()]);
+    assert_eq!(note, "line 12 of the draft: no header has the name `\"`");
+}
+
+#[test]
+fn a_draft_is_toml_whatever_the_names_of_its_fields() {
+    for name in ["X-A\nB", "X-\u{7f}", "X-'\"'\"'", "\\", "é"] {
+        let line = format!("curl -X POST -H '{name}: x' 'https://a.example/42?{name}=1'");
+        let draft = from_curl(&line, "42").unwrap();
+        let toml = toml::from_str::<toml::Table>(&draft.text);
+        assert!(toml.is_ok(), "{toml:?}\n{}", draft.text);
+    }
+}
+
+#[test]
+fn a_field_that_stands_twice_is_kept_once_and_noted() {
+    let draft = from_curl("curl -X PUT -H 'X: a' -H 'X: b' 'https://a.example/42?q=1&q=2'", "42");
+    let draft = draft.unwrap();
+    assert!(
+        draft.text.contains("query = { \"q\" = \"1\" }\nheaders = { \"X\" = \"a\" }"),
+        "{draft:?}"
+    );
+    let note = |name| format!("`{name}` stands in the call more than once: see the first");
+    assert_eq!(draft.notes, [note("q"), note("X")]);
+}
+
+#[test]
 fn an_action_is_named_by_the_end_of_its_path() {
     let name = |line: &str| from_curl(line, "42").unwrap().text;
     assert!(name("curl -X PUT https://a.example/42/switchOn").contains("[action.switch_on]"));

@@ -5,12 +5,17 @@
 
 use crate::service::definition::Method;
 use crate::service::import::draft::{
-    ActionParts, Draft, ImportError, Parts, StatusWord, action_name, is_secret,
+    ActionParts, AnswerParts, Draft, ImportError, Parts, StatusWord, action_name, is_secret,
 };
 use crate::service::import::schema::{Document, skeleton};
 use crate::service::section::nearest;
 use serde_json::{Map, Value};
 use url::Url;
+
+/// The longest example that is taken, in bytes.
+const LONGEST_EXAMPLE: usize = 4 << 10;
+/// How deep an example is searched for the names of secrets.
+const DEEPEST_EXAMPLE: usize = 64;
 
 /// Makes a draft of operations of a document.
 ///
@@ -136,6 +141,7 @@ fn action(
         to.push((name.to_owned(), column(name)));
     }
     let (body, content_type) = body(document, operation)?;
+    let answers = answers(document, operation, notes);
     Ok(ActionParts {
         name: action_name(operation.id, method),
         method,
@@ -144,7 +150,7 @@ fn action(
         headers,
         body,
         content_type,
-        statuses: statuses(document, operation),
+        answers,
     })
 }
 
@@ -205,10 +211,6 @@ fn body(
     let body = document.followed(body);
     let kinds = body.get("content").and_then(Value::as_object);
     let Some(kinds) = kinds.filter(|kinds| !kinds.is_empty()) else { return Ok((None, None)) };
-    let is_json = |kind: &str| {
-        let plain = kind.split(';').next().unwrap_or_default().trim();
-        plain.ends_with("/json") || plain.ends_with("+json")
-    };
     let Some((kind, media)) = kinds.iter().find(|(kind, _)| is_json(kind)) else {
         let message = format!("the body of `{}` is no JSON", operation.id);
         let hint = "this version knows bodies of JSON alone";
@@ -219,31 +221,76 @@ fn body(
     Ok((Some(body), kind))
 }
 
-fn statuses(document: Document<'_>, operation: &Operation<'_>) -> Vec<(StatusWord, String)> {
+fn answers(
+    document: Document<'_>,
+    operation: &Operation<'_>,
+    notes: &mut Vec<String>,
+) -> Vec<AnswerParts> {
     let responses = operation.fields.get("responses").and_then(Value::as_object);
-    let mut found: Vec<(StatusWord, String)> = Vec::new();
+    let mut found: Vec<AnswerParts> = Vec::new();
     for (status, response) in responses.into_iter().flatten() {
-        let about = document.followed(response).get("description").and_then(Value::as_str);
+        let response = document.followed(response);
+        let about = response.get("description").and_then(Value::as_str).unwrap_or_default();
         let word = match status.as_bytes() {
             [digit @ b'2'..=b'5', b'X' | b'x', b'X' | b'x'] => {
                 Some(StatusWord::Class(u16::from(digit - b'0') * 100))
             }
             _ => status.parse().ok().filter(|s| (200..600).contains(s)).map(StatusWord::One),
         };
-        found.extend(word.map(|word| (word, about.unwrap_or_default().to_owned())));
+        let Some(word) = word else { continue };
+        // The example of a class would need a status of its own.
+        let example = example(document, response).filter(|_| matches!(word, StatusWord::One(_)));
+        let is_kept = example.is_none_or(|example| !has_secret(example, 0));
+        if !is_kept {
+            notes.push(format!("the example of {status} may hold a secret, and was left out"));
+        }
+        let example = example.filter(|_| is_kept).map(Value::to_string);
+        let example = example.filter(|example| example.len() <= LONGEST_EXAMPLE);
+        found.push(AnswerParts { status: word, about: about.into(), example });
     }
+    let missing =
+        |status| AnswerParts { status, about: "not in the document".into(), example: None };
     // Those that a document seldom names, and nearly every service answers with.
     for usual in [StatusWord::One(401), StatusWord::One(404), StatusWord::One(429)] {
-        if !found.iter().any(|(known, _)| *known == usual) {
-            found.push((usual, "not in the document".into()));
+        if !found.iter().any(|known| known.status == usual) {
+            found.push(missing(usual));
         }
     }
-    if !found.iter().any(|(word, _)| is_good(*word)) {
-        found.push((StatusWord::Class(200), "not in the document".into()));
+    if !found.iter().any(|answer| is_good(answer.status)) {
+        found.push(missing(StatusWord::Class(200)));
     }
     // Single statuses first: the first rule that matches counts.
-    found.sort_by_key(|(word, _)| *word);
+    found.sort_by_key(|answer| answer.status);
     found
+}
+
+/// Returns a JSON body that a document shows for an answer.
+fn example<'d>(document: Document<'d>, response: &'d Value) -> Option<&'d Value> {
+    let kinds = response.get("content")?.as_object()?;
+    let (_, media) = kinds.iter().find(|(kind, _)| is_json(kind))?;
+    media.get("example").or_else(|| {
+        let first = media.get("examples")?.as_object()?.values().next()?;
+        document.followed(first).get("value")
+    })
+}
+
+/// Returns whether a field of a value has the name of a secret.
+fn has_secret(value: &Value, depth: usize) -> bool {
+    let is_deep = depth > DEEPEST_EXAMPLE;
+    is_deep
+        || match value {
+            Value::Object(fields) => {
+                fields.iter().any(|(name, value)| is_secret(name) || has_secret(value, depth + 1))
+            }
+            Value::Array(values) => values.iter().any(|value| has_secret(value, depth + 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+}
+
+/// Returns whether a media type is JSON.
+fn is_json(kind: &str) -> bool {
+    let plain = kind.split(';').next().unwrap_or_default().trim();
+    plain.ends_with("/json") || plain.ends_with("+json")
 }
 
 fn is_good(word: StatusWord) -> bool {

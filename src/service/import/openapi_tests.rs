@@ -27,7 +27,12 @@ fn pets() -> Value {
                 }
             },
             "/shops/{shop}/pets/{pet}/sell": {
-                "post": { "operationId": "sell-pet", "security": [{ "token": [] }], "responses": { "202": {} } }
+                "post": { "operationId": "sell-pet", "security": [{ "token": [] }], "responses": {
+                    "202": { "content": { "application/json": { "example": { "pet": "it's {sold}" } } } },
+                    "409": { "content": { "application/json": { "examples": { "a": { "value": { "code": 7 } } } } } },
+                    "422": { "content": { "application/json": { "example": { "a": [{ "apiKey": "x" }] } } } },
+                    "4XX": { "content": { "application/json": { "example": {} } } }
+                } }
             },
             "/broken": { "post": { "operationId": 7, "responses": [] } },
             "/upload/{id}": { "post": {
@@ -117,4 +122,38 @@ fn a_document_without_a_server_asks_for_one() {
     let draft = from_openapi(&pets, &["updatePet".to_owned()]).unwrap();
     assert!(draft.text.contains("endpoint = \"https://service.example.com/v2\""), "{}", draft.text);
     assert!(draft.notes.iter().any(|note| note.contains("endpoint")), "{:?}", draft.notes);
+}
+
+#[test]
+fn an_address_with_a_part_that_is_not_known_is_noted_with_its_line() {
+    let mut pets = pets();
+    pets["servers"] = json!([{ "url": "https://{zone}.example.com" }]);
+    let draft = from_openapi(&pets, &["updatePet".to_owned()]).unwrap();
+    let note = "line 7 of the draft: only `{region}` may be a part of `endpoint`";
+    assert!(draft.notes.iter().any(|other| other == note), "{:?}", draft.notes);
+}
+
+#[test]
+fn an_example_of_the_document_is_kept_unless_it_may_hold_a_secret() {
+    let draft = draft(&["sell-pet"]);
+    let examples = draft.text.lines().filter(|line| line.starts_with("example"));
+    let examples: Vec<&str> = examples.collect();
+    assert_eq!(examples.len(), 2, "{}", draft.text);
+    assert!(examples[0].starts_with("example = { status = 202, body = "), "{}", draft.text);
+    assert_eq!(examples[1], r#"example = { status = 409, body = '{"code":7}' }"#);
+    assert!(draft.notes.iter().any(|note| note.contains("the example of 422")), "{draft:?}");
+    let means = ["done", "unauthorised", "gone", "unchanged", "refused", "throttled", "refused"];
+    let filled = means.iter().fold(draft.text, |text, means| {
+        text.replacen("means = \"?\"", &format!("means = \"{means}\""), 1)
+    });
+    let service = ServiceFile::read(&filled).unwrap().service;
+    let first = service.actions[0].rules[0].example.as_ref().unwrap();
+    assert_eq!(first.body, r#"{"pet":"it's {sold}"}"#);
+}
+
+#[test]
+fn operations_with_names_alike_become_actions_with_names_of_their_own() {
+    let draft = draft(&["updatePet", "updatePet"]);
+    let named = |name: &str| draft.text.contains(&format!("[action.{name}]"));
+    assert!(named("update_pet") && named("update_pet_2"), "{}", draft.text);
 }

@@ -81,7 +81,13 @@ fn fold(
             .text()
             .parse()
             .map_err(|_| place.damage(Malformed { at: 0, what: "an id is not one" }))?;
-        let task = Task { ordinal: Ordinal(planned.ordinal), id, command: planned.command };
+        let task = Task {
+            ordinal: Ordinal(planned.ordinal),
+            id,
+            command: planned.command,
+            // A database has runs of VIAS alone.
+            cells: None,
+        };
         tasks.in_doubt += u32::from(record.in_doubt);
         let doubted_before = planned.doubted;
         let task = UnsettledTask { doubted_before, ..unsettled(task, record, origin) };

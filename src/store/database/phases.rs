@@ -3,17 +3,18 @@
 //! A phase belongs to the worker that took it until that one gives it back or is gone. Each taking
 //! has the next epoch, so what a worker found out that was thought to be gone is not recorded.
 
-use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
+use crate::store::database::phase::Phase;
+use crate::store::database::runs::DatabaseRuns;
 use std::time::Duration;
 use tokio_postgres::Row;
 
 const STANDING: &str = "
 SELECT phase, stopping, EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2),
     EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state = 1 AND c.lease_until > clock_timestamp()),
-    (SELECT coalesce(sum(c.settled), 0)::bigint FROM chunk c WHERE c.run = $1)
+    (SELECT coalesce(sum(c.settled), 0)::bigint FROM chunk c WHERE c.run = $1), phase_epoch
 FROM run WHERE no = $1";
 const TAKE: &str = "
 UPDATE run r SET phase_epoch = phase_epoch + 1, phase_owner = $2,
@@ -35,26 +36,13 @@ UPDATE run r SET phase = 4 WHERE no = $1 AND NOT EXISTS (SELECT FROM chunk c WHE
 /// A century is for ever, and no more would fit the column.
 const FOR_EVER: f64 = 3e9;
 
-/// A phase of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// One worker reads the states of all tasks.
-    Survey,
-    /// One worker sends the first tasks, which must succeed.
-    Canary,
-    /// All workers send.
-    Send,
-    /// One worker waits for the tasks, and looks into those that are not good.
-    After,
-    /// Nothing is left to do.
-    Ended,
-}
-
 /// Where a run stands in its phases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhaseStanding {
     /// The phase.
     pub phase: Phase,
+    /// Which taking of a phase was the last one.
+    pub epoch: i32,
     /// Why the run stops, if it does.
     pub stopping: Option<String>,
     /// Whether a task has no outcome.
@@ -74,54 +62,69 @@ pub struct TakenPhase {
     pub wait_left: Duration,
 }
 
-impl Phase {
-    /// Returns the phase that a run with these settings begins with.
-    pub fn first(settings: &RunSettings) -> Self {
-        if settings.looks_first() { Self::Survey } else { Self::after_survey(settings) }
+impl DatabaseRuns {
+    /// Returns where a run stands in its phases.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn phase(&mut self, run: i64) -> Result<PhaseStanding, DatabaseError> {
+        standing(&mut self.link, run).await
     }
 
-    /// Returns the phase that follows a survey.
-    pub fn after_survey(settings: &RunSettings) -> Self {
-        let is_gated = settings.canary.is_some() || settings.waves.is_some();
-        if is_gated { Self::Canary } else { Self::Send }
+    /// Takes a phase for a worker, if the run is in it and no living worker has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn take_phase(
+        &mut self,
+        worker: Worker,
+        phase: Phase,
+        patience: Duration,
+    ) -> Result<Option<TakenPhase>, DatabaseError> {
+        worker.take_phase(&mut self.link, phase, patience).await
     }
 
-    pub(crate) fn number(self) -> i16 {
-        match self {
-            Self::Survey => 0,
-            Self::Canary => 1,
-            Self::Send => 2,
-            Self::After => 3,
-            Self::Ended => 4,
-        }
+    /// Begins the phase after the calls, if no call can be on the wire any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
+        worker.begin_after(&mut self.link).await
     }
 
-    fn of_number(number: i16) -> Self {
-        match number {
-            0 => Self::Survey,
-            1 => Self::Canary,
-            2 => Self::Send,
-            3 => Self::After,
-            _ => Self::Ended,
-        }
+    /// Ends a run in which nothing is left to do, if no worker is on it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn end(&mut self, run: i64) -> Result<(), DatabaseError> {
+        self.link.with(async |client| client.execute(END, &[&run]).await.map(drop)).await
+    }
+
+    /// Stops a run for all workers, unless it stops already.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn stop(&mut self, worker: Worker, reason: &str) -> Result<(), DatabaseError> {
+        worker.stop_all(&mut self.link, reason).await
     }
 }
 
 /// Returns where a run stands.
-pub(crate) async fn standing(link: &mut Link, run: i64) -> Result<PhaseStanding, DatabaseError> {
+async fn standing(link: &mut Link, run: i64) -> Result<PhaseStanding, DatabaseError> {
     let row: Row = link.with(async |client| client.query_one(STANDING, &[&run]).await).await?;
     Ok(PhaseStanding {
         phase: Phase::of_number(row.get(0)),
+        epoch: row.get(5),
         stopping: row.get(1),
         is_open: row.get(2),
         is_leased: row.get(3),
         settled: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
     })
-}
-
-/// Ends a run in which nothing is left to do, if no worker is on it.
-pub(crate) async fn end(link: &mut Link, run: i64) -> Result<(), DatabaseError> {
-    link.with(async |client| client.execute(END, &[&run]).await.map(drop)).await
 }
 
 impl Worker {

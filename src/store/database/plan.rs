@@ -3,7 +3,7 @@
 use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::phases::Phase;
+use crate::store::database::phase::Phase;
 use crate::store::ids::RunId;
 use crate::task::Rate;
 use std::num::TryFromIntError;
@@ -86,11 +86,17 @@ pub(crate) async fn store(
         copy_chunks(&transaction, no, chunks).await?;
         insert_rate(&transaction, no, run).await?;
         // From here on the workers of the run keep the job.
-        transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
+        let kept = transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
+        if kept == 0 && run.job_epoch.is_some() {
+            return Ok(None);
+        }
         transaction.commit().await?;
-        Ok(no)
+        Ok(Some(no))
     });
-    match stored.await {
+    let stored = stored.await.and_then(|no| {
+        no.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
+    });
+    match stored {
         // The commit may have landed although its answer did not come.
         Err(error) if error.may_pass() => number_of(link, &id).await?.ok_or(error),
         stored => stored,

@@ -2,7 +2,7 @@
 //! shared.
 
 use crate::journal::{Place, PlanChunkWriter};
-use crate::store::database::phases::Phase;
+use crate::store::database::phase::Phase;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun, chunk_size};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;

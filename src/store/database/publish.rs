@@ -8,7 +8,7 @@ use crate::journal::{Malformed, Place, RunRecord, RunSegmentWriter, run_records,
 use crate::store::database::copy::CopyMark;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::phases::Phase;
+use crate::store::database::phase::Phase;
 use crate::store::database::plan::{LOAD_TIMEOUT, i32_of, scope_of};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
@@ -33,8 +33,11 @@ const SEGMENTS: &str = "
 INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
 SELECT $1, f.chunk, f.seq, f.epoch, $2, f.body, f.crc
 FROM unnest($3::int[], $4::int[], $5::int[], $6::bytea[], $7::bigint[]) AS f(chunk, seq, epoch, body, crc)";
-const TO_PHASE: &str = "UPDATE run SET phase = $2, phase_owner = NULL WHERE no = $1";
-const GIVE_BACK: &str = "UPDATE run SET phase_owner = NULL WHERE no = $1";
+/// The next epoch, so that a second try changes nothing whose first answer was lost.
+const TO_PHASE: &str =
+    "UPDATE run SET phase = $2, phase_owner = NULL, phase_epoch = phase_epoch + 1 WHERE no = $1";
+const GIVE_BACK: &str =
+    "UPDATE run SET phase_owner = NULL, phase_epoch = phase_epoch + 1 WHERE no = $1";
 const IF_AFTER: &str = "UPDATE run SET phase = 4 WHERE no = $1 AND phase = 3";
 /// The ramp begins with the first call and not with the first page.
 const NO_RAMP_YET: &str = "UPDATE rate SET ramp_from_ns = NULL WHERE scope = $1";

@@ -9,7 +9,6 @@ use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
 use crate::store::database::link::Link;
 use crate::store::database::orders::Ordered;
-use crate::store::database::phases::{Phase, PhaseStanding, TakenPhase};
 use crate::store::database::plan::{NewChunk, NewDatabaseRun};
 use crate::store::database::planned::StoredTerms;
 use crate::store::database::publish::Then;
@@ -18,9 +17,7 @@ use crate::store::database::slots::SlotGrant;
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{
-    copy, orders, phases, plan, planned, publish, schema, slots, standing,
-};
+use crate::store::database::{copy, orders, plan, planned, publish, schema, slots, standing};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
@@ -169,56 +166,6 @@ impl DatabaseRuns {
     ) -> Result<bool, StoreError> {
         let additions = publish::read(copy, mark)?;
         Ok(publish::publish(&mut self.link, mark, &additions, then).await?)
-    }
-
-    /// Returns where a run stands in its phases.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn phase(&mut self, run: i64) -> Result<PhaseStanding, DatabaseError> {
-        phases::standing(&mut self.link, run).await
-    }
-
-    /// Takes a phase for a worker, if the run is in it and no living worker has it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn take_phase(
-        &mut self,
-        worker: Worker,
-        phase: Phase,
-        patience: Duration,
-    ) -> Result<Option<TakenPhase>, DatabaseError> {
-        worker.take_phase(&mut self.link, phase, patience).await
-    }
-
-    /// Begins the phase after the calls, if no call can be on the wire any more.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
-        worker.begin_after(&mut self.link).await
-    }
-
-    /// Ends a run in which nothing is left to do, if no worker is on it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn end(&mut self, run: i64) -> Result<(), DatabaseError> {
-        phases::end(&mut self.link, run).await
-    }
-
-    /// Stops a run for all workers, unless it stops already.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn stop(&mut self, worker: Worker, reason: &str) -> Result<(), DatabaseError> {
-        worker.stop_all(&mut self.link, reason).await
     }
 
     /// Stores the plan that is in a run's file, and returns its number here.

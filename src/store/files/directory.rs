@@ -324,8 +324,9 @@ mod tests {
         assert_eq!(refused.to_string(), format!("run {run} is in use by process 7"));
         assert!(runs.is_locked(&run).unwrap());
         drop(lock);
-        assert!(!runs.is_locked(&run).unwrap());
-        runs.lock(&run, "process 9").unwrap();
+        // A process that another test begins has all files of this one until its program is loaded.
+        let mut tries = std::iter::repeat_with(|| runs.lock(&run, "process 9")).take(1_000_000);
+        assert!(tries.any(|lock| lock.is_ok()));
     }
 
     #[test]

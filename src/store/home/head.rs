@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::settings::RunSettings;
-use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
+use crate::store::reading::{NewRun, RunRecord, ServiceRecord, ShardedPlan, SourceRecord};
 use crate::task::InvalidShard;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ const OF_TARGETS: u32 = 2;
 const WITH_DELETIONS: u32 = 3;
 /// The version of a file with both.
 const OF_TARGETS_WITH_DELETIONS: u32 = 4;
+/// The version of a run at another service than VIAS, whose tasks name actions. 6 is kept for one
+/// that has something else as well.
+const OF_SERVICE: u32 = 5;
 
 /// The fields and their names never change; a field that is missing is that of an older version.
 #[derive(Serialize, Deserialize)]
@@ -34,6 +37,8 @@ struct HeadJson {
     reason: Option<String>,
     rows: u64,
     selected: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceRecord>,
     settings: RunSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sharded: Option<ShardedJson>,
@@ -73,7 +78,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         already_done: *already_done,
         command: run.command.clone(),
         duplicates: *duplicates,
-        encoding: encoding_of(&run.settings, record.deletes),
+        encoding: encoding_of(run, record.deletes),
         endpoint: run.endpoint.clone(),
         id: run.id.to_string(),
         invalid: *invalid,
@@ -85,6 +90,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         reason: run.reason.clone(),
         rows: *rows,
         selected: *selected,
+        service: run.service.clone(),
         settings: run.settings.clone(),
         sharded: record.sharded.as_ref().map(sharded),
         sources: record.sources.iter().map(source).collect(),
@@ -92,8 +98,11 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
     serde_json::to_string(&json).expect("settings and texts have a form in JSON")
 }
 
-fn encoding_of(settings: &RunSettings, deletes: bool) -> u32 {
-    match (settings.target.is_some(), deletes) {
+fn encoding_of(run: &NewRun, deletes: bool) -> u32 {
+    if run.service.is_some() {
+        return OF_SERVICE;
+    }
+    match (run.settings.target.is_some(), deletes) {
         (false, false) => ENCODING,
         (true, false) => OF_TARGETS,
         (false, true) => WITH_DELETIONS,
@@ -119,9 +128,6 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
     let json: HeadJson = serde_json::from_str(text)?;
     let unfit = serde::de::Error::custom;
     let deletes = matches!(json.encoding, WITH_DELETIONS | OF_TARGETS_WITH_DELETIONS);
-    if json.encoding != encoding_of(&json.settings, deletes) {
-        return Err(serde::de::Error::custom("the encoding of the journal is unknown"));
-    }
     let source = |source: SourceJson| SourceRecord { name: source.name, columns: source.columns };
     let run = NewRun {
         id: json.id.parse().map_err(unfit)?,
@@ -134,7 +140,11 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
         endpoint: json.endpoint,
         project_id: json.project_id,
         settings: json.settings,
+        service: json.service,
     };
+    if json.encoding != encoding_of(&run, deletes) {
+        return Err(serde::de::Error::custom("the encoding of the journal is unknown"));
+    }
     Ok(RunRecord {
         run,
         rows: json.rows,

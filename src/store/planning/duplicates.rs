@@ -99,7 +99,7 @@ impl Duplicates {
                 let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
                 let source = source.map_or_else(String::new, |source| source.name.clone());
                 let at = SourcePosition { source, line: task.line, column: task.column };
-                let id = codes::task_id(task.id)?;
+                let id = codes::task_id(task)?;
                 rows.insert(ordinal, ShownRow { id, at, command: task.command });
             }
             Ok(true)

@@ -26,7 +26,7 @@ pub(crate) fn leave_out_excluded(
         let ordinal = Ordinal(task.ordinal);
         // A duplicate was left out already, and is not counted twice.
         if !without.contains(ordinal) {
-            let excluded = exclusions.find(&codes::task_id(task.id)?);
+            let excluded = exclusions.find(&codes::task_id(task)?);
             if let Some(excluded) = excluded {
                 without.insert(ordinal);
                 left_out.add_excluded(excluded);

@@ -5,7 +5,7 @@
 
 use crate::input::{InputOptions, Source};
 use crate::plan;
-use crate::plan::{Exclusions, OnDuplicate, PlannedRow, Problems, Reading};
+use crate::plan::{Exclusions, OnDuplicate, PlannedRow, Problems, Reading, ServiceRows};
 use crate::policy::Sample;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::RunDirectory;
@@ -21,11 +21,37 @@ use crate::store::planning::plan_files::{
 use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
 use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
-use crate::store::reading::{NewRun, SourceRecord};
+use crate::store::reading::{NewRun, ServiceRecord, SourceRecord};
 use crate::task::{Ordinal, TaskState};
+use ring::digest::{SHA256, digest};
 use std::mem;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The service of a plan, and how its rows are checked.
+#[derive(Debug, Clone)]
+pub struct ServicePlan {
+    /// The service as the run keeps it.
+    pub record: ServiceRecord,
+    /// How its rows are read and checked.
+    pub rows: ServiceRows,
+}
+
+impl ServicePlan {
+    /// Returns the plan of a service with this name and file.
+    pub fn of(name: &str, text: &str, rows: ServiceRows) -> Arc<Self> {
+        let sha256 = digest(&SHA256, text.as_bytes());
+        let record = ServiceRecord {
+            name: name.into(),
+            sha256: sha256.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+            text: text.into(),
+            actions: rows.actions(),
+            counts: rows.has_counts(),
+            region: rows.region(),
+        };
+        Arc::new(Self { record, rows })
+    }
+}
 
 /// What a plan is made from.
 #[derive(Debug)]
@@ -46,6 +72,8 @@ pub struct NewPlan {
     pub offset: u64,
     /// The maximum number of tasks, counted from the first.
     pub limit: Option<u64>,
+    /// The service that its tasks are of; `None` for VIAS.
+    pub service: Option<Arc<ServicePlan>>,
 }
 
 /// Reads all inputs and stores the plan of a new run.
@@ -111,7 +139,12 @@ pub(crate) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPl
         offset: new.offset,
         limit: new.limit.unwrap_or(u64::MAX),
     };
-    let loaded = read_rows(parts, new.sources, &new.options, new.on_duplicate)?;
+    let rows = RowsOfPlan {
+        sources: new.sources,
+        options: &new.options,
+        service: new.service.as_ref().map(|service| &service.rows),
+    };
+    let loaded = read_rows(parts, rows, new.on_duplicate)?;
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => return Ok(Err(problems)),
@@ -195,15 +228,21 @@ struct LoadedRows {
     sorted: SortedRows,
 }
 
+/// The inputs of a plan, and how they are read.
+struct RowsOfPlan<'a> {
+    sources: Vec<Source>,
+    options: &'a InputOptions,
+    service: Option<&'a ServiceRows>,
+}
+
 /// Reads all inputs into the plans of the targets, and finds the duplicates in each.
 fn read_rows(
     parts: &[PlanPart<'_>],
-    sources: Vec<Source>,
-    options: &InputOptions,
+    rows: RowsOfPlan<'_>,
     on_duplicate: OnDuplicate,
 ) -> Result<Result<Vec<LoadedRows>, Problems>, StoreError> {
     let mut all: Vec<_> = parts.iter().map(|part| PartRows::new(part.file)).collect();
-    let (mut reading, mut problems) = insert_rows(sources, options, &mut all)?;
+    let (mut reading, mut problems) = insert_rows(rows, &mut all)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
         return Ok(Err(problems));
@@ -256,12 +295,11 @@ impl<'a> PartRows<'a> {
 
 /// Reads all inputs; each row goes to its target, or to all of them.
 fn insert_rows(
-    sources: Vec<Source>,
-    options: &InputOptions,
+    RowsOfPlan { sources, options, service }: RowsOfPlan<'_>,
     parts: &mut [PartRows<'_>],
 ) -> Result<(Reading, Problems), StoreError> {
     let count = u32::try_from(parts.len()).expect("there are few targets");
-    plan::read(sources, options, |mut row| match (row.target, &mut *parts) {
+    plan::read(sources, options, service, |mut row| match (row.target, &mut *parts) {
         (Some(target), parts) => parts[target].push(&row),
         (None, [all]) => all.push(&row),
         (None, parts) => {

@@ -131,7 +131,7 @@ fn keep_failure(
     insert
         .execute(params![
             task.ordinal,
-            codes::task_id(task.id)?.as_str(),
+            codes::task_id(task)?.as_str(),
             task.command.as_str(),
             outcome.as_str(),
             record.attempts,
@@ -162,7 +162,7 @@ struct Task {
 impl Task {
     fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>) -> rusqlite::Result<Self> {
         let mut bytes = [0; 8 * ID_WORDS];
-        let valid = codes::task_id(task.id)?;
+        let valid = codes::task_id(task)?;
         bytes.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
         let id = words(&bytes);
         Ok(Self { id, command: task.command, ordinal: task.ordinal, outcome: record.outcome() })

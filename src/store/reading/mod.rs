@@ -25,6 +25,8 @@ pub use drill::DrillRecord;
 pub use export::ExportError;
 pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;
-pub use record::{NewRun, RunRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd};
+pub use record::{
+    NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
+};
 pub(crate) use run_facts::read_sessions;
 pub use shards::{MergeError, ShardRow};

@@ -288,7 +288,7 @@ pub(crate) fn first_rows(connection: &Connection, limit: u32) -> rusqlite::Resul
 
 /// Returns a task of a plan as it is shown.
 pub(crate) fn plan_row(task: &PlannedTask<'_>, source: &str) -> rusqlite::Result<PlanRow> {
-    let (id, command) = (codes::task_id(task.id)?, task.command);
+    let (id, command) = (codes::task_id(task)?, task.command);
     Ok(PlanRow { id, command, source: source.into(), line: task.line })
 }
 

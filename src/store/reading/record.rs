@@ -5,6 +5,7 @@ use crate::event::StopReason;
 use crate::settings::RunSettings;
 use crate::store::ids::RunId;
 use crate::task::{Command, ServiceLimit, Shard, task_hash};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The facts about a run that are known before its plan is read.
@@ -30,6 +31,32 @@ pub struct NewRun {
     pub project_id: String,
     /// How it is carried out.
     pub settings: RunSettings,
+    /// The service that it calls; `None` for VIAS.
+    pub service: Option<ServiceRecord>,
+}
+
+/// A service that a file describes, as a run keeps it: the file may change or go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRecord {
+    /// Its name.
+    pub name: String,
+    /// The SHA-256 of the file, as hexadecimal digits.
+    pub sha256: String,
+    /// The text of the file.
+    pub text: String,
+    /// The names of its actions, in the order of the file.
+    pub actions: Vec<String>,
+    /// Whether its answers count what was done.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub counts: bool,
+    /// The region, if the operator has named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The record of a run in its file.

@@ -23,7 +23,7 @@ pub(crate) fn task_row(
     }
     Ok(TaskRow {
         ordinal,
-        id: codes::task_id(task.id)?,
+        id: codes::task_id(task)?,
         command: task.command,
         target: None,
         source: task.source,

@@ -346,5 +346,5 @@ fn a_flipped_bit_of_a_body_is_found_and_placed() {
 fn started_again() -> crate::event::Event {
     let id = "task-0399".parse().unwrap();
     let ordinal = crate::task::Ordinal(399);
-    started(&Task { ordinal, id, command: Command::STOP }, 301, 1)
+    started(&Task { ordinal, id, command: Command::STOP, cells: None }, 301, 1)
 }

@@ -12,6 +12,7 @@ mod model;
 mod plan;
 mod reader;
 mod script;
+mod services;
 mod survey;
 mod writer;
 
@@ -53,6 +54,7 @@ fn new_run() -> NewRun {
         endpoint: "https://vias.example.com".into(),
         project_id: "p1".into(),
         settings: RunSettings::default(),
+        service: None,
     }
 }
 
@@ -69,6 +71,7 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
         exclusions: std::sync::Arc::default(),
         after: None,
         limit: None,
+        service: None,
         sample: None,
         offset: 0,
     }

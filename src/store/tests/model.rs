@@ -3,7 +3,7 @@
 use super::script::{
     answered, ended, event, lost, refused, run_ended, started, throttled, withdrawn,
 };
-use super::{Fixture, RECALL, claim, commit_only};
+use super::{Fixture, RECALL, at, claim, commit_only};
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, AttemptSeq, Event, EventKind};
 use crate::store::{ResumePoint, RunWriter, StoreError, UnsettledTask};
@@ -63,6 +63,8 @@ struct Attempt {
     seq: u64,
     sent: Timestamp,
     result: Option<AttemptResult>,
+    /// When its process was over, if it never ended.
+    over: Option<Timestamp>,
 }
 
 impl Attempt {
@@ -119,7 +121,7 @@ impl Model {
     fn apply_one(&mut self, Event { at, kind }: &Event) {
         match kind {
             EventKind::AttemptStarted { seq, task, leaves, .. } => {
-                let attempt = Attempt { seq: seq.0, sent: *leaves, result: None };
+                let attempt = Attempt { seq: seq.0, sent: *leaves, result: None, over: None };
                 self.known(task).attempts.push(attempt);
             }
             EventKind::AttemptWithdrawn { seq, task } => {
@@ -133,8 +135,18 @@ impl Model {
             EventKind::TaskSettled { task, outcome, .. } => {
                 self.known(task).outcome = Some((*outcome, *at));
             }
-            EventKind::RunEnded(_) => *self.sessions.last_mut().unwrap() = true,
+            EventKind::RunEnded(_) => {
+                *self.sessions.last_mut().unwrap() = true;
+                self.close(*at);
+            }
             other => panic!("not emitted here: {other:?}"),
+        }
+    }
+
+    /// A process is over: what it began has left by now.
+    fn close(&mut self, at: Timestamp) {
+        for attempt in self.tasks.values_mut().flat_map(|known| &mut known.attempts) {
+            attempt.over.get_or_insert(attempt.sent.max(at));
         }
     }
 
@@ -151,8 +163,9 @@ impl Model {
 
     fn resume_point(&self) -> ResumePoint {
         let attempts = self.attempts();
-        let late = |attempt: &&Attempt| {
-            attempt.sent.plus_micros(if attempt.result.is_none() { 2_000_000 } else { 0 })
+        let late = |attempt: &&Attempt| match attempt.result {
+            Some(_) => attempt.sent,
+            None => attempt.over.unwrap_or(attempt.sent.max(at(100))),
         };
         let mut last_sent: Vec<_> = attempts.iter().take(RECALL as usize).map(late).collect();
         last_sent.sort();
@@ -217,6 +230,7 @@ impl Test {
         model.sessions.push(false);
         model.forget();
         assert_eq!(*writer.resume_point(), model.resume_point());
+        model.close(at(100));
         model.may_have_left = writer.resume_point().attempts;
         let next_seq = writer.resume_point().attempts + 1;
         Process { writer: Some(writer), next_seq, ..Process::default() }

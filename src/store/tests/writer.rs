@@ -131,7 +131,7 @@ fn an_open_task_is_handed_out_with_its_attempts() {
 }
 
 #[test]
-fn doubtful_sending_times_are_taken_later_than_recorded() {
+fn an_attempt_without_an_end_counts_as_sent_when_its_process_was_over() {
     let fixture = Fixture::with_tasks(9);
     let writer = fixture.writer();
     let all = tasks(claim(&writer, 9));
@@ -141,9 +141,39 @@ fn doubtful_sending_times_are_taken_later_than_recorded() {
     drop(writer);
     let writer = fixture.writer();
     let mut expected: Vec<_> = (4..=7).map(|seq| answered(seq).sent).collect();
-    expected.push(leaves(8).plus_micros(2_000_000));
+    expected.push(at(100));
     assert_eq!(expected.len(), RECALL as usize);
     assert_eq!(writer.resume_point().last_sent, expected);
+    drop(writer);
+    // The end of its process does not move with later ones.
+    let later = RunWriter::open(&fixture.runs, &fixture.lock(), at(200), RECALL).unwrap();
+    assert_eq!(later.resume_point().last_sent, expected);
+}
+
+#[test]
+fn an_attempt_that_never_ended_counts_as_sent_before_the_recorded_end_of_its_process() {
+    let fixture = Fixture::with_tasks(2);
+    let writer = fixture.writer();
+    let all = tasks(claim(&writer, 2));
+    commit(&writer, vec![started(&all[0], 1, 1)]);
+    commit(&writer, vec![run_ended(150, None)]);
+    drop(writer);
+    let writer = RunWriter::open(&fixture.runs, &fixture.lock(), at(200), RECALL).unwrap();
+    assert_eq!(writer.resume_point().last_sent, [at(150)]);
+}
+
+#[test]
+fn a_page_counts_as_requested_before_the_next_one_or_the_end_of_its_process() {
+    let fixture = Fixture::with_tasks(1);
+    let writer = fixture.writer();
+    for second in [110, 120] {
+        commit(&writer, vec![event(second, EventKind::PollStarted { leaves: leaves(second) })]);
+    }
+    let last_sent = wait(writer.last_sent(9, at(130))).unwrap();
+    assert_eq!(last_sent, [leaves(120), at(130)]);
+    drop(writer);
+    let writer = RunWriter::open(&fixture.runs, &fixture.lock(), at(200), RECALL).unwrap();
+    assert_eq!(writer.resume_point().last_sent, [leaves(120), at(200)]);
 }
 
 #[test]

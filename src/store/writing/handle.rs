@@ -232,15 +232,17 @@ impl RunWriter {
         })
     }
 
-    /// Returns the last sending times so far, the oldest first.
+    /// Returns the last sending times so far, the oldest first, each as late as it may be.
     pub fn last_sent(
         &self,
         limit: u32,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, StoreError>> + Send + 'static {
         self.with(move |writer| {
             // Attempts that never left were withdrawn when the run was opened.
             let home = Home::new(&writer.connection);
-            let scan = JournalScan::read(home, limit, MayHaveLeft::Any);
+            let now_us = now.micros_since(writer.origin);
+            let scan = JournalScan::read(home, limit, MayHaveLeft::Any, now_us);
             let sent = scan.map_err(sqlite(&writer.path))?.last_sent_us().into_iter();
             Ok(sent.map(|micros| writer.origin.plus_micros(micros)).collect())
         })

@@ -13,9 +13,16 @@ use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, OutcomeCounts};
 use std::collections::VecDeque;
 
-/// How much later than its recorded time an attempt without an end may have left: the time is
-/// recorded before the attempt is durable.
-const LATEST_START_MICROS: i64 = 2_000_000;
+/// The time of a request, as late as it may have been sent.
+#[derive(Debug, Clone, Copy)]
+struct Sending {
+    /// The number of its attempt.
+    seq: u64,
+    at_us: i64,
+    /// Whether it is not known when it left: its time is the earliest one until the end of its
+    /// process bounds it. No span after the start does, because a commit may wait for the disk.
+    is_open: bool,
+}
 
 /// What a journal says about where its run stands.
 #[derive(Debug)]
@@ -32,19 +39,24 @@ pub(crate) struct JournalScan {
     /// may then not be that of its call.
     pub(crate) settled: Option<OutcomeCounts>,
     recall: usize,
-    /// The times of the last attempts by their numbers, as late as they may have been sent.
-    sent_us: VecDeque<(u64, i64)>,
+    /// The last attempts by their numbers.
+    sent: VecDeque<Sending>,
     /// The number of them that were begun and not ended.
     begun: usize,
     unnumbered_us: VecDeque<i64>,
+    /// The earliest time of the last request for a page. It has left before the next one.
+    last_page_us: Option<i64>,
 }
 
 impl JournalScan {
     /// Reads the journal of a run, with the last `recall` sending times.
+    ///
+    /// What was sent and has no end was sent by `now_us` at the latest.
     pub(crate) fn read(
         home: Home<'_>,
         recall: u32,
         may_have_left: MayHaveLeft,
+        now_us: i64,
     ) -> rusqlite::Result<Self> {
         let mut scan = Self {
             end: JournalEnd::new(home.chunks()?, home.totals()?),
@@ -53,12 +65,14 @@ impl JournalScan {
             attempts: 0,
             settled: Some(OutcomeCounts::default()),
             recall: usize::try_from(recall).expect("a u32 fits a usize"),
-            sent_us: VecDeque::new(),
+            sent: VecDeque::new(),
             begun: 0,
             unnumbered_us: VecDeque::new(),
+            last_page_us: None,
         };
         home.segments(|segment| scan.add(segment).map_err(damage))?;
         scan.finish(may_have_left);
+        scan.close_sendings(now_us);
         Ok(scan)
     }
 
@@ -88,12 +102,36 @@ impl JournalScan {
     fn apply_to_run(&mut self, record: RunRecord<'_>) -> Result<(), &'static str> {
         match record {
             RunRecord::Polled { leaves_us } => {
-                self.note_unnumbered(leaves_us.saturating_add(LATEST_START_MICROS), 1);
+                self.close_page(leaves_us);
+                self.last_page_us = Some(leaves_us);
             }
-            RunRecord::SendingsLost { until_us, most } => self.note_unnumbered(until_us, most),
+            RunRecord::SendingsLost { until_us, most } => {
+                self.close_sendings(until_us);
+                self.note_unnumbered(until_us, most);
+            }
+            // A process that starts has the lock of the one before, which is over by then.
+            RunRecord::SessionStarted { at_us, .. } | RunRecord::SessionEnded { at_us, .. } => {
+                self.close_sendings(at_us);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Notes that nothing so far was sent after this time.
+    fn close_sendings(&mut self, until_us: i64) {
+        self.close_page(until_us);
+        for sending in self.sent.iter_mut().filter(|sending| sending.is_open) {
+            // The clock may have been set back since.
+            sending.at_us = sending.at_us.max(until_us);
+            sending.is_open = false;
+        }
+    }
+
+    fn close_page(&mut self, until_us: i64) {
+        if let Some(leaves_us) = self.last_page_us.take() {
+            self.note_unnumbered(leaves_us.max(until_us), 1);
+        }
     }
 
     /// Notes requests without a number of their own: for pages, and those of lost records.
@@ -114,7 +152,7 @@ impl JournalScan {
                     None => self.begun += 1,
                 }
                 open.start(seq, leaves_us);
-                self.note_sending(seq, leaves_us.saturating_add(LATEST_START_MICROS));
+                self.note_sending(Sending { seq, at_us: leaves_us, is_open: true });
                 self.trim();
             }
             Fact::Withdrawn => {
@@ -124,7 +162,7 @@ impl JournalScan {
                     self.open.remove(&ordinal);
                 }
                 self.begun = self.begun.saturating_sub(1);
-                forget_sending(&mut self.sent_us, seq);
+                forget_sending(&mut self.sent, seq);
             }
             Fact::Ended(ended) => {
                 let sent_us = ended.sent_us;
@@ -132,8 +170,8 @@ impl JournalScan {
                 let seq = open.end(ended).ok_or("nothing was begun")?;
                 self.attempts = self.attempts.max(seq);
                 self.begun = self.begun.saturating_sub(1);
-                if let Ok(place) = self.sent_us.binary_search_by_key(&seq, |&(seq, _)| seq) {
-                    self.sent_us[place].1 = sent_us;
+                if let Ok(place) = self.sent.binary_search_by_key(&seq, |sending| sending.seq) {
+                    self.sent[place] = Sending { seq, at_us: sent_us, is_open: false };
                 }
             }
             Fact::Settled { outcome, .. } => {
@@ -164,24 +202,24 @@ impl JournalScan {
     }
 
     /// Notes an attempt; their numbers ascend, except where those of a killed process are used again.
-    fn note_sending(&mut self, seq: u64, sent_us: i64) {
-        if self.sent_us.back().is_none_or(|&(last, _)| last < seq) {
-            return self.sent_us.push_back((seq, sent_us));
+    fn note_sending(&mut self, sending: Sending) {
+        if self.sent.back().is_none_or(|last| last.seq < sending.seq) {
+            return self.sent.push_back(sending);
         }
-        let place = self.sent_us.partition_point(|&(earlier, _)| earlier < seq);
-        self.sent_us.insert(place, (seq, sent_us));
+        let place = self.sent.partition_point(|earlier| earlier.seq < sending.seq);
+        self.sent.insert(place, sending);
     }
 
     /// Forgets times that cannot be among the last ones. Those that were begun and not ended may
     /// still be withdrawn, so as many more are kept.
     fn trim(&mut self) {
-        while self.sent_us.len() > self.recall + self.begun {
-            self.sent_us.pop_front();
+        while self.sent.len() > self.recall + self.begun {
+            self.sent.pop_front();
         }
     }
 
     fn finish(&mut self, may_have_left: MayHaveLeft) {
-        let (open, sent_us) = (&mut self.open, &mut self.sent_us);
+        let (open, sent) = (&mut self.open, &mut self.sent);
         for (&ordinal, task) in open.iter_mut() {
             let Some(seq) = task.begun() else { continue };
             if may_have_left.includes(seq) {
@@ -190,7 +228,7 @@ impl JournalScan {
             } else {
                 task.withdraw();
                 self.unsent.push(ordinal);
-                forget_sending(sent_us, seq);
+                forget_sending(sent, seq);
             }
         }
         // A map without order must not decide about the order of records.
@@ -201,7 +239,7 @@ impl JournalScan {
     /// Returns the last sending times in microseconds after the origin, the oldest first, requests
     /// for pages included: attempts and pages share the rate.
     pub(crate) fn last_sent_us(&self) -> Vec<i64> {
-        let attempts = self.sent_us.iter().rev().take(self.recall).map(|&(_, sent_us)| sent_us);
+        let attempts = self.sent.iter().rev().take(self.recall).map(|sending| sending.at_us);
         let mut sent: Vec<i64> = attempts.chain(self.unnumbered_us.iter().copied()).collect();
         sent.sort_unstable();
         sent.drain(..sent.len().saturating_sub(self.recall));
@@ -209,8 +247,8 @@ impl JournalScan {
     }
 }
 
-fn forget_sending(sent_us: &mut VecDeque<(u64, i64)>, seq: u64) {
-    if let Ok(place) = sent_us.binary_search_by_key(&seq, |&(seq, _)| seq) {
-        sent_us.remove(place);
+fn forget_sending(sent: &mut VecDeque<Sending>, seq: u64) {
+    if let Ok(place) = sent.binary_search_by_key(&seq, |sending| sending.seq) {
+        sent.remove(place);
     }
 }

@@ -118,7 +118,7 @@ pub(crate) fn selected_ids(
             if ids.len() == limit {
                 return Ok(None);
             }
-            ids.insert(codes::task_id(task.id)?);
+            ids.insert(codes::task_id(task)?);
         }
     }
     Ok(Some(ids))

@@ -73,7 +73,7 @@ impl Survey<'_> {
             let bodies = ChunkBodies::read(batch.home, no)?;
             let fold = bodies.fold(u64::MAX)?;
             for (task, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
-                if let Some(excluded) = find(&codes::task_id(task.id)?) {
+                if let Some(excluded) = find(&codes::task_id(task)?) {
                     let outcome = record.outcome_of_attempts();
                     batch.settle(Ordinal(task.ordinal), outcome, now_us)?;
                     left_out.add_excluded(excluded);
@@ -164,7 +164,7 @@ impl Surveyed {
 
 fn keep_example(examples: &mut Vec<TaskId>, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
     if examples.len() < MAX_EXAMPLES {
-        examples.push(codes::task_id(task.id)?);
+        examples.push(codes::task_id(task)?);
     }
     Ok(())
 }

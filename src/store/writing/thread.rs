@@ -70,6 +70,15 @@ pub(crate) enum SessionStart {
     Last(Timestamp),
 }
 
+impl SessionStart {
+    /// Returns the present time.
+    fn now(self) -> Timestamp {
+        match self {
+            Self::New(now) | Self::Last(now) => now,
+        }
+    }
+}
+
 /// A run that was read: its writer, where it stands, the tasks whose attempts were not sent, and
 /// whether the segments alone gave its totals.
 type Resumed = (WriterThread, ResumePoint, Vec<TaskOrdinal>, bool);
@@ -116,7 +125,7 @@ impl WriterThread {
         // of them. Nothing is written before both have succeeded.
         let (healthy, resumed) = thread::scope(|scope| {
             let check = (!is_clean).then(|| scope.spawn(|| integrity_check::check(path)));
-            let resumed = Self::resume(connection, path, recall, may_have_left);
+            let resumed = Self::resume(connection, path, recall, may_have_left, start.now());
             let healthy = match check {
                 Some(check) => check.join().expect("checks do not panic"),
                 None => Ok(()),
@@ -142,11 +151,13 @@ impl WriterThread {
         path: &Path,
         recall: u32,
         may_have_left: MayHaveLeft,
+        now: Timestamp,
     ) -> Result<Resumed, StoreError> {
         let home = Home::new(&connection);
         let head = home.head().map_err(sqlite(path))?;
         let origin = head.run.origin;
-        let scan = JournalScan::read(home, recall, may_have_left).map_err(sqlite(path))?;
+        let now_us = now.micros_since(origin);
+        let scan = JournalScan::read(home, recall, may_have_left, now_us).map_err(sqlite(path))?;
         let damaged = |detail| StoreError::Damaged { path: path.into(), detail };
         let tasks = scan.end.index.tasks();
         // Tasks whose ids are lost can never be handed out.

@@ -38,6 +38,8 @@ mod samples;
 mod sandbox_command;
 mod schemas;
 mod secrets;
+mod service_runs;
+mod service_sandbox;
 mod services;
 mod signals;
 mod spreadsheets;

@@ -387,7 +387,7 @@ fn a_trial_that_cannot_be_made_sends_nothing() {
     };
     refused(&["--set", "note=a\nb"], 65, "`note` cannot stand in the body");
     refused(&["--set", "note"], 2, "COLUMN=VALUE");
-    refused(&["--sandbox"], 2, "serves VIAS alone");
+    refused(&["--sandbox"], 2, "batchctl sandbox --service FILE");
     refused(&["--iam-user", "me"], 2, "takes a token alone");
     let call = |words: &[&str], code: i32, expected: &str| {
         scene.call(&[&["service", "try", "shop.toml"], words].concat()).expect(code).says(expected);

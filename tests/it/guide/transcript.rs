@@ -53,6 +53,9 @@ fn run(steps: &[Step]) -> String {
     let mut shell = Command::new("/bin/sh");
     shell.arg(&script).current_dir(&work).env_clear();
     shell.env("PATH", path).env("HOME", &home).env("TZ", "UTC");
+    // Where `tests/coverage` counts lines.
+    let counts = "LLVM_PROFILE_FILE";
+    shell.envs(std::env::var_os(counts).map(|path| (counts, path)));
     // A file and not a pipe: what runs in the background would hold a pipe open.
     shell.stdin(File::open("/dev/null").unwrap()).stdout(stream.try_clone().unwrap());
     shell.stderr(stream).process_group(0);

@@ -196,19 +196,6 @@ fn what_is_not_good_is_looked_into_by_one_worker_also_after_too_many_failures() 
 }
 
 #[test]
-fn tasks_that_have_become_excluded_are_not_sent_when_a_run_goes_on() {
-    let Some(stage) = Stage::answering_in(0) else { return };
-    stage.plan(20, &["--rate", "none"]);
-    stage.rehearsal.scene.write("never.txt", "camera-00003\ncamera-00017\n");
-    let never = stage.rehearsal.scene.path("never.txt");
-    stage.call(&["resume", "-q", "--exclude", never.to_str().unwrap()]).expect(0);
-    let calls = stage.rehearsal.service.requests_by_id();
-    assert_eq!(calls.len(), 18);
-    assert!(!calls.contains_key("camera-00003") && !calls.contains_key("camera-00017"));
-    assert_eq!(stage.database.number("SELECT sum(settled) FROM batchctl.chunk"), 20);
-}
-
-#[test]
 fn what_the_workers_of_a_run_agree_on_is_fixed() {
     let Some(stage) = Stage::answering_in(0) else { return };
     stage.plan(5, &["--canary", "2"]);

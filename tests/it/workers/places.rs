@@ -123,3 +123,21 @@ fn what_workers_do_not_keep_together_is_refused() {
     stage.call(&lease).expect(2).says("runs in a database");
     assert_eq!(stage.rehearsal.service.requests(), 0);
 }
+
+#[test]
+fn a_run_in_a_database_excludes_what_its_plan_excludes_and_nothing_more() {
+    let Some(stage) = Stage::answering_in(1) else { return };
+    let scene = &stage.rehearsal.scene;
+    scene.write("night.txt", "camera-00003\n");
+    let run = stage.plan(20, &["--exclude", "night.txt"]);
+    scene.write("late.txt", "camera-00005\n");
+    // It would be called all the same, because the plan is with the workers.
+    let refused = stage.call(&["resume", &run, "--exclude", "late.txt"]).expect(2);
+    assert!(refused.stderr.contains("retry --exclude FILE"), "{}", refused.stderr);
+    assert!(stage.rehearsal.service.witness().carried_out_by_id().is_empty());
+    // Workers of other machines do not have the file.
+    std::fs::remove_file(scene.path("night.txt")).unwrap();
+    stage.call(&["work", "-q"]).expect(0);
+    let called = stage.rehearsal.service.witness().carried_out_by_id();
+    assert_eq!((called.len(), called.get("camera-00003")), (19, None));
+}

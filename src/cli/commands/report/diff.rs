@@ -55,7 +55,13 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;
     for run in [&before, &after] {
-        target_flags::refuse_run(&run.record()?, "`report diff`")?;
+        let record = run.record()?;
+        target_flags::refuse_run(&record, "`report diff`")?;
+        if record.run.service.is_some() {
+            let error =
+                "this version compares runs of VIAS alone, and this is one at another service";
+            return Err(CommandError::usage(error));
+        }
     }
     let diff = Diff::read(&before, &after)?;
     for document in &documents {

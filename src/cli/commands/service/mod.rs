@@ -12,7 +12,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::{RowFormat, RowTable};
 use crate::cli::output::stream;
 use batchctl::report::ExitStatus;
-use batchctl::service::{Service, ServiceProblem, StateSource};
+use batchctl::service::{Service, StateSource};
 use batchctl::text::{plural, printable};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -108,12 +108,12 @@ fn check(args: &ServiceCheckArgs, context: &Context) -> Result<ExitStatus, Comma
         let name = found.shown();
         match found.parse() {
             Ok(file) => {
-                say(&name, &file.warnings, "warning: ", context);
+                service_file::say(&name, &file.warnings, "warning: ", context);
                 let line = format!("{}: {}\n", name, actions_in_words(&file.service));
                 stream::print(&line)?;
             }
             Err(found) => {
-                say(&name, &found, "", context);
+                service_file::say(&name, &found, "", context);
                 broken += 1;
                 problems += found.len();
             }
@@ -125,13 +125,6 @@ fn check(args: &ServiceCheckArgs, context: &Context) -> Result<ExitStatus, Comma
     let files = plural(u64::try_from(args.files.len()).unwrap_or(u64::MAX), "file", "files");
     let error = format!("{} in {broken} of {files}", service_file::counted(problems));
     Err(CommandError::usage(error))
-}
-
-/// Prints the problems of a file, one line each.
-fn say(file: &str, problems: &[ServiceProblem], kind: &str, context: &Context) {
-    for line in service_file::lines(file, problems, kind) {
-        context.stderr.line(&printable(&line, LINE_COLUMNS));
-    }
 }
 
 /// Says what a service can do.
@@ -155,12 +148,7 @@ fn state_in_words(service: &Service) -> &'static str {
 
 fn show(args: &ServiceShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let found = ServiceText::find(&args.service, &context.environment)?;
-    if let Err(problems) = found.parse() {
-        let name = found.shown();
-        say(&name, &problems, "", context);
-        let error = format!("{} in `{name}`", service_file::counted(problems.len()));
-        return Err(CommandError::usage(error));
-    }
+    found.usable(context)?;
     stream::print(&found.text)?;
     Ok(ExitStatus::Ok)
 }

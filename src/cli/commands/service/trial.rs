@@ -1,10 +1,10 @@
 //! `service try`: one call of a service, with what was sent, what came back, and which rule matched.
 
 use crate::cli::Context;
-use crate::cli::connect::credentials::{PartialDestination, find, find_token, load_from};
+use crate::cli::connect::credentials::{PartialDestination, load_from};
 use crate::cli::connect::destination::route;
-use crate::cli::connect::service_file;
 use crate::cli::connect::service_file::ServiceText;
+use crate::cli::connect::service_place;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
@@ -30,10 +30,6 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most columns of a line of an answer that is shown.
 const SHOWN_COLUMNS: usize = 4_000;
-/// The flags that only Huawei Cloud's way of credentials knows.
-const OF_HUAWEI: [&str; 6] =
-    ["iam-user", "iam-domain", "iam-password-file", "iam-user-id", "iam-endpoint", "iam-project"];
-
 const TRY_HELP: &str = "\
 Shows the request, the answer and the rule that matched, without secrets. The call is real.
 Exit status: 0 it succeeded or changed nothing, 1 it did not, 2 usage, 77 not authorised.
@@ -104,14 +100,7 @@ pub(super) fn try_call(
     check_flags(args, context)?;
     let found = ServiceText::find(&args.service, &context.environment)?;
     let name = found.shown();
-    let service = match found.parse() {
-        Ok(file) => file.service,
-        Err(problems) => {
-            super::say(&name, &problems, "", context);
-            let count = service_file::counted(problems.len());
-            return Err(CommandError::usage(format!("{count} in `{name}`")));
-        }
-    };
+    let service = found.usable(context)?;
     let action = chosen(&service, args)?;
     service.id.id(&args.id).map_err(|error| {
         CommandError::new(ExitStatus::BadInput, error).with_hint("see `[id]` of the file")
@@ -123,7 +112,7 @@ pub(super) fn try_call(
             "`--set COLUMN=VALUE` gives a column, `--region` and `--project-id` the rest",
         )
     })?;
-    let endpoint = endpoint(&service, args, context)?;
+    let endpoint = service_place::endpoint(&service, &args.place, context)?;
     if args.dry_run {
         stream::print(&request_in_words(&service, &endpoint, &call))?;
         return Ok(ExitStatus::Ok);
@@ -146,8 +135,10 @@ pub(super) fn try_call(
 
 fn check_flags(args: &ServiceTryArgs, context: &Context) -> Result<(), CommandError> {
     if args.place.sandbox && context.given.rank("sandbox") == Rank::CommandLine {
-        let error = "the sandbox serves VIAS alone, and not the service of a file";
-        return Err(CommandError::usage(error).with_hint("`--dry-run` shows the request"));
+        let error = "`--sandbox` has no effect on a single call";
+        let hint =
+            "start `batchctl sandbox --service FILE`, and name its address with `--endpoint`";
+        return Err(CommandError::usage(error).with_hint(hint));
     }
     Ok(())
 }
@@ -166,32 +157,6 @@ fn chosen<'s>(service: &'s Service, args: &ServiceTryArgs) -> Result<&'s Action,
     }
 }
 
-/// Returns where the call goes: what was typed, else what the file says.
-///
-/// A variable and the config file hold the address of VIAS, so they do not count here.
-fn endpoint(
-    service: &Service,
-    args: &ServiceTryArgs,
-    context: &Context,
-) -> Result<Endpoint, CommandError> {
-    if let Some(endpoint) = args.place.endpoint.as_ref().filter(|_| is_typed("endpoint", context)) {
-        return Ok(endpoint.clone());
-    }
-    let text = match &args.place.region {
-        Some(region) => service.endpoint.replace("{region}", region),
-        None if service.endpoint.contains("{region}") => {
-            return Err(CommandError::usage("the region is a part of the service's address")
-                .with_hint("name it with `--region NAME`"));
-        }
-        None => service.endpoint.clone(),
-    };
-    Endpoint::insecure(&text).map_err(CommandError::usage)
-}
-
-fn is_typed(flag: &str, context: &Context) -> bool {
-    context.given.rank(flag) == Rank::CommandLine
-}
-
 fn send(
     service: &Service,
     endpoint: &Endpoint,
@@ -207,7 +172,7 @@ fn send(
         region: args.place.region.as_deref(),
         recorded: None,
     };
-    let source = source(service, args, &target, context)?;
+    let source = service_place::source(service, &args.credentials, &target, context)?;
     let runtime = runtime()?;
     let load = |source| runtime.block_on(load_from(source, context)).map(Arc::new);
     let credentials = source.map(load).transpose()?;
@@ -222,38 +187,6 @@ fn send(
     let redactor = context.stderr.redactor.clone();
     let client = ServiceClient::new(settings, credentials, redactor).map_err(CommandError::io)?;
     Ok(runtime.block_on(client.send(call, TIMEOUT)))
-}
-
-/// Decides which credentials the call may have.
-fn source(
-    service: &Service,
-    args: &ServiceTryArgs,
-    target: &PartialDestination<'_>,
-    context: &Context,
-) -> Result<Option<batchctl::api::CredentialSource>, CommandError> {
-    let typed = |flags: &[&str]| {
-        let mut flags = flags.iter();
-        flags.find(|flag| is_typed(flag, context)).map(|flag| (*flag).to_owned())
-    };
-    match service.auth {
-        Auth::None => match typed(&[&OF_HUAWEI[..], &["token-file", "token-command"]].concat()) {
-            Some(flag) => Err(no_effect(&flag, "sends no credentials")),
-            None => Ok(None),
-        },
-        // Logins and keys of Huawei Cloud go to its hosts alone, and where somebody typed.
-        Auth::Huawei if target.endpoint.is_of_cloud() || is_typed("endpoint", context) => {
-            find(&args.credentials, target, context).map(Some)
-        }
-        Auth::Huawei | Auth::Bearer | Auth::Basic | Auth::Header(_) => match typed(&OF_HUAWEI) {
-            Some(flag) => Err(no_effect(&flag, "takes a token alone")),
-            None => find_token(&args.credentials, context).map(Some),
-        },
-    }
-}
-
-fn no_effect(flag: &str, why: &str) -> CommandError {
-    CommandError::usage(format!("`--{flag}` has no effect: the service {why}"))
-        .with_hint("`auth` of the file says how credentials are sent")
 }
 
 fn request_in_words(service: &Service, endpoint: &Endpoint, call: &ServiceCall) -> String {

@@ -131,19 +131,24 @@ pub(crate) fn find(
 /// Decides where a token is to be had, for a service that takes nothing else.
 pub(crate) fn find_token(
     args: &CredentialArgs,
+    target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<CredentialSource, CommandError> {
     config_keys::require_trusted(context)?;
-    let places: [CredentialSearch<'_>; 4] = [
-        &|| token_of_flags(args, Said::Here, context),
-        &|| Ok(token_of_systemd(context)),
-        &|| token_of_variable(context),
-        &|| token_of_flags(args, Said::InProfile, context),
-    ];
-    for look in places {
+    let given: [CredentialSearch<'_>; 3] =
+        [&|| token_of_flags(args, Said::Here, context), &|| Ok(token_of_systemd(context)), &|| {
+            token_of_variable(context)
+        }];
+    let of_profile: CredentialSearch<'_> = &|| token_of_flags(args, Said::InProfile, context);
+    let is_given_alone = matches!(target.recorded, Some(Recorded { accepts: Accepts::Given, .. }));
+    let found_here = (!is_given_alone).then_some(of_profile);
+    for look in given.into_iter().chain(found_here) {
         if let Some(source) = look()? {
             return Ok(source);
         }
+    }
+    if is_given_alone && of_profile()?.is_some() {
+        return Err(trust::not_given(target.endpoint));
     }
     Err(CommandError::new(ExitStatus::NotAuthorised, "there is no token").with_hint(
         "name a file with `--token-file FILE` or a command with `--token-command CMD`, or put the \

@@ -4,7 +4,7 @@ use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR};
 use super::windows::Windows;
 use super::{Opening, PaceController, SHORT_TICK, TICK};
 use crate::policy::pace::call_history::{before, seconds};
-use crate::policy::pace::limit_trial::TrialKind;
+use crate::policy::pace::limit_trial::{Observed, Seen, TrialKind};
 use std::time::Instant;
 
 /// How long the steps of a search are, and how many calls they need.
@@ -38,6 +38,8 @@ const ROUGH_STEP: f64 = 0.1;
 const USED: f64 = 0.8;
 /// How long throttling is put down to chance before that is tested again.
 const CHANCE_LASTS: f64 = 5.0;
+/// How many calls its share counts for.
+const CALLS_OF_CHANCE: f64 = 200.0;
 /// The share from which on it is tested again.
 const DOUBTED_CHANCE: f64 = 0.03;
 
@@ -53,7 +55,9 @@ impl PaceController {
         self.chance.set_share(0.0);
         (self.throttled_at, self.chance_since) = (rate, now);
         let given = rate * (1.0 - chance);
-        self.try_at(0.95 * given, TrialKind::Test { given, chance, step: 6 }, now, now);
+        let calls = CALLS_OF_CHANCE;
+        let seen = Seen::default().with(Observed { calls, throttled: chance * calls, rate });
+        self.try_at(0.95 * given, TrialKind::Test { given, chance, step: 6 }, seen, now);
         true
     }
 

@@ -3,7 +3,6 @@
 use super::PaceController;
 use super::phase::{Asking, ENOUGH_ON_THE_WIRE, Listening, Met, Phase, SHORT, TOO_FAR};
 use crate::policy::pace::call_history::{after, before};
-use crate::policy::pace::limit_trial::{Trial, TrialKind};
 use std::time::Instant;
 
 /// How long answers are waited for at least and at most, in seconds.
@@ -96,8 +95,8 @@ impl PaceController {
 
     pub(super) fn end_listening(&mut self, listening: Listening, now: Instant) {
         let Listening { since, accepted, met, .. } = listening;
-        if self.at_a_time.search(&self.history, now) {
-            return self.forget_limit(now);
+        if self.finds_calls_at_a_time(now) {
+            return;
         }
         let calls = self.history.sent_between(since, self.cut_at);
         let served = calls - self.history.throttled_between(since, self.cut_at);
@@ -114,10 +113,8 @@ impl PaceController {
             Met::Window => self.rest(self.known_limit(), since, now),
             Met::AtCeiling => {
                 self.rate = rate;
-                let trial =
-                    Trial { begun: now, after: since, from: rate, kind: TrialKind::Measurement };
-                self.enter(Phase::Trying(trial), rate, now);
-                self.judge(trial, now);
+                self.measure(since, now);
+                self.judge_present(now);
             }
             Met::Growing => {
                 let found = self.overshot(since, accepted, served / calls.max(1.0));

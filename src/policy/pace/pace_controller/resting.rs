@@ -3,7 +3,6 @@
 use super::PaceController;
 use super::phase::{Growth, LONGEST_REST, Met, Phase, RESTING, Rest};
 use crate::policy::pace::call_history::{after, seconds};
-use crate::policy::pace::limit_trial::TrialKind;
 use std::time::{Duration, Instant};
 
 /// How long a rest lasts at least, in seconds.
@@ -99,7 +98,7 @@ impl PaceController {
         }
         if lowered >= RESTS_LOWERED {
             self.throttled_at = self.rate;
-            return self.try_at(self.rate, TrialKind::Measurement, sent, now);
+            return self.measure(sent, now);
         }
         let known = self.known_limit();
         let is_measured = lowered > 0 && accepted >= CALLS_AT_REST;

@@ -7,7 +7,6 @@ use super::phase::{
 use super::windows::FilledWindow;
 use super::{Opening, PaceController};
 use crate::policy::pace::call_history::{after, before, seconds};
-use crate::policy::pace::limit_trial::TrialKind;
 use std::time::Instant;
 
 /// A hold costs all calls of its time, and the rest after it is that many times as long.
@@ -33,14 +32,14 @@ impl PaceController {
         self.hint = self.history.accepted_per_second(1.0, sent).min(self.rate);
         if !self.chance.is_negligible() {
             self.throttled_at = self.rate;
-            return self.try_at(self.rate, TrialKind::Measurement, sent, now);
+            return self.measure(sent, now);
         }
         if is_search {
             self.hint = self.hint.max(0.9 * self.rate / SEARCH_FACTOR);
             return self.listen(Met::Growing, sent, now);
         }
         self.throttled_at = self.rate;
-        self.try_at(self.rate, TrialKind::Measurement, sent, now);
+        self.measure(sent, now);
     }
 
     /// Takes note that the run holds until then because the answer to a call that was sent at `sent`

@@ -1,10 +1,11 @@
 //! Trials: whether a limit throttles calls, or chance does.
 
+use super::PaceController;
 use super::phase::{Met, Phase};
-use super::{Opening, PaceController};
 use crate::policy::pace::call_history::seconds;
-use crate::policy::pace::chance_throttling::ChanceThrottling;
-use crate::policy::pace::limit_trial::{DECISIVE, Trial, TrialCounts, TrialFinding, TrialKind};
+use crate::policy::pace::limit_trial::{
+    DECISIVE, Seen, Trial, TrialCounts, TrialFinding, TrialKind,
+};
 use std::time::Instant;
 
 /// How many calls in a row, of the first that are throttled, may be the end of a window.
@@ -15,6 +16,7 @@ struct Tested {
     given: f64,
     chance: f64,
     step: u32,
+    seen: Seen,
 }
 
 impl PaceController {
@@ -33,12 +35,22 @@ impl PaceController {
         self.exhaust(now);
     }
 
-    pub(super) fn try_at(&mut self, rate: f64, kind: TrialKind, after: Instant, now: Instant) {
-        let from = match kind {
-            TrialKind::Test { .. } => self.throttled_at,
-            TrialKind::Measurement => self.rate,
-        };
-        self.enter(Phase::Trying(Trial { begun: now, after, from, kind }), rate, now);
+    /// Measures the share that is throttled at the present pace, of the calls sent after `after`.
+    pub(super) fn measure(&mut self, after: Instant, now: Instant) {
+        let (kind, seen) = (TrialKind::Measurement, Seen::default());
+        let trial = Trial { begun: now, after, from: self.rate, kind, seen };
+        self.enter(Phase::Trying(trial), self.rate, now);
+    }
+
+    pub(super) fn try_at(&mut self, rate: f64, kind: TrialKind, seen: Seen, now: Instant) {
+        let trial = Trial { begun: now, after: now, from: self.throttled_at, kind, seen };
+        self.enter(Phase::Trying(trial), rate, now);
+    }
+
+    pub(super) fn judge_present(&mut self, now: Instant) {
+        if let Phase::Trying(trial) = self.phase {
+            self.judge(trial, now);
+        }
     }
 
     pub(super) fn judge(&mut self, trial: Trial, now: Instant) {
@@ -69,7 +81,8 @@ impl PaceController {
             }
             TrialFinding::TestAt { rate, given, chance, step } => {
                 self.mark(last, now);
-                self.test(rate, &Tested { given, chance, step }, now);
+                let seen = trial.seen.with(counts.observed());
+                self.test(rate, &Tested { given, chance, step, seen }, now);
             }
             TrialFinding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
             TrialFinding::At { limit } => {
@@ -81,7 +94,7 @@ impl PaceController {
     }
 
     fn test(&mut self, rate: f64, tested: &Tested, now: Instant) {
-        let &Tested { given, chance, step } = tested;
+        let &Tested { given, chance, step, seen } = tested;
         if step == 1 {
             let second = self.history.accepted_per_second(1.0, self.cycle);
             self.hint = self.hint.max(second.min(self.throttled_at));
@@ -93,20 +106,7 @@ impl PaceController {
             Some(known) => (0.95 * known, known),
             None => (rate, given),
         };
-        self.try_at(rate, TrialKind::Test { given, chance, step }, now, now);
-    }
-
-    /// Goes on without a limit of the pace: the service limits how many calls it works on at a time.
-    pub(super) fn forget_limit(&mut self, now: Instant) {
-        (self.limit, self.is_exact, self.confirmed) = (None, false, 0);
-        self.chance = ChanceThrottling::default();
-        let is_listening = matches!(self.phase, Phase::Listening(_));
-        let rate = match self.opening {
-            Opening::AtCeiling => self.bounds.most,
-            Opening::Doubling if is_listening => self.throttled_at,
-            Opening::Doubling => self.rate,
-        };
-        self.open(rate, now);
+        self.try_at(rate, TrialKind::Test { given, chance, step }, seen, now);
     }
 
     /// Goes on after a trial that found no limit.

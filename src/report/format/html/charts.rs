@@ -31,14 +31,14 @@ pub(crate) fn charts(report: &Report, series: &TimeSeries) -> Vec<Chart> {
 }
 
 fn outcomes(series: &TimeSeries) -> Chart {
-    let axis = &series.outcome_axis;
+    let axis = &series.outcomes.axis;
     let mut all = [0; 6];
-    for counts in &series.outcomes {
+    for counts in &series.outcomes.counts {
         Outcome::ALL.into_iter().for_each(|outcome| all[outcome as usize] += counts[outcome]);
     }
     // Only outcomes that occurred, because a legend of zeros hides the others.
     let seen: Vec<Outcome> = Outcome::ALL.into_iter().filter(|&o| all[o as usize] > 0).collect();
-    let most = series.outcomes.iter().map(OutcomeCounts::selected).max().unwrap_or(0);
+    let most = series.outcomes.counts.iter().map(OutcomeCounts::selected).max().unwrap_or(0);
     let mut chart = Chart {
         id: "chart-outcomes",
         title: "Tasks settled over time",
@@ -57,7 +57,7 @@ fn outcomes(series: &TimeSeries) -> Chart {
     };
     let top = round_up(most as f64);
     chart.draw_scale(top);
-    for (index, counts) in series.outcomes.iter().enumerate() {
+    for (index, counts) in series.outcomes.counts.iter().enumerate() {
         let part = |&outcome: &Outcome| ChartPart {
             class: outcome.as_str(),
             value: counts[outcome] as f64,

@@ -28,7 +28,8 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Began", run.started_at.map(time)),
         ("Ended", run.finished_at.map(time)),
         ("Endpoint", Some(foreign(&report.target.endpoint))),
-        ("Project", Some(foreign(&report.target.project_id))),
+        ("Service", run.service.as_ref().map(|service| foreign(&service.name))),
+        ("Project", project(report)),
         ("Input", Some(input(report))),
         ("Shards", shards_in_words(report)),
         ("Damaged", damage(report)),
@@ -68,4 +69,10 @@ fn input(report: &Report) -> String {
 pub(super) fn foreign(text: &str) -> String {
     // Line ends become blanks, because HTML shows them as blanks anyway, and not as escapes.
     printable(&text.replace(['\n', '\r'], " "), MAX_TEXT_COLUMNS)
+}
+
+/// Returns the project; another service than VIAS need not have one.
+fn project(report: &Report) -> Option<String> {
+    let project = &report.target.project_id;
+    (!project.is_empty() || report.run.service.is_none()).then(|| foreign(project))
 }

@@ -208,10 +208,12 @@ fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
 /// Returns the meaning of an outcome, in words.
 fn outcome_meaning(outcome: Outcome, report: &Report) -> &'static str {
     match outcome {
+        Outcome::Succeeded if !report.run.has_counts() => "the service carried it out",
         Outcome::Succeeded => "no sub-task failed",
         Outcome::Partial => "some sub-tasks failed",
         Outcome::Failed => "refused, or nothing succeeded",
         Outcome::Ambiguous => "sent, nothing trustworthy came back",
+        Outcome::Unchanged if report.run.service.is_some() => "in that state already",
         Outcome::Unchanged => "in that state already, no call made",
         Outcome::NotAttempted => not_attempted_note(report),
     }

@@ -13,7 +13,7 @@ mod rows;
 mod series;
 mod texts;
 
-pub use page::write_html;
+pub use page::{PageWriter, write_html};
 
 #[cfg(test)]
 pub(crate) use page::write_part;

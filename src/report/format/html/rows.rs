@@ -1,8 +1,8 @@
 //! Writes the tasks of a run and their attempts as JSON, for the page's table.
 //!
-//! Row by row from the store: memory is bounded by the limit of attempts, and does not grow with
-//! the number of tasks. If there are more tasks than a page can hold, those that did not succeed
-//! come first.
+//! The rows wait in spools for the part of the page before them: memory is bounded by both limits,
+//! and does not grow with the number of tasks. If there are more tasks than a page can hold, those
+//! that did not succeed come first, so each share of the tasks has a spool of its own.
 //!
 //! A row is an array without names, because a page has very many rows: `[id, command, outcome,
 //! attempts, started, duration, status, group, source, line, failure]`. Times are in milliseconds
@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::in_script::write_in_script;
 use crate::report::format::html::texts::{Text, Texts};
+use crate::report::format::spool::Spool;
 use crate::report::model::{Grouping, Report, failure_of};
 use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
 use crate::task::{
@@ -23,9 +24,9 @@ use crate::task::{
 };
 use crate::text::whole_millis;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::io::Write;
+use std::io::{BufRead, Write};
 
 /// The most that a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Limits {
     pub(crate) const DEFAULT: Self = Self { tasks: 200_000, attempts: 300_000 };
 }
 
-/// A share of the tasks, written in one pass over all of them.
+/// A share of the tasks, which stand together on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RowShare {
     All,
@@ -63,7 +64,7 @@ impl RowShare {
     }
 }
 
-/// Why a pass over tasks or attempts ended before its last row.
+/// Why a pass over attempts ended before its last row.
 enum PassEnd {
     Full,
     Error(ResultsError),
@@ -75,158 +76,164 @@ impl From<StoreError> for PassEnd {
     }
 }
 
-/// Writes the data of the table.
-pub(crate) fn write_rows(
-    run: &RunReader,
-    report: &Report,
-    limits: Limits,
-    mut out: impl Write,
-) -> Result<(), ResultsError> {
-    // Times are written as offsets, which are a third as long as timestamps.
-    let base = report.run.started_at.unwrap_or(Timestamp::from_micros(0));
-    let mut rows = HtmlRows {
-        grouping: Grouping::read(run)?,
-        limits,
-        base,
-        texts: Texts::new(),
-        written: 0,
-        sent_again: HashMap::new(),
-        drilled: Vec::new(),
-    };
-    let drilled = report.drill.iter().flat_map(|drill| &drill.tasks);
-    let drilled: HashMap<Ordinal, &DrilledTask> =
-        drilled.map(|task| (task.place(), task)).collect();
-    let head = Head {
-        run: report.run.id.as_str(),
-        base: base.as_micros() / 1_000,
-        tasks: report.tasks.selected(),
-        commands: Command::ALL.map(Command::as_str),
-        outcomes: Outcome::ALL.map(Outcome::as_str),
-        kinds: FailureKind::ALL.map(FailureKind::as_str),
-        groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
-        sources: &report.input.sources,
-    };
-    out.write_all(b"{\"head\":")?;
-    write_in_script(&head, &mut out)?;
-    out.write_all(b",\n\"rows\":[")?;
-    rows.write_tasks(run, report, &drilled, &mut out)?;
-    out.write_all(b"],\n\"attempts\":[")?;
-    rows.write_attempts(run, &mut out)?;
-    rows.write_drilled(&drilled, &mut out)?;
-    out.write_all(b"],\n\"texts\":")?;
-    write_in_script(&rows.texts.finish(), &mut out)?;
-    Ok(out.write_all(b"}")?)
-}
-
 /// The lists in which the numbers of the rows are looked up.
 #[derive(Serialize)]
 struct Head<'a> {
     run: &'a str,
     base: i64,
     tasks: u64,
-    commands: [&'static str; 3],
+    commands: Vec<&'a str>,
     outcomes: [&'static str; 6],
     kinds: [&'static str; 12],
     groups: Vec<String>,
     sources: &'a [String],
 }
 
-/// The rows that are being written.
-struct HtmlRows {
-    grouping: Grouping,
-    limits: Limits,
-    base: Timestamp,
-    texts: Texts,
+/// The rows of one share, in the order of the input.
+struct ShareRows {
+    share: RowShare,
+    /// One row a line.
+    lines: Spool,
     written: u64,
     /// The rows of the tasks that were sent more than once.
-    sent_again: HashMap<Ordinal, u64>,
+    sent_again: Vec<(Ordinal, u64)>,
     /// The rows of the tasks that were looked into.
     drilled: Vec<(u64, Ordinal)>,
 }
 
+impl ShareRows {
+    /// Writes the first rows behind others, at most as many as there is room for.
+    fn copy_into(self, shown: &mut ShownRows, most: u64, out: &mut impl Write) -> io::Result<()> {
+        let before = shown.rows;
+        let kept = self.written.min(most - before);
+        let mut lines = self.lines.read_back()?;
+        let mut line = Vec::new();
+        for _ in 0..kept {
+            line.clear();
+            lines.read_until(b'\n', &mut line)?;
+            line.pop();
+            out.write_all(if shown.rows == 0 { b"\n" } else { b",\n" })?;
+            out.write_all(&line)?;
+            shown.rows += 1;
+        }
+        let sent_again = self.sent_again.into_iter().filter(|(_, row)| *row < kept);
+        shown.sent_again.extend(sent_again.map(|(ordinal, row)| (ordinal, before + row)));
+        let drilled = self.drilled.into_iter().filter(|(row, _)| *row < kept);
+        shown.drilled.extend(drilled.map(|(row, ordinal)| (before + row, ordinal)));
+        Ok(())
+    }
+}
+
+/// The rows that are on the page.
+#[derive(Default)]
+struct ShownRows {
+    rows: u64,
+    sent_again: HashMap<Ordinal, u64>,
+    drilled: Vec<(u64, Ordinal)>,
+}
+
+/// The rows that are being written.
+pub(crate) struct HtmlRows {
+    limits: Limits,
+    base: Timestamp,
+    /// The actions of another service than VIAS, in the order of the head.
+    actions: Vec<String>,
+    texts: Texts,
+    shares: Vec<ShareRows>,
+    /// The tasks that were looked into.
+    drilled: HashSet<Ordinal>,
+}
+
 impl HtmlRows {
-    fn write_tasks(
-        &mut self,
+    /// Begins the rows of a run.
+    pub(crate) fn begin(
         run: &RunReader,
-        report: &Report,
-        drilled: &HashMap<Ordinal, &DrilledTask>,
-        out: &mut impl Write,
-    ) -> Result<(), ResultsError> {
-        // One pass over all tasks for each share, because sorting them would need all in memory.
-        let shares: &[RowShare] = if report.tasks.selected() <= self.limits.tasks {
+        limits: Limits,
+        spool: impl Fn() -> Spool,
+    ) -> Result<Self, StoreError> {
+        let record = run.record()?;
+        let shares: &[RowShare] = if record.selected <= limits.tasks {
             &[RowShare::All]
         } else {
             &[RowShare::NotSucceeded, RowShare::NotAttempted, RowShare::Good]
         };
-        let has_any = |share: RowShare| {
-            Outcome::ALL
-                .into_iter()
-                .any(|outcome| share.includes(outcome) && report.tasks[outcome] > 0)
+        let share = |&share: &RowShare| ShareRows {
+            share,
+            lines: spool(),
+            written: 0,
+            sent_again: Vec::new(),
+            drilled: Vec::new(),
         };
-        for &share in shares.iter().filter(|&&share| has_any(share)) {
-            let take = |task: TaskRow| {
-                // Ends the pass with an error, because a pass has no other way to stop early.
-                if self.written >= self.limits.tasks {
-                    return Err(PassEnd::Full);
-                }
-                if share.includes(task.outcome) {
-                    if drilled.contains_key(&task.ordinal) {
-                        self.drilled.push((self.written, task.ordinal));
-                    }
-                    self.write_task(&task, out).map_err(PassEnd::Error)?;
-                }
-                Ok(())
-            };
-            let walked = match share {
-                // Most tasks of a large run succeeded, and this walk does not read them.
-                RowShare::NotSucceeded => run.for_each_failed_task::<PassEnd>(take),
-                RowShare::All | RowShare::NotAttempted | RowShare::Good => {
-                    run.for_each_task::<PassEnd>(take)
-                }
-            };
-            match walked {
-                Ok(()) => {}
-                Err(PassEnd::Full) => break,
-                Err(PassEnd::Error(error)) => return Err(error),
-            }
+        Ok(Self {
+            limits,
+            // Times are written as offsets, which are a third as long as timestamps.
+            base: record.sessions.first().map_or(Timestamp::from_micros(0), |first| first.started),
+            actions: record.run.service.map_or_else(Vec::new, |service| service.actions),
+            texts: Texts::new(),
+            shares: shares.iter().map(share).collect(),
+            drilled: run.drill()?.tasks.iter().map(DrilledTask::place).collect(),
+        })
+    }
+
+    /// Adds a task, if its share is not larger than a page.
+    pub(crate) fn add(&mut self, task: &TaskRow, grouping: &Grouping) -> io::Result<()> {
+        let most = self.limits.tasks;
+        let Some(index) = self.shares.iter().position(|it| it.share.includes(task.outcome)) else {
+            return Ok(());
+        };
+        if self.shares[index].written >= most {
+            return Ok(());
         }
+        // A task that was never sent has no answer to show.
+        let failure = failure_of(task).filter(|_| task.last.is_some());
+        let failure = failure.map(|failure| self.failure(task.last.as_ref(), failure));
+        let words = Words { grouping, base: self.base, actions: &self.actions };
+        let share = &mut self.shares[index];
+        write_task(task, &words, failure, &mut share.lines)?;
+        // Only these need their attempts below the row, and only their rows are kept in memory.
+        if task.attempts > 1 {
+            share.sent_again.push((task.ordinal, share.written));
+        }
+        if self.drilled.contains(&task.ordinal) {
+            share.drilled.push((share.written, task.ordinal));
+        }
+        share.written += 1;
         Ok(())
     }
 
-    fn write_task(&mut self, task: &TaskRow, out: &mut impl Write) -> Result<(), ResultsError> {
-        let duration = task
-            .first_sent
-            .zip(task.settled)
-            .map(|(first, settled)| whole_millis(settled.since(first)));
-        let row = (
-            task.id.as_str(),
-            task.command.number(),
-            task.outcome as u8,
-            task.attempts,
-            task.first_sent.map(|at| self.after_base(at)),
-            duration,
-            task.last.as_ref().and_then(|last| last.http_status),
-            self.grouping.group_of(task).map_or(0, |label| label.index() + 1),
-            task.source,
-            task.line,
-        );
-        out.write_all(if self.written == 0 { b"\n" } else { b",\n" })?;
-        // A task that was never sent has no answer to show.
-        match failure_of(task).filter(|_| task.last.is_some()) {
-            Some(failure) => {
-                // One tuple of eleven, because nested tuples would be nested arrays.
-                let (a, b, c, d, e, f, g, h, i, j) = row;
-                let failure = self.failure(task.last.as_ref(), failure);
-                write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), out)?;
-            }
-            None => write_in_script(&row, out)?,
+    /// Writes the data of the table.
+    pub(crate) fn write(
+        mut self,
+        run: &RunReader,
+        report: &Report,
+        mut out: impl Write,
+    ) -> Result<(), ResultsError> {
+        let head = Head {
+            run: report.run.id.as_str(),
+            base: self.base.as_micros() / 1_000,
+            tasks: report.tasks.selected(),
+            commands: match &report.run.service {
+                None => Command::ALL.map(Command::as_str).to_vec(),
+                Some(service) => service.actions.iter().map(String::as_str).collect(),
+            },
+            outcomes: Outcome::ALL.map(Outcome::as_str),
+            kinds: FailureKind::ALL.map(FailureKind::as_str),
+            groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
+            sources: &report.input.sources,
+        };
+        out.write_all(b"{\"head\":")?;
+        write_in_script(&head, &mut out)?;
+        out.write_all(b",\n\"rows\":[")?;
+        let mut shown = ShownRows::default();
+        for share in std::mem::take(&mut self.shares) {
+            share.copy_into(&mut shown, self.limits.tasks, &mut out)?;
         }
-        // Only these need their attempts below the row, and only their rows are kept in memory.
-        if task.attempts > 1 {
-            self.sent_again.insert(task.ordinal, self.written);
-        }
-        self.written += 1;
-        Ok(())
+        out.write_all(b"],\n\"attempts\":[")?;
+        self.write_attempts(run, &shown, &mut out)?;
+        self.write_drilled(report, &shown, &mut out)?;
+        out.write_all(b"],\n\"texts\":")?;
+        write_in_script(&self.texts.finish(), &mut out)?;
+        Ok(out.write_all(b"}")?)
     }
 
     fn failure(&mut self, last: Option<&AttemptRow>, failure: &Failure) -> FailureCells {
@@ -250,15 +257,16 @@ impl HtmlRows {
     fn write_attempts(
         &mut self,
         run: &RunReader,
+        shown: &ShownRows,
         out: &mut impl Write,
     ) -> Result<(), ResultsError> {
         // Saves a pass over all attempts of a run in which nothing was retried.
-        if self.sent_again.is_empty() {
+        if shown.sent_again.is_empty() {
             return Ok(());
         }
         let mut written = 0;
         let walked = run.for_each_attempt::<PassEnd>(|attempt| {
-            let Some(&row) = self.sent_again.get(&attempt.ordinal) else { return Ok(()) };
+            let Some(&row) = shown.sent_again.get(&attempt.ordinal) else { return Ok(()) };
             if written >= self.limits.attempts {
                 return Err(PassEnd::Full);
             }
@@ -277,17 +285,21 @@ impl HtmlRows {
     /// Writes what was seen of the shown tasks that were looked into, in the order of the rows.
     fn write_drilled(
         &mut self,
-        drilled: &HashMap<Ordinal, &DrilledTask>,
+        report: &Report,
+        shown: &ShownRows,
         out: &mut impl Write,
     ) -> io::Result<()> {
         // Most runs have none, and their pages say nothing of it.
-        if self.drilled.is_empty() {
+        if shown.drilled.is_empty() {
             return Ok(());
         }
+        let tasks = report.drill.iter().flat_map(|drill| &drill.tasks);
+        let tasks: HashMap<Ordinal, &DrilledTask> =
+            tasks.map(|task| (task.place(), task)).collect();
         out.write_all(b"],\n\"drilled\":[")?;
-        for (number, (row, ordinal)) in std::mem::take(&mut self.drilled).iter().enumerate() {
+        for (number, (row, ordinal)) in shown.drilled.iter().enumerate() {
             out.write_all(if number == 0 { b"\n" } else { b",\n" })?;
-            let task = drilled[ordinal];
+            let task = tasks[ordinal];
             let sub_tasks: Vec<SubTaskCells> =
                 task.sub_tasks.iter().map(|it| self.sub_task(it)).collect();
             let gap = task.gap.as_deref();
@@ -312,7 +324,7 @@ impl HtmlRows {
         let failure = attempt.failure.as_ref();
         (
             row,
-            self.after_base(attempt.sent),
+            after_base(self.base, attempt.sent),
             attempt.duration.map(whole_millis),
             attempt.http_status,
             failure.map(|failure| failure.kind as u8),
@@ -320,12 +332,51 @@ impl HtmlRows {
             self.texts.text(failure.map_or("", |failure| &failure.message)),
         )
     }
+}
 
-    /// Returns the milliseconds since the beginning of the run.
-    fn after_base(&self, at: Timestamp) -> i64 {
-        // Negative if the system's clock was set back during the run.
-        at.micros_since(self.base) / 1_000
+/// What the numbers of a row stand for.
+struct Words<'a> {
+    grouping: &'a Grouping,
+    base: Timestamp,
+    actions: &'a [String],
+}
+
+impl Words<'_> {
+    /// Returns where a command is in the head.
+    fn command_number(&self, command: Command) -> usize {
+        let of_service = self.actions.iter().position(|action| action == command.as_str());
+        of_service.unwrap_or_else(|| command.number().into())
     }
+}
+
+/// Writes the row of a task as a line.
+fn write_task(
+    task: &TaskRow,
+    words: &Words<'_>,
+    failure: Option<FailureCells>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Words { grouping, base, .. } = *words;
+    let times = task.first_sent.zip(task.settled);
+    let command = words.command_number(task.command);
+    let (a, b, c, d) = (task.id.as_str(), command, task.outcome as u8, task.attempts);
+    let e = task.first_sent.map(|at| after_base(base, at));
+    let f = times.map(|(first, settled)| whole_millis(settled.since(first)));
+    let g = task.last.as_ref().and_then(|last| last.http_status);
+    let h = grouping.group_of(task).map_or(0, |label| label.index() + 1);
+    let (i, j) = (task.source, task.line);
+    // One tuple of eleven, because nested tuples would be nested arrays.
+    match failure {
+        Some(failure) => write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), &mut *out)?,
+        None => write_in_script(&(a, b, c, d, e, f, g, h, i, j), &mut *out)?,
+    }
+    out.write_all(b"\n")
+}
+
+/// Returns the milliseconds since the beginning of the run.
+fn after_base(base: Timestamp, at: Timestamp) -> i64 {
+    // Negative if the system's clock was set back during the run.
+    at.micros_since(base) / 1_000
 }
 
 /// The cells of a failure.

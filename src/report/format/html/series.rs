@@ -1,11 +1,14 @@
 //! Counts attempts, outcomes and held time in each span of a run, for its charts.
 //!
-//! Reads the run once more, row by row; memory grows only with the number of spans.
+//! Outcomes are counted in the walk over all tasks; attempts and holds are read row by row. Memory
+//! grows only with the number of spans.
 
+use crate::clock::Timestamp;
 use crate::report::format::html::axis::Axis;
 use crate::report::model::Report;
-use crate::store::{RunReader, SendingRow, StoreError};
+use crate::store::{RunReader, SendingRow, StoreError, TaskRow};
 use crate::task::{FailureKind, OutcomeCounts};
+use std::ops::Range;
 use std::time::Duration;
 
 /// The number of latency classes for a factor of ten.
@@ -18,10 +21,8 @@ const CLASSES: usize = 62;
 /// Counts and times in each span.
 #[derive(Debug)]
 pub(crate) struct TimeSeries {
-    /// The spans in which outcomes are counted.
-    pub(crate) outcome_axis: Axis,
-    /// Settled tasks in each span.
-    pub(crate) outcomes: Vec<OutcomeCounts>,
+    /// Settled tasks.
+    pub(crate) outcomes: OutcomeSeries,
     /// The spans in which attempts are counted; none is shorter than the limit's window.
     pub(crate) pace_axis: Axis,
     /// Attempts that were sent in each span.
@@ -34,28 +35,51 @@ pub(crate) struct TimeSeries {
     pub(crate) latency: LatencyClasses,
 }
 
+/// Settled tasks in each span.
+#[derive(Debug)]
+pub(crate) struct OutcomeSeries {
+    pub(crate) axis: Axis,
+    pub(crate) counts: Vec<OutcomeCounts>,
+}
+
+impl OutcomeSeries {
+    /// Begins with no task, for a run on which processes worked in these times.
+    pub(crate) fn new(worked: &[Range<Timestamp>]) -> Self {
+        let axis = Axis::new(worked, Duration::from_millis(10));
+        Self { counts: vec![OutcomeCounts::default(); axis.spans()], axis }
+    }
+
+    /// Counts a task, if it is settled.
+    pub(crate) fn add(&mut self, task: &TaskRow) {
+        if let Some(span) = task.settled.and_then(|at| self.axis.span_of(at)) {
+            self.counts[span][task.outcome] += 1;
+        }
+    }
+}
+
 /// Attempts by latency, in classes that grow by a constant factor.
 #[derive(Debug)]
 pub(crate) struct LatencyClasses([u64; CLASSES]);
 
 impl TimeSeries {
-    /// Counts the attempts, outcomes and holds of a run.
-    pub(crate) fn read(run: &RunReader, report: &Report) -> Result<Self, StoreError> {
+    /// Counts the attempts and holds of a run whose outcomes are counted.
+    pub(crate) fn read(
+        run: &RunReader,
+        report: &Report,
+        outcomes: OutcomeSeries,
+    ) -> Result<Self, StoreError> {
         let window = report.pace.rate_limit.map_or(Duration::from_secs(1), |rate| rate.window);
         // Spans shorter than the window would show rates above the limit, although it was kept.
-        let outcome_axis = Axis::new(&report.run.worked, Duration::from_millis(10));
         let pace_axis = Axis::new(&report.run.worked, window);
         let mut series = Self {
-            outcomes: vec![OutcomeCounts::default(); outcome_axis.spans()],
+            outcomes,
             sent: vec![0; pace_axis.spans()],
             throttled: vec![0; pace_axis.spans()],
             held: vec![Duration::ZERO; pace_axis.spans()],
             latency: LatencyClasses([0; CLASSES]),
-            outcome_axis,
             pace_axis,
         };
         series.read_sendings(run)?;
-        series.read_tasks(run)?;
         series.read_holds(run)?;
         Ok(series)
     }
@@ -74,15 +98,6 @@ impl TimeSeries {
         let Some(span) = self.pace_axis.span_of(sending.sent) else { return };
         self.sent[span] += 1;
         self.throttled[span] += u64::from(sending.failed == Some(FailureKind::Throttled));
-    }
-
-    fn read_tasks(&mut self, run: &RunReader) -> Result<(), StoreError> {
-        run.for_each_task(|task| {
-            if let Some(span) = task.settled.and_then(|at| self.outcome_axis.span_of(at)) {
-                self.outcomes[span][task.outcome] += 1;
-            }
-            Ok(())
-        })
     }
 
     fn read_holds(&mut self, run: &RunReader) -> Result<(), StoreError> {

@@ -1,0 +1,189 @@
+//! The service of a run, other than VIAS: the one that `--service` names, or the run's own copy.
+//!
+//! A run goes on from the text that it keeps, whatever became of the file. VIAS is built in, so
+//! `--service vias` is none of these.
+
+use crate::cli::Context;
+use crate::cli::connect::service_file::ServiceText;
+use crate::cli::flags::connection::ConnectionArgs;
+use crate::cli::flags::precedence::Rank;
+use crate::cli::output::error::CommandError;
+use batchctl::api::Endpoint;
+use batchctl::plan::ServiceRows;
+use batchctl::policy::OnDoubt;
+use batchctl::service::{Action, CallScope, Service, ServiceFile};
+use batchctl::settings::RunSettings;
+use batchctl::store::{NewPlan, RunRecord, ServicePlan};
+use batchctl::task::{Command, Repetition};
+use batchctl::text::printable;
+use std::sync::Arc;
+
+/// The service of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunService {
+    pub(crate) name: String,
+    pub(crate) service: Arc<Service>,
+    pub(crate) scope: CallScope,
+    /// The service as the run keeps it.
+    pub(crate) plan: Arc<ServicePlan>,
+}
+
+impl RunService {
+    /// Reads the service that a new run is to call; nothing for VIAS.
+    pub(crate) fn chosen(
+        args: &ConnectionArgs,
+        context: &Context,
+    ) -> Result<Option<Self>, CommandError> {
+        let Some(word) = &args.service else { return Ok(None) };
+        let found = ServiceText::find(word, &context.environment)?;
+        if found.path.is_none() {
+            return Ok(None);
+        }
+        let service = Arc::new(found.usable(context)?);
+        let scope = CallScope {
+            region: args.place.region.clone(),
+            project_id: args.place.project_id.as_ref().map(ToString::to_string),
+        };
+        Ok(Some(Self::of(found.name, &found.text, service, scope)))
+    }
+
+    /// Returns the service that a run keeps; nothing for VIAS.
+    pub(crate) fn of_record(record: &RunRecord) -> Result<Option<Self>, CommandError> {
+        let Some(kept) = &record.run.service else { return Ok(None) };
+        let file = ServiceFile::read(&kept.text).map_err(|_| {
+            let (run, name) = (&record.run.id, &kept.name);
+            CommandError::usage(format!(
+                "run {run} keeps a file of `{name}` that is not understood"
+            ))
+            .with_hint("go on with the version of batchctl that began the run")
+        })?;
+        let project = Some(&record.run.project_id).filter(|project| !project.is_empty());
+        let scope = CallScope { region: kept.region.clone(), project_id: project.cloned() };
+        Ok(Some(Self::of(kept.name.clone(), &kept.text, Arc::new(file.service), scope)))
+    }
+
+    fn of(name: String, text: &str, service: Arc<Service>, scope: CallScope) -> Self {
+        let rows = ServiceRows::new(Arc::clone(&service), scope.clone());
+        let plan = ServicePlan::of(&name, text, rows);
+        Self { name, service, scope, plan }
+    }
+
+    /// Returns the command of an action.
+    pub(crate) fn command(&self, action: &str) -> Result<Command, CommandError> {
+        let found = self.service.action(action).map(Action::command);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.actions().map(|action| action.name.as_str()).collect();
+            let action = printable(action, 60);
+            CommandError::usage(format!("the service `{}` has no action `{action}`", self.name))
+                .with_hint(format!("it has {}", names.join(", ")))
+        })
+    }
+
+    /// Has the rows of a plan read as those of the service.
+    pub(crate) fn apply(&self, plan: &mut NewPlan) {
+        let options = &mut plan.options;
+        options.rules = Some(self.plan.rows.rules());
+        // Nothing else has batch tasks and sub-tasks.
+        options.level = None;
+        if options.id_column.is_none() {
+            options.id_column.clone_from(&self.service.id.column);
+        }
+        plan.service = Some(Arc::clone(&self.plan));
+    }
+
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.service.actions.iter()
+    }
+
+    /// Returns the calls of an action, or of all of them for a plan whose rows name theirs.
+    pub(crate) fn calls(&self, word: &str, endpoint: &Endpoint) -> String {
+        let of_word = self.actions().filter(|action| action.name == word);
+        let call =
+            |action: &Action| format!("{} {endpoint}{}", action.method.as_str(), action.path);
+        let calls: Vec<String> = of_word.map(call).collect();
+        match calls.is_empty() {
+            false => calls.join(", "),
+            true => self.actions().map(call).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// Refuses flags that this version does not follow at another service than VIAS.
+    pub(crate) fn check(
+        &self,
+        settings: &RunSettings,
+        word: &str,
+        context: &Context,
+    ) -> Result<(), CommandError> {
+        let typed = |flag| context.given.rank(flag) == Rank::CommandLine;
+        let of_states = [
+            (settings.skip_unchanged, "--skip-unchanged"),
+            (settings.wait.is_some(), "--wait"),
+            (settings.drill.is_some(), "--drill"),
+        ];
+        if let Some((_, flag)) = of_states.into_iter().find(|(is_on, _)| *is_on) {
+            return Err(self.no_states(flag));
+        }
+        if !settings.level.is_batch() {
+            let error = format!("`--level task` is for VIAS, and `{}` has no sub-tasks", self.name);
+            return Err(CommandError::usage(error).with_hint("leave out `--level`"));
+        }
+        if context.store.is_elsewhere() {
+            let error =
+                "a run at another service is for a directory, and `--store` names a database";
+            return Err(CommandError::usage(error).with_hint("leave out `--store`"));
+        }
+        let is_meant =
+            |action: &&Action| action.name == word || self.service.action(word).is_none();
+        let mut harmful = self
+            .actions()
+            .filter(is_meant)
+            .filter(|action| action.command().repetition() == Repetition::Harmful);
+        match harmful.next() {
+            Some(action) if typed("on-doubt") && settings.on_doubt == OnDoubt::Retry => {
+                let name = &action.name;
+                let error = format!("`--on-doubt retry` would repeat `{name}`, which may do harm");
+                let hint =
+                    format!("`repeatable = true` in `[action.{name}]` says that it does not");
+                Err(CommandError::usage(error).with_hint(hint))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refuses what needs the states of tasks.
+    pub(crate) fn no_states(&self, what: &str) -> CommandError {
+        let error = format!("`{what}` needs the states of tasks, and those of `{}`", self.name);
+        let error = match &self.service.state {
+            None => format!("{error} cannot be read: its file has no `[state]`"),
+            Some(_) => format!("{error} are not read by this version"),
+        };
+        CommandError::usage(error)
+    }
+}
+
+/// Refuses a service for a run of VIAS, if one was typed.
+pub(crate) fn refuse_for_vias(
+    flags: &ConnectionArgs,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let Some(word) = flags.service.as_ref().filter(|_| is_typed("service", context)) else {
+        return Ok(());
+    };
+    match ServiceText::find(word, &context.environment)?.path {
+        None => Ok(()),
+        Some(_) => Err(CommandError::usage("the run is at VIAS, and `--service` names another")
+            .with_hint("leave out `--service`")),
+    }
+}
+
+/// Refuses a verb that needs the states of tasks for a run at another service.
+pub(crate) fn refuse_states(record: &RunRecord, verb: &str) -> Result<(), CommandError> {
+    match RunService::of_record(record)? {
+        None => Ok(()),
+        Some(service) => Err(service.no_states(verb)),
+    }
+}
+
+pub(crate) fn is_typed(flag: &str, context: &Context) -> bool {
+    context.given.rank(flag) == Rank::CommandLine
+}

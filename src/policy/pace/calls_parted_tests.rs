@@ -1,0 +1,78 @@
+//! Evidence for a limit on calls at a time.
+
+use super::*;
+
+/// Calls at these levels, of which those at the limit or above it are throttled.
+fn limited(levels: impl Iterator<Item = usize>, limit: usize) -> Vec<(usize, bool)> {
+    levels.map(|level| (level, level >= limit)).collect()
+}
+
+#[test]
+fn a_limit_tells_throttled_calls_from_served_ones() {
+    let levels = (0..60).map(|call| [17, 18, 19, 20][call % 4]);
+    assert_eq!(limit_in(&limited(levels, 20)), Some((20, Proof::Alone)));
+}
+
+#[test]
+fn one_call_in_ten_may_contradict_because_calls_overtake_one_another() {
+    let levels = (0..60).map(|call| [17, 18, 19, 20][call % 4]);
+    let mut calls = limited(levels, 20);
+    calls.push((18, true));
+    assert_eq!(limit_in(&calls), Some((20, Proof::Alone)));
+    calls.extend([(17, true), (18, true), (19, true)]);
+    assert_eq!(limit_in(&calls), None);
+}
+
+#[test]
+fn a_call_may_find_the_limit_and_be_served_because_an_answer_is_on_its_way() {
+    let mut calls = limited((0..60).map(|call| [17, 18, 19, 20][call % 4]), 20);
+    calls.extend([(20, false); 7]);
+    assert_eq!(limit_in(&calls), Some((20, Proof::Alone)));
+    calls.extend([(20, false); 7]);
+    assert_eq!(limit_in(&calls), None);
+}
+
+#[test]
+fn a_few_calls_on_the_wire_part_calls_by_the_rate_too() {
+    let mut calls = limited((0..60).map(|call| [1, 2, 1, 3][call % 4]), 3);
+    assert_eq!(limit_in(&calls), Some((3, Proof::Alone)));
+    calls.extend([(3, false); 2]);
+    assert_eq!(limit_in(&calls), None);
+}
+
+#[test]
+fn throttling_at_every_level_is_no_limit_on_calls_at_a_time() {
+    let by_rate: Vec<_> = (0..200).map(|call| (5 + call % 3, call % 4 == 0)).collect();
+    assert_eq!(limit_in(&by_rate), None);
+}
+
+#[test]
+fn a_window_that_ends_is_no_limit_on_calls_at_a_time() {
+    let served = (0..300).map(|call| (call.min(8), false));
+    let throttled = (0..40).map(|_| (8, true));
+    assert_eq!(limit_in(&served.chain(throttled).collect::<Vec<_>>()), None);
+}
+
+/// Calls of which one in 15 that find 20 or more on the wire is throttled, and none below.
+fn at_the_edge(occasions: usize) -> Vec<(usize, bool)> {
+    let between = (0..300).map(|call| (14 + call % 6, false));
+    let edge = (0..14).map(|_| (20, false)).chain([(20, true)]);
+    (0..occasions)
+        .flat_map(|_| between.clone().chain(edge.clone()))
+        .chain(between.clone())
+        .collect()
+}
+
+#[test]
+fn calls_that_are_throttled_at_one_number_alone_call_for_a_trial_on_the_third_occasion() {
+    assert_eq!(limit_in(&at_the_edge(2)), None);
+    assert_eq!(limit_in(&at_the_edge(3)), Some((20, Proof::ForTrial)));
+}
+
+#[test]
+fn a_pace_that_was_far_too_high_once_is_no_limit_on_calls_at_a_time() {
+    let served = (0..1_000).map(|call| (5 + call % 3, false));
+    let overshot = (0..12).map(|call| (9 + call % 3, call % 2 == 0));
+    let calls: Vec<_> = served.clone().chain(overshot).chain(served).collect();
+    assert_eq!(limit_in(&calls), None);
+}

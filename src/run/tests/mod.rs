@@ -1,0 +1,3 @@
+//! Whole runs in simulated time.
+
+mod simulation;
