@@ -22,7 +22,7 @@ use crate::cli::run::{display, signals, stored_plan, target_flags};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 #[cfg(feature = "postgres")]
-use crate::cli::shared::copies::Looked;
+use crate::cli::shared::looked::Looked;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -121,7 +121,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let waited = opened.run.wait(&opened.client, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
     #[cfg(feature = "postgres")]
-    shared::copies::keep(&opened.id, Looked::from(stopped), context)?;
+    shared::looked::keep(&opened.id, Looked::from(stopped), context)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &opened.documents,
@@ -157,7 +157,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         let (_control, orders) = mpsc::unbounded_channel();
         let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
         #[cfg(feature = "postgres")]
-        shared::copies::keep(&id, Looked::Once, context)?;
+        shared::looked::keep(&id, Looked::Once, context)?;
         print_settling(&settling, "", &context.stderr);
         print_unsettled(unsettled, &context.stderr);
         opened.documents

@@ -25,7 +25,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Retry, Revert};
 use batchctl::settings::RunSettings;
-use batchctl::store::{JobName, RunRecord};
+use batchctl::store::{JobName, RunId, RunRecord};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -8,11 +8,9 @@ use crate::cli::commands::start_stop::CommonArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::shared::{ctl, list};
-use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::database::Then;
 use batchctl::store::{RunId, RunReader};
 use std::ops::ControlFlow;
 
@@ -128,31 +126,4 @@ pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     };
     let error = format!("`{what}` is about runs in a directory, and `--store` names a database");
     Err(CommandError::usage(error).with_hint("leave out `--store`, or name a directory with it"))
-}
-
-/// How the tasks of a run were looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Looked {
-    /// Until they had arrived, or for as long as was wanted.
-    ToTheEnd,
-    /// Until somebody stopped it.
-    InPart,
-    /// Once.
-    Once,
-}
-
-impl From<Option<StopReason>> for Looked {
-    fn from(stopped: Option<StopReason>) -> Self {
-        stopped.map_or(Self::ToTheEnd, |_| Self::InPart)
-    }
-}
-
-/// Takes into the database what was seen of a run, if it is from there.
-pub(crate) fn keep(id: &RunId, looked: Looked, context: &Context) -> Result<(), CommandError> {
-    let Some(database) = context.store.database() else { return Ok(()) };
-    let then = match looked {
-        Looked::ToTheEnd => Then::LookedAfter,
-        Looked::InPart | Looked::Once => Then::AsBefore,
-    };
-    Ok(database.publish(id, then)?)
 }

@@ -5,6 +5,7 @@
 
 use crate::store::database::error::DatabaseError;
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::schema;
 use std::time::Duration;
 
 const TAKE: &str = "
@@ -47,6 +48,10 @@ impl DatabaseRuns {
         run: Option<i64>,
         holder: &str,
     ) -> Result<JobAnswer, DatabaseError> {
+        if run.is_none() {
+            // The first run of all makes the tables, and the job is taken before its plan is stored.
+            schema::prepare(&mut self.link).await?;
+        }
         self.link
             .with(async |client| {
                 if let Some(row) = client.query_opt(TAKE, &[&job, &run, &holder]).await? {
