@@ -42,7 +42,8 @@ pub use planning::{
 };
 pub use reading::{
     DrillRecord, ExportError, MergeError, NewRun, RunReader, RunRecord, ServiceRecord,
-    SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TaskPair, for_each_pair,
+    SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TakeoverRow, TaskPair,
+    WorkerRow, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

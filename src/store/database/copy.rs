@@ -4,6 +4,7 @@
 //! over all chunks; those about the run itself come first, so that no session ends between the
 //! attempts of others.
 
+use crate::clock::Timestamp;
 use crate::journal::{Damage, Malformed, Place, PlanChunk, RunRecord, run_records, with_distance};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
@@ -12,6 +13,7 @@ use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, beside, remove_if_there};
 use crate::store::home::{ChunkBodies, Home, Segment, Totals};
 use crate::store::ids::RunId;
+use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
 use crate::store::schema;
 use futures::TryStreamExt;
 use rusqlite::Connection;
@@ -31,6 +33,14 @@ const OF_THE_RUN: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk < 0 ORDER BY chunk DESC, seq";
 const OF_CHUNKS: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place";
+
+const WORKERS: &str = "
+SELECT no, host, process, (extract(epoch FROM since) * 1000000)::bigint,
+    (extract(epoch FROM gone) * 1000000)::bigint, calls
+FROM worker WHERE run = $1 ORDER BY no";
+const TAKEOVERS: &str = "
+SELECT chunk, from_worker, by_worker, (extract(epoch FROM at) * 1000000)::bigint, in_doubt
+FROM takeover WHERE run = $1 ORDER BY at, chunk";
 
 /// A run that was copied.
 #[derive(Debug)]
@@ -156,6 +166,7 @@ impl Copying<'_> {
         let chunks = self.copy_chunks(snapshot).await?;
         self.copy_run_segments(snapshot).await?;
         self.copy_segments(snapshot, &chunks).await?;
+        self.copy_workers(snapshot).await?;
         self.count()?;
         self.home.put_totals(&self.totals).map_err(&failed)?;
         self.connection.execute_batch("COMMIT").map_err(&failed)?;
@@ -265,6 +276,31 @@ impl Copying<'_> {
         put.map_err(sqlite(self.path))?;
         self.totals.segments = seq;
         Ok(())
+    }
+
+    /// Copies who carried the run out.
+    async fn copy_workers(&self, snapshot: &Transaction<'_>) -> Result<(), Failed> {
+        let at = |micros: i64| Timestamp::from_micros(micros);
+        let count = |count: i32| u32::try_from(count).ok();
+        let workers = snapshot.query(WORKERS, &[&self.run]).await?;
+        let workers = workers.iter().map(|row| WorkerRow {
+            number: number(row, 0),
+            host: row.get(1),
+            process: number(row, 2),
+            from: at(row.get(3)),
+            to: row.get::<_, Option<i64>>(4).map(at),
+            calls: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
+        });
+        let takeovers = snapshot.query(TAKEOVERS, &[&self.run]).await?;
+        let takeovers = takeovers.iter().map(|row| TakeoverRow {
+            chunk: number(row, 0),
+            from: row.get::<_, Option<i32>>(1).and_then(count),
+            by: number(row, 2),
+            at: at(row.get(3)),
+            in_doubt: row.get::<_, Option<i32>>(4).and_then(count),
+        });
+        let (workers, takeovers): (Vec<_>, Vec<_>) = (workers.collect(), takeovers.collect());
+        Ok(write_workers(self.connection, &workers, &takeovers).map_err(sqlite(self.path))?)
     }
 
     /// Counts the tasks by outcome.
