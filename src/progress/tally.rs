@@ -37,6 +37,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct Tally {
     baseline: Option<Baseline>,
     outcomes: OutcomeCounts,
+    /// The tasks that other processes have settled since this one began.
+    by_others: u64,
     surveyed: SurveyCounts,
     /// The pages of the list that were requested before anything was sent.
     pages: u64,
@@ -123,7 +125,7 @@ impl Tally {
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::WaveStarted(wave) => self.wave = Some(*wave),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
-            EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
+            EventKind::RunEnded(stats) => self.run_ended(at, stats),
         }
     }
 
@@ -233,6 +235,27 @@ impl Tally {
         }
     }
 
+    fn run_ended(&mut self, at: Timestamp, stats: &RunStats) {
+        self.ended = Some((at, stats.clone()));
+        // A worker that nothing stopped ends when all have their outcomes, whoever settled them.
+        if stats.stopped.is_none() && self.by_others > 0 {
+            let own = self.settled_before() + self.outcomes.selected();
+            self.by_others = self.selected().saturating_sub(own);
+        }
+    }
+
+    /// Takes the number of tasks that all workers of the run have settled so far.
+    pub fn settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        let own = self.settled_before() + self.outcomes.selected();
+        let by_others = settled.saturating_sub(own);
+        let more = by_others.saturating_sub(self.by_others);
+        // Counted anew each time, because own outcomes are in that number earlier or later than here.
+        self.by_others = by_others;
+        if let Some(baseline) = &mut self.baseline {
+            baseline.settling.settled_more(now, more);
+        }
+    }
+
     // The answers.
 
     /// Returns whether a process began to send calls of the run.
@@ -252,7 +275,7 @@ impl Tally {
 
     /// Returns the number of tasks that have an outcome now.
     pub fn done(&self) -> u64 {
-        self.settled_before() + self.outcomes.selected()
+        self.settled_before() + self.outcomes.selected() + self.by_others
     }
 
     /// Returns the percentage of settled tasks, rounded down: 100 only if all are settled.

@@ -17,6 +17,7 @@ use crate::run::settings::engine_settings;
 use crate::run::shared_phases::{Begun, SharedPhases, gated, reason_of};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
+use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::database::{
     DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
@@ -28,6 +29,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How often a worker that is done looks whether the others are.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often watchers are told where the whole run stands.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 impl Planned {
     /// Keeps the run in a database, where other workers carry it out as well.
@@ -79,11 +83,15 @@ impl Planned {
             watcher_channel: watcher_channel.clone(),
         };
         let ends_later = SharedPhases::<A>::ends_later(&self);
-        let ledger = DatabaseLedger::new(writer).shown_to(watcher_channel).ending_later(ends_later);
+        let ledger =
+            DatabaseLedger::new(writer).shown_to(watcher_channel.clone()).ending_later(ends_later);
+        let shown = watcher_channel.clone();
+        let standing = Standing { runs: database(&shared)?, run: no, shown };
         let mut part = Part { phases, ledger, selected: record.selected };
-        let ran = part.work(control, orders).await;
+        let ran = part.work(control, orders, standing).await;
         let Part { ledger, phases, .. } = part;
-        drop(phases);
+        // The thread of the watchers ends with the last channel to it.
+        drop((phases, watcher_channel));
         let closed = match &ran {
             // Another worker takes what is left at once.
             Ok(_) | Err(RunError::UnknownTasks { .. }) => ledger.close().await,
@@ -146,12 +154,17 @@ impl<A: TaskApi> Part<'_, A> {
         &mut self,
         asked: mpsc::UnboundedReceiver<Control>,
         orders: Orders,
+        standing: Standing,
     ) -> Result<RunStats, RunError> {
         let (sender, control) = mpsc::unbounded_channel();
         let wishes = self.ledger.writer().wishes();
         let settings = &self.phases.planned.settings;
         let beside = async {
-            tokio::join!(orders.pass_on(asked, &sender), obey(wishes, settings, &sender));
+            tokio::join!(
+                orders.pass_on(asked, &sender),
+                obey(wishes, settings, &sender),
+                standing.tell()
+            );
             // Both end before the run only if nobody can order anything any more.
             std::future::pending::<()>().await;
         };
@@ -224,6 +237,25 @@ impl Orders {
                 }
                 // The run is about to end, with everybody who listens.
                 own @ (Control::Stop(_) | Control::Abandon) => drop(engine.send(own)),
+            }
+        }
+    }
+}
+
+/// Where the whole run stands, for those who watch this worker.
+struct Standing {
+    runs: DatabaseRuns,
+    run: i64,
+    shown: WatcherChannel,
+}
+
+impl Standing {
+    async fn tell(mut self) {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            // A display that is late for a moment does no harm.
+            if let Ok(standing) = self.runs.phase(self.run).await {
+                self.shown.show_settled_by_all(standing.settled);
             }
         }
     }
