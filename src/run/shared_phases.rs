@@ -203,7 +203,8 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         let settings = &planned.settings;
         let waits = settings.wait.is_some() && stopped.is_none();
         let limit = settings.drill.map(|limit| u64::from(limit.get()));
-        let drill = limit.map(|limit| Drill { runs: &planned.runs, run: &planned.id, limit });
+        let drill =
+            limit.map(|limit| Drill { runs: &planned.runs, run: &planned.id, part: 0, limit });
         let looked = self.on_copy(taken, router, async |mut phases| {
             if waits && let Some(reason) = phases.wait(taken.wait_left, Duration::ZERO).await? {
                 return Ok(Some(reason));

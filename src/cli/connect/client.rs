@@ -29,8 +29,10 @@ pub(crate) struct ConnectionSettings {
 /// A place that calls go to, and with what.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectedTarget<'a> {
+    /// The name of the target, in a run of several.
+    pub(crate) name: Option<&'a str>,
     pub(crate) destination: &'a Destination,
-    /// `None` for a service that takes none.
+    /// `None` for a service that takes none, and for a target that has none.
     pub(crate) credentials: Option<&'a CredentialSource>,
     pub(crate) context: &'a Context,
 }
@@ -54,12 +56,28 @@ pub(crate) fn client_for_reading(
 ) -> Result<ReadingClient, CommandError> {
     let source = credentials::source(args, destination, context)?;
     let runtime = runtime()?;
-    // A client that reads calls nothing, so any level is right.
-    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
-    let settings = ConnectionSettings { connect_timeout, level, concurrency };
+    let settings = settings_for_reading(connect_timeout);
     let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
     let client = client_with(Arc::clone(&credentials), destination, settings)?;
     Ok(ReadingClient { runtime, client, source, credentials })
+}
+
+/// Makes a client that sends one request at a time on a runtime, with credentials got for it now.
+pub(crate) fn reading_client(
+    destination: &Destination,
+    source: &CredentialSource,
+    connect_timeout: Duration,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<ViasClient, CommandError> {
+    let credentials = runtime.block_on(credentials::load(destination, source, context))?;
+    client_with(credentials, destination, settings_for_reading(connect_timeout))
+}
+
+fn settings_for_reading(connect_timeout: Duration) -> ConnectionSettings {
+    // A client that reads calls nothing, so any level is right.
+    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
+    ConnectionSettings { connect_timeout, level, concurrency }
 }
 
 /// Makes the client of a run, with credentials got for it now. `columns` are those of its inputs.
@@ -69,7 +87,7 @@ pub(crate) fn client(
     columns: impl FnOnce() -> Result<Vec<Vec<String>>, CommandError>,
     runtime: &Runtime,
 ) -> Result<AnyClient, CommandError> {
-    let ConnectedTarget { destination, credentials, context } = target;
+    let ConnectedTarget { destination, credentials, context, .. } = target;
     let load = |source| runtime.block_on(credentials::load(destination, source, context));
     let credentials = credentials.map(load).transpose()?;
     match (&destination.service, credentials) {

@@ -8,14 +8,13 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::terminal_guard::Content;
 use crate::cli::output::{documents, stream};
-use crate::cli::run::target_flags;
 use batchctl::report::{CsvDialect, Diff, ExitStatus, write_diff_csv, write_diff_json};
 use batchctl::run;
 use batchctl::store::RunReader;
 use clap::Args;
 
 const DIFF_HELP: &str = "\
-A task is the same in both runs if its id and its command are. It fails if it is partial, failed,
+A task is the same in both runs if its id and its command are, and its target in a run of several. It fails if it is partial, failed,
 ambiguous or was not attempted.
 
 Examples:
@@ -55,9 +54,7 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;
     for run in [&before, &after] {
-        let record = run.record()?;
-        target_flags::refuse_run(&record, "`report diff`")?;
-        if record.run.service.is_some() {
+        if run.record()?.run.service.is_some() {
             let error =
                 "this version compares runs of VIAS alone, and this is one at another service";
             return Err(CommandError::usage(error));
