@@ -170,14 +170,22 @@ impl BootClock {
     }
 
     /// Returns the nanoseconds from the boot to an instant.
-    ///
-    /// Instants stand still while the machine sleeps, so the difference is read each time.
-    #[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
     pub fn nanos(&self, at: std::time::Instant) -> u64 {
-        let now: std::time::Instant = Instant::now().into();
-        let ago = now.saturating_duration_since(at).as_nanos();
-        boot_nanos().saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
+        nanos_since_boot(at)
     }
+}
+
+/// Returns the time from the start of this machine to an instant, its sleep included.
+pub fn since_boot(at: std::time::Instant) -> Duration {
+    Duration::from_nanos(nanos_since_boot(at))
+}
+
+/// Instants stand still while the machine sleeps, so the difference is read each time.
+#[expect(clippy::disallowed_methods, reason = "this module is the one that reads clocks")]
+fn nanos_since_boot(at: std::time::Instant) -> u64 {
+    let now: std::time::Instant = Instant::now().into();
+    let ago = now.saturating_duration_since(at).as_nanos();
+    boot_nanos().saturating_sub(u64::try_from(ago).unwrap_or(u64::MAX))
 }
 
 fn boot_nanos() -> u64 {

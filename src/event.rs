@@ -59,6 +59,12 @@ pub trait Watch: Send {
         self.on_events(events);
     }
 
+    /// Receives the number of tasks that all workers of a run in a database have settled so far. By
+    /// default does nothing.
+    fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        let _ = (settled, now);
+    }
+
     /// Called about once a second, even without events. By default does nothing.
     fn tick(&mut self, now: Timestamp) {
         let _ = now;

@@ -35,6 +35,9 @@ pub trait Ledger {
     /// Called when a task has failed, before that is made durable and before anything else is sent.
     fn note_failure(&mut self) {}
 
+    /// Called once when neither a canary nor waves hold tasks back any more; never without them.
+    fn note_open(&mut self) {}
+
     /// Called when the process drops a chunk, because its lease has ended.
     fn note_dropped(&mut self, _chunk: ChunkRef) {}
 

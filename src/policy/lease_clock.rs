@@ -3,10 +3,13 @@
 //! The database renews a lease between the request and the answer. A worker counts from the request:
 //! so by its own clock a lease ends no later than the database ends it, whatever the network does.
 //! Nothing leaves in the last fifth, so that a call that has left is not soon another worker's, too.
+//!
+//! Times count from the start of the machine, its sleep included: an instant stands still in a sleep,
+//! and the lease does not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The share of a lease after which nothing leaves.
 const TRUSTED: f64 = 0.8;
@@ -14,9 +17,9 @@ const TRUSTED: f64 = 0.8;
 /// What a lease allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseState {
-    /// Calls may leave. Unless it is renewed, it is over at this time, and calls on the wire are
+    /// Calls may leave. Unless it is renewed, it is over after this time, and calls on the wire are
     /// given up.
-    Firm(Instant),
+    Firm(Duration),
     /// Nothing leaves until it is renewed.
     Ending,
     /// It is over, or was never held.
@@ -27,7 +30,7 @@ pub enum LeaseState {
 #[derive(Debug)]
 pub struct LeaseClock<K> {
     span: Duration,
-    renewed: HashMap<K, Instant>,
+    renewed: HashMap<K, Duration>,
 }
 
 impl<K: Copy + Eq + Hash> LeaseClock<K> {
@@ -37,7 +40,7 @@ impl<K: Copy + Eq + Hash> LeaseClock<K> {
     }
 
     /// Notes that a lease was given or renewed by a request that was sent then.
-    pub fn renew(&mut self, lease: K, asked: Instant) {
+    pub fn renew(&mut self, lease: K, asked: Duration) {
         let renewed = self.renewed.entry(lease).or_insert(asked);
         // Answers may overtake each other.
         *renewed = asked.max(*renewed);
@@ -49,11 +52,11 @@ impl<K: Copy + Eq + Hash> LeaseClock<K> {
     }
 
     /// Returns what a lease allows now.
-    pub fn state(&self, lease: K, now: Instant) -> LeaseState {
+    pub fn state(&self, lease: K, now: Duration) -> LeaseState {
         let Some(&renewed) = self.renewed.get(&lease) else { return LeaseState::Over };
-        let age = now.saturating_duration_since(renewed);
+        let age = now.saturating_sub(renewed);
         if age < self.span.mul_f64(TRUSTED) {
-            LeaseState::Firm(renewed + self.span)
+            LeaseState::Firm(self.span - age)
         } else if age < self.span {
             LeaseState::Ending
         } else {
@@ -66,30 +69,24 @@ impl<K: Copy + Eq + Hash> LeaseClock<K> {
 mod tests {
     use super::*;
 
-    #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
-    fn origin() -> Instant {
-        Instant::now()
-    }
-
     #[test]
     fn a_lease_counts_from_the_request_and_is_trusted_for_four_fifths() {
-        let start = origin();
-        let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let mut leases = LeaseClock::new(Duration::from_secs(10));
-        assert_eq!(leases.state(1, start), LeaseState::Over);
-        leases.renew(1, at(0));
-        assert_eq!(leases.state(1, at(7)), LeaseState::Firm(at(10)));
-        assert_eq!(leases.state(1, at(8)), LeaseState::Ending);
-        assert_eq!(leases.state(1, at(10)), LeaseState::Over);
-        leases.renew(1, at(9));
-        leases.renew(1, at(3));
+        let at = Duration::from_secs;
+        let mut leases = LeaseClock::new(at(10));
+        assert_eq!(leases.state(1, at(100)), LeaseState::Over);
+        leases.renew(1, at(100));
+        assert_eq!(leases.state(1, at(107)), LeaseState::Firm(at(3)));
+        assert_eq!(leases.state(1, at(108)), LeaseState::Ending);
+        assert_eq!(leases.state(1, at(110)), LeaseState::Over);
+        leases.renew(1, at(109));
+        leases.renew(1, at(103));
         assert_eq!(
-            leases.state(1, at(16)),
-            LeaseState::Firm(at(19)),
+            leases.state(1, at(116)),
+            LeaseState::Firm(at(3)),
             "an earlier answer came late"
         );
-        assert_eq!(leases.state(2, at(9)), LeaseState::Over);
+        assert_eq!(leases.state(2, at(109)), LeaseState::Over);
         leases.forget(1);
-        assert_eq!(leases.state(1, at(9)), LeaseState::Over);
+        assert_eq!(leases.state(1, at(109)), LeaseState::Over);
     }
 }

@@ -244,6 +244,11 @@ impl WaveGate {
         is_over
     }
 
+    /// Returns whether the last wave has begun.
+    pub fn is_open(&self) -> bool {
+        self.is_last() && self.paused_until.is_none()
+    }
+
     fn is_last(&self) -> bool {
         self.wave + 1 >= self.ends.len()
     }

@@ -102,6 +102,10 @@ impl Watch for Bar {
         lock(&self.tallies).take(Some(target), events);
     }
 
+    fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        lock(&self.tallies).settled_by_all(settled, now);
+    }
+
     fn finish(&mut self) {
         self.picture.finish_and_clear();
     }

@@ -110,8 +110,12 @@ impl SettlingRate {
     }
 
     pub(super) fn settled(&mut self, at: Timestamp) {
+        self.settled_more(at, 1);
+    }
+
+    pub(super) fn settled_more(&mut self, at: Timestamp, tasks: u64) {
         self.go_to(at);
-        self.settled += 1.0;
+        self.settled += tasks as f64;
     }
 
     pub(super) fn held(&mut self, at: Timestamp) {

@@ -189,6 +189,10 @@ impl Watch for Lines {
         self.of_target(target).on_events(events);
     }
 
+    fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        self.tally.settled_by_all(settled, now);
+    }
+
     fn tick(&mut self, now: Timestamp) {
         self.write_if_due(now);
         self.targets.iter_mut().for_each(|(_, lines)| lines.write_if_due(now));

@@ -14,8 +14,6 @@ use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate, ServiceLimit};
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// The longest time left that is returned.
-const LONGEST_ETA: Duration = Duration::from_secs(100 * 86_400);
 /// The window in which calls are counted if there is no rate limit.
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -37,6 +35,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub struct Tally {
     baseline: Option<Baseline>,
     outcomes: OutcomeCounts,
+    /// The tasks that other processes have settled since this one began.
+    by_others: u64,
     surveyed: SurveyCounts,
     /// The pages of the list that were requested before anything was sent.
     pages: u64,
@@ -123,7 +123,7 @@ impl Tally {
             EventKind::RunChanged { change, .. } => self.run_changed(at, *change),
             EventKind::WaveStarted(wave) => self.wave = Some(*wave),
             EventKind::RunStopping { reason, .. } => self.stopping = Some(*reason),
-            EventKind::RunEnded(stats) => self.ended = Some((at, stats.clone())),
+            EventKind::RunEnded(stats) => self.run_ended(at, stats),
         }
     }
 
@@ -233,6 +233,27 @@ impl Tally {
         }
     }
 
+    fn run_ended(&mut self, at: Timestamp, stats: &RunStats) {
+        self.ended = Some((at, stats.clone()));
+        // A worker that nothing stopped ends when all have their outcomes, whoever settled them.
+        if stats.stopped.is_none() && self.by_others > 0 {
+            let own = self.settled_before() + self.outcomes.selected();
+            self.by_others = self.selected().saturating_sub(own);
+        }
+    }
+
+    /// Takes the number of tasks that all workers of the run have settled so far.
+    pub fn settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        let own = self.settled_before() + self.outcomes.selected();
+        let by_others = settled.saturating_sub(own);
+        let more = by_others.saturating_sub(self.by_others);
+        // Counted anew each time, because own outcomes are in that number earlier or later than here.
+        self.by_others = by_others;
+        if let Some(baseline) = &mut self.baseline {
+            baseline.settling.settled_more(now, more);
+        }
+    }
+
     // The answers.
 
     /// Returns whether a process began to send calls of the run.
@@ -252,7 +273,7 @@ impl Tally {
 
     /// Returns the number of tasks that have an outcome now.
     pub fn done(&self) -> u64 {
-        self.settled_before() + self.outcomes.selected()
+        self.settled_before() + self.outcomes.selected() + self.by_others
     }
 
     /// Returns the percentage of settled tasks, rounded down: 100 only if all are settled.
@@ -366,31 +387,10 @@ impl Tally {
     pub fn ended(&self) -> Option<&RunStats> {
         self.ended.as_ref().map(|(_, stats)| stats)
     }
-
-    /// Returns the time since the start, or from the start to the end.
-    pub fn elapsed(&self, now: Timestamp) -> Duration {
-        let until = self.ended.as_ref().map_or(now, |&(at, _)| at);
-        self.baseline.as_ref().map_or(Duration::ZERO, |baseline| until.since(baseline.at))
-    }
-
-    /// Returns the time left, at the recent rate or the limit (the slower one), after the present
-    /// hold.
-    ///
-    /// `None` if too little was observed, or if the run is paused, is stopping or has ended.
-    pub fn eta(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.selected().saturating_sub(self.done());
-        let stands_still = self.stopping.is_some() || self.paused_since.is_some();
-        if left == 0 || stands_still || self.ended.is_some() {
-            return None;
-        }
-        let rate = self.baseline.as_ref()?.settling.per_second(now)?;
-        let at_rate = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
-        // The observed rate may be a burst that the limit does not allow for long.
-        let at_best = self.rate_limit().map_or(Duration::ZERO, |limit| limit.shortest_time(left));
-        let held = self.hold.map_or(Duration::ZERO, |hold| hold.until.since(now));
-        Some(held + at_rate.max(at_best)).filter(|&eta| eta <= LONGEST_ETA)
-    }
 }
+
+#[path = "tally_times.rs"]
+mod times;
 
 #[cfg(test)]
 #[path = "tally_tests.rs"]

@@ -88,6 +88,22 @@ fn a_resumed_run_counts_what_was_settled_before() {
 }
 
 #[test]
+fn what_other_workers_settle_counts_and_is_never_counted_twice() {
+    let mut run = TestRun::new(10, 1);
+    run.call(1, Outcome::Succeeded);
+    let mut tally = tally(&run);
+    tally.settled_by_all(6, NOON);
+    assert_eq!((tally.done(), tally.settled_before(), tally.percent()), (6, 1, 60));
+    // The number is older than what this worker has settled since, or newer.
+    run.call(2, Outcome::Failed);
+    tally.take(&run.events[run.events.len() - 1..]);
+    tally.settled_by_all(7, NOON);
+    assert_eq!(tally.done(), 7);
+    tally.settled_by_all(10, NOON);
+    assert_eq!((tally.done(), tally.outcomes().selected()), (10, 2));
+}
+
+#[test]
 fn another_start_begins_the_count_anew() {
     let mut run = TestRun::new(10, 0);
     run.send(1, 1);

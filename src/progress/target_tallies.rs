@@ -1,6 +1,7 @@
 //! Counts the progress of each target of a run, or of a run without targets.
 
 use super::tally::Tally;
+use crate::clock::Timestamp;
 use crate::event::Event;
 use std::sync::Arc;
 
@@ -22,6 +23,11 @@ impl TargetTallies {
             place
         });
         self.targets[place].1.take(events);
+    }
+
+    /// Takes the number of tasks that all workers of the run have settled so far.
+    pub fn settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        self.whole.settled_by_all(settled, now);
     }
 
     /// Returns the tally of a run without targets.

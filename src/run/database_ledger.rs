@@ -1,10 +1,10 @@
 //! The engine's view of a run in a database, which other workers carry out as well.
 
-use crate::clock::Instant;
+use crate::clock::{Instant, Timestamp};
 use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
-use crate::event::{AttemptSeq, Event};
+use crate::event::{AttemptSeq, Event, EventKind, RunStats};
 use crate::policy::LeaseState;
-use crate::run::ledger::claim;
+use crate::run::ledger::{claim, is_end};
 use crate::run::watchers::WatcherChannel;
 use crate::store::database::{ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed};
 use futures::FutureExt;
@@ -18,17 +18,42 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct DatabaseLedger {
     writer: DatabaseWriter,
     watcher_channel: Option<WatcherChannel>,
+    /// Whether the session goes on after the engine.
+    ends_later: bool,
 }
 
 impl DatabaseLedger {
     /// Takes the writer of a worker.
     pub fn new(writer: DatabaseWriter) -> Self {
-        Self { writer, watcher_channel: None }
+        Self { writer, watcher_channel: None, ends_later: false }
     }
 
     /// Shows what is recorded to watchers.
     pub(crate) fn shown_to(self, watcher_channel: WatcherChannel) -> Self {
         Self { watcher_channel: Some(watcher_channel), ..self }
+    }
+
+    /// Leaves the end of the session to [`DatabaseLedger::end`].
+    pub(crate) fn ending_later(self, ends_later: bool) -> Self {
+        Self { ends_later, ..self }
+    }
+
+    /// Records the end of the session.
+    pub(crate) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), LedgerError> {
+        self.keep(vec![Event { at, kind: EventKind::RunEnded(stats) }]).await.map(drop)
+    }
+
+    fn keep(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
+        let flushed = self.writer.commit(events);
+        let watcher_channel = self.watcher_channel.clone();
+        async move {
+            let Flushed { events, lost } = flushed.await.map_err(ledger_error)?;
+            if let Some(channel) = watcher_channel {
+                channel.show(events);
+            }
+            Ok(Kept { lost: lost.into_iter().map(chunk_ref).collect() })
+        }
+        .boxed()
     }
 
     /// Returns the writer.
@@ -63,17 +88,12 @@ impl Ledger for DatabaseLedger {
         .boxed()
     }
 
-    fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
-        let flushed = self.writer.commit(events);
-        let watcher_channel = self.watcher_channel.clone();
-        async move {
-            let Flushed { events, lost } = flushed.await.map_err(ledger_error)?;
-            if let Some(channel) = watcher_channel {
-                channel.show(events);
-            }
-            Ok(Kept { lost: lost.into_iter().map(chunk_ref).collect() })
-        }
-        .boxed()
+    fn on_events(
+        &mut self,
+        mut events: Vec<Event>,
+    ) -> BoxFuture<'static, Result<Kept, LedgerError>> {
+        events.retain(|event| !self.ends_later || !is_end(event));
+        self.keep(events)
     }
 
     fn may_leave(&mut self, _: AttemptSeq) -> bool {
@@ -86,7 +106,7 @@ impl Ledger for DatabaseLedger {
             return Leave::NotBefore(now + LOOK_AGAIN);
         }
         match self.writer.lease((chunk.no, chunk.epoch), now.into()) {
-            LeaseState::Firm(end) => Leave::Until(end.into()),
+            LeaseState::Firm(left) => Leave::Until(now + left),
             LeaseState::Ending => Leave::NotBefore(now + LOOK_AGAIN),
             LeaseState::Over => Leave::Lost,
         }
@@ -94,6 +114,10 @@ impl Ledger for DatabaseLedger {
 
     fn note_failure(&mut self) {
         self.writer.note_failure();
+    }
+
+    fn note_open(&mut self) {
+        self.writer.open();
     }
 
     fn note_dropped(&mut self, chunk: ChunkRef) {

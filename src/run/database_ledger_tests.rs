@@ -9,7 +9,7 @@ use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
 use crate::store::database::tests::server::Server;
 use crate::store::database::{
-    DatabaseRuns, NewChunk, NewDatabaseRun, SHORT_TRIP, WorkTerms, chunk_size,
+    DatabaseRuns, NewChunk, NewDatabaseRun, Phase, SHORT_TRIP, WorkTerms, chunk_size,
 };
 use crate::task::{Command, Task};
 use std::collections::BTreeMap;
@@ -111,6 +111,9 @@ impl Scene {
             rate: None,
             ramp: Duration::ZERO,
             trip: SHORT_TRIP,
+            job_epoch: None,
+            first_phase: Phase::Send,
+            looks_after: false,
         };
         let run = runs.plan(&new, chunks(tasks)).await.unwrap();
         Some(Self { server, run, tasks, api: Counting::default() })

@@ -77,7 +77,8 @@ impl Ledger for StoreLedger {
     }
 }
 
-fn is_end(event: &Event) -> bool {
+/// Returns whether an event is the end of a session.
+pub(crate) fn is_end(event: &Event) -> bool {
     matches!(event.kind, EventKind::RunEnded(_))
 }
 

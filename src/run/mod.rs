@@ -25,6 +25,10 @@ mod running_target;
 mod runs;
 mod settings;
 #[cfg(feature = "postgres")]
+mod shared_job;
+#[cfg(feature = "postgres")]
+mod shared_phases;
+#[cfg(feature = "postgres")]
 mod shared_run;
 #[cfg(feature = "postgres")]
 mod shared_runs;
@@ -53,6 +57,8 @@ pub use resume::{Resumable, ResumableTarget, Resumption, resume};
 pub use retry::{Retry, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
 pub use runs::{has_targets, lock_job, remove, runs_in};
+#[cfg(feature = "postgres")]
+pub use shared_job::SharedJob;
 #[cfg(feature = "postgres")]
 pub use shared_run::{SharedRun, TakenUp};
 #[cfg(feature = "postgres")]

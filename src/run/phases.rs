@@ -149,7 +149,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
     /// Surveys all tasks without an outcome, and settles the tasks that are already there.
     ///
     /// Returns the reason to stop the run, if an order came in meanwhile.
-    async fn survey(
+    pub(crate) async fn survey(
         &mut self,
         unknown: UnknownTasks,
         engine: &mut EngineSettings,
@@ -311,7 +311,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 
 /// Returns whether tasks are looked into after such an end: if it is what failed that stopped the
 /// run, and neither an operator nor the service.
-fn leaves_time_to_look(stopped: Option<StopReason>) -> bool {
+pub(crate) fn leaves_time_to_look(stopped: Option<StopReason>) -> bool {
     match stopped {
         None
         | Some(StopReason::TooManyFailures | StopReason::CanaryFailed | StopReason::WaveFailed) => {

@@ -4,8 +4,11 @@
 //! retries have no line about databases.
 
 use crate::event::Change;
-use crate::store::database::{DatabaseAddress, DatabaseError, DatabaseRuns, Ordered, RunStanding};
-use crate::store::{RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among};
+use crate::store::database::{
+    CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, Ordered, RunStanding, Then,
+};
+use crate::store::{JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -30,6 +33,8 @@ struct Connection {
     runs: DatabaseRuns,
     /// Runs that others are on, so that their copies count as running.
     running: Vec<RunLock>,
+    /// Where the copies end.
+    marks: HashMap<RunId, CopyMark>,
 }
 
 impl SharedRuns {
@@ -60,7 +65,8 @@ impl SharedRuns {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let runs = runtime.block_on(open(address.clone()))?;
         let copies = TemporaryRuns::make(state)?;
-        let connection = Mutex::new(Connection { runtime, runs, running: Vec::new() });
+        let connection =
+            Mutex::new(Connection { runtime, runs, running: Vec::new(), marks: HashMap::new() });
         Ok(Self { address, copies, connection })
     }
 
@@ -133,6 +139,45 @@ impl SharedRuns {
         connection.copy(id, &runs).map(drop)
     }
 
+    /// Takes in what was added to the copy of a run that no worker is on.
+    ///
+    /// # Errors
+    ///
+    /// A worker has gone on with the run since it was copied: nothing is taken in then. The database is
+    /// away, or the copy cannot be read.
+    pub fn publish(&self, id: &RunId, then: Then) -> Result<(), StoreError> {
+        let copy = RunDirectory::open(self.state())?.file(id);
+        let mut connection = self.lock();
+        let Connection { runtime, runs, marks, .. } = &mut *connection;
+        let mark = marks.remove(id).ok_or_else(|| no_such_run(id))?;
+        if runtime.block_on(runs.publish(&copy, &mark, then))? {
+            return Ok(());
+        }
+        Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
+    }
+
+    /// Takes a job once, for a run that is there or for one that is to come.
+    pub(crate) fn take_job(
+        &self,
+        job: &JobName,
+        run: Option<&RunId>,
+        holder: &str,
+    ) -> Result<JobAnswer, StoreError> {
+        let run = run.map(|id| self.number(id)).transpose()?;
+        let job = job.to_string();
+        Ok(self.with(async |connection| connection.runs.take_job(&job, run, holder).await)?)
+    }
+
+    /// Notes that nothing is left to do in a run, if that is so and no worker is on it.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub fn end(&self, id: &RunId) -> Result<(), StoreError> {
+        let no = self.number(id)?;
+        Ok(self.with(async |connection| connection.runs.end(no).await)?)
+    }
+
     /// Returns where runs stand, the oldest first: all of them, or one.
     ///
     /// # Errors
@@ -201,6 +246,7 @@ struct Asked<'a> {
 }
 
 impl Connection {
+    /// Copies a run, remembers where the copy ends, and returns whether a worker is on it.
     fn copy(&mut self, id: &RunId, directory: &RunDirectory) -> Result<bool, StoreError> {
         let mut tries = 0;
         loop {
@@ -208,7 +254,11 @@ impl Connection {
                 Err(StoreError::Database(error)) if error.may_pass() && tries < MOST_TRIES => {
                     tries += 1;
                 }
-                copied => return copied,
+                copied => {
+                    let (is_running, mark) = copied?;
+                    self.marks.insert(id.clone(), mark);
+                    return Ok(is_running);
+                }
             }
             std::thread::sleep(AGAIN_AFTER);
         }

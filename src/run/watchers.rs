@@ -22,12 +22,18 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct WatcherChannel {
     /// The target whose events it is for, in a run of several.
     target: Option<Arc<str>>,
-    batches: mpsc::SyncSender<Batch>,
+    shown: mpsc::SyncSender<Shown>,
     missed: Arc<AtomicU64>,
 }
 
-/// Events, with the target that they are of.
-type Batch = (Option<Arc<str>>, Vec<Event>);
+/// What watchers are shown.
+enum Shown {
+    /// Events, with the target that they are of.
+    Events(Option<Arc<str>>, Vec<Event>),
+    /// The number of tasks that all workers have settled.
+    #[cfg(feature = "postgres")]
+    SettledByAll(u64),
+}
 
 /// The thread of the watchers.
 pub(crate) struct WatcherThread {
@@ -49,14 +55,14 @@ pub(crate) fn open(
     watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
 ) -> std::io::Result<(WatcherChannel, WatcherThread)> {
-    let (batches, queue) = mpsc::sync_channel(MAX_BATCHES);
+    let (shown, queue) = mpsc::sync_channel(MAX_BATCHES);
     let missed = Arc::new(AtomicU64::new(0));
     let name = thread::Builder::new().name("watch".into());
     let thread = {
         let missed = Arc::clone(&missed);
         name.spawn(move || show_all(&queue, &missed, watchers, clock))?
     };
-    let watcher_channel = WatcherChannel { target: None, batches, missed: Arc::clone(&missed) };
+    let watcher_channel = WatcherChannel { target: None, shown, missed: Arc::clone(&missed) };
     Ok((watcher_channel, WatcherThread { thread, missed }))
 }
 
@@ -70,9 +76,17 @@ impl WatcherChannel {
     pub(crate) fn show(&self, events: Vec<Event>) {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         // Without waiting for room: a blocked watcher must not block the engine.
-        if self.batches.try_send((self.target.clone(), events)).is_err() {
+        if self.shown.try_send(Shown::Events(self.target.clone(), events)).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl WatcherChannel {
+    /// Shows how many tasks all workers have settled; the next number makes up for a lost one.
+    pub(crate) fn show_settled_by_all(&self, settled: u64) {
+        let _ = self.shown.try_send(Shown::SettledByAll(settled));
     }
 }
 
@@ -87,7 +101,7 @@ impl WatcherThread {
 
 /// Shows batch after batch and passes the time on; returns how many watchers panicked.
 fn show_all(
-    queue: &mpsc::Receiver<Batch>,
+    queue: &mpsc::Receiver<Shown>,
     missed: &AtomicU64,
     mut watchers: Vec<Box<dyn Watch>>,
     clock: Clock,
@@ -99,7 +113,12 @@ fn show_all(
         // The time goes on although no event comes: the display must not look frozen.
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
-            Ok((target, events)) => {
+            #[cfg(feature = "postgres")]
+            Ok(Shown::SettledByAll(settled)) => {
+                let now = clock.now();
+                each(&mut watchers, |watcher| watcher.on_settled_by_all(settled, now));
+            }
+            Ok(Shown::Events(target, events)) => {
                 each(&mut watchers, |watcher| match &target {
                     Some(target) => watcher.on_target_events(target, &events),
                     None => watcher.on_events(&events),

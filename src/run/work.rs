@@ -9,12 +9,15 @@ use crate::engine::{ChangeAnswer, Control, EngineSettings, Numbering, StartingPo
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
 use crate::policy::SharedSlots;
 use crate::run::carry_out::Ended;
+use crate::run::control_router::ControlRouter;
 use crate::run::database_ledger::DatabaseLedger;
 use crate::run::error::RunError;
 use crate::run::plan::Planned;
 use crate::run::settings::engine_settings;
+use crate::run::shared_phases::{Begun, SharedPhases, gated, reason_of};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
+use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::database::{
     DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
@@ -26,6 +29,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How often a worker that is done looks whether the others are.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often watchers are told where the whole run stands.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 impl Planned {
     /// Keeps the run in a database, where other workers carry it out as well.
@@ -60,30 +66,35 @@ impl Planned {
         let no = self.number(&mut runs, &shared).await?;
         let joined = runs.join(no, &shared.host, std::process::id(), env!("CARGO_PKG_VERSION"));
         let worker = joined.await.map_err(store)?;
-        let reader = RunReader::open(&self.runs, &self.id)?;
-        let (record, settled) = (reader.record()?, reader.outcomes()?.selected());
-        drop(reader);
-        let mut settings = self.settings_of(worker, record.selected, settled);
-        settings.slots = slots(&shared, &self, worker)?;
-        if let Some(span) = self.settings.max_duration.into_iter().chain(self.time_left).min() {
-            settings.max_duration = Some(runs.time_left(no, span).await.map_err(store)?);
-        }
-        let orders = Orders {
-            runs: DatabaseRuns::at(shared.address.clone()).map_err(store)?,
-            run: no,
-            origin: record.run.origin,
-        };
-        let terms =
-            WorkTerms { origin: record.run.origin, clock: self.clock, patience: shared.patience };
+        let record = RunReader::open(&self.runs, &self.id)?.record()?;
+        let origin = record.run.origin;
+        let orders = Orders { runs: database(&shared)?, run: no, origin };
+        let terms = WorkTerms { origin, clock: self.clock, patience: shared.patience };
         let writer = runs.writer(worker, terms).map_err(RunError::Thread)?;
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut ledger = DatabaseLedger::new(writer).shown_to(watcher_channel);
-        let wishes = ledger.writer().wishes();
-        let given = Given { settings: &self.settings, control, wishes, orders };
-        let ran = work(api, &mut ledger, &settings, &self, given).await;
+        let phases = SharedPhases {
+            api,
+            planned: &self,
+            runs: database(&shared)?,
+            worker,
+            patience: shared.patience,
+            slots: slots(&shared, &self, worker)?,
+            watcher_channel: watcher_channel.clone(),
+        };
+        let ends_later = SharedPhases::<A>::ends_later(&self);
+        let ledger =
+            DatabaseLedger::new(writer).shown_to(watcher_channel.clone()).ending_later(ends_later);
+        let shown = watcher_channel.clone();
+        let standing = Standing { runs: database(&shared)?, run: no, shown };
+        let mut part = Part { phases, ledger, selected: record.selected };
+        let ran = part.work(control, orders, standing).await;
+        let Part { ledger, phases, .. } = part;
+        // The thread of the watchers ends with the last channel to it.
+        drop((phases, watcher_channel));
         let closed = match &ran {
-            Ok(_) => ledger.close().await,
+            // Another worker takes what is left at once.
+            Ok(_) | Err(RunError::UnknownTasks { .. }) => ledger.close().await,
             Err(_) => {
                 // The leases end by themselves.
                 drop(ledger);
@@ -122,40 +133,76 @@ impl Planned {
         Ok(no)
     }
 
-    fn settings_of(&self, worker: Worker, selected: u64, settled: u64) -> EngineSettings {
+    fn settings_of(&self, worker: Worker, selected: u64) -> EngineSettings {
         let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
-        let origin = StartingPoint { selected, settled, numbering, ..StartingPoint::default() };
+        let origin = StartingPoint { selected, numbering, ..StartingPoint::default() };
         // The rate of all workers grows, and not that of each.
         EngineSettings { ramp: None, ..engine_settings(&self.settings, origin) }
     }
 }
 
-/// What a worker is given beside its tasks.
-struct Given<'a> {
-    settings: &'a RunSettings,
-    control: mpsc::UnboundedReceiver<Control>,
-    wishes: watch::Receiver<Option<Wishes>>,
-    orders: Orders,
+/// This worker's part in the run.
+struct Part<'a, A> {
+    phases: SharedPhases<'a, A>,
+    ledger: DatabaseLedger,
+    selected: u64,
 }
 
-async fn work<A: TaskApi>(
-    api: &A,
-    ledger: &mut DatabaseLedger,
-    settings: &EngineSettings,
-    planned: &Planned,
-    given: Given<'_>,
-) -> Result<RunStats, RunError> {
-    let (sender, control) = mpsc::unbounded_channel();
-    let Given { settings: stored, control: asked, wishes, orders } = given;
-    let running = engine::run(api, ledger, settings, planned.clock, control);
-    let beside = async {
-        tokio::join!(orders.pass_on(asked, &sender), obey(wishes, stored, &sender));
-        // Both end before the engine only if nobody can order anything any more.
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        ran = running => ran.map_err(RunError::Ledger),
-        () = beside => unreachable!("it never ends"),
+impl<A: TaskApi> Part<'_, A> {
+    /// Does it, and obeys orders meanwhile.
+    async fn work(
+        &mut self,
+        asked: mpsc::UnboundedReceiver<Control>,
+        orders: Orders,
+        standing: Standing,
+    ) -> Result<RunStats, RunError> {
+        let (sender, control) = mpsc::unbounded_channel();
+        let wishes = self.ledger.writer().wishes();
+        let settings = &self.phases.planned.settings;
+        let beside = async {
+            tokio::join!(
+                orders.pass_on(asked, &sender),
+                obey(wishes, settings, &sender),
+                standing.tell()
+            );
+            // Both end before the run only if nobody can order anything any more.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            ran = self.go_through(ControlRouter::new(control)) => ran,
+            () = beside => unreachable!("it never ends"),
+        }
+    }
+
+    /// Goes through the phases of the run.
+    async fn go_through(&mut self, mut router: ControlRouter) -> Result<RunStats, RunError> {
+        let (planned, clock) = (self.phases.planned, self.phases.planned.clock);
+        let begun = self.phases.begin(&mut router).await?;
+        if let Begun::Stopped(reason) = begun {
+            let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
+            self.ledger.end(clock.now(), stats.clone()).await.map_err(RunError::Ledger)?;
+            return Ok(stats);
+        }
+        let of_worker = planned.settings_of(self.phases.worker, self.selected);
+        let mut settings = gated(of_worker, &begun);
+        settings.slots = self.phases.slots.clone();
+        if let Some(span) = planned.settings.max_duration.into_iter().chain(planned.time_left).min()
+        {
+            let run = self.phases.worker.run;
+            let left = self.phases.ask(async |runs| runs.time_left(run, span).await).await?;
+            settings.max_duration = Some(left);
+        }
+        let (api, ledger) = (self.phases.api, &mut self.ledger);
+        let ran = router
+            .beside(async |control| engine::run(api, ledger, &settings, clock, control).await);
+        let mut stats = ran.await.map_err(RunError::Ledger)?;
+        if SharedPhases::<A>::ends_later(planned) {
+            // Nobody looks before everything has come back, from here as well.
+            self.ledger.writer().release().await.map_err(store)?;
+            stats.stopped = self.phases.finish(stats.stopped, &mut router).await?;
+            self.ledger.end(clock.now(), stats.clone()).await.map_err(RunError::Ledger)?;
+        }
+        Ok(stats)
     }
 }
 
@@ -195,6 +242,25 @@ impl Orders {
     }
 }
 
+/// Where the whole run stands, for those who watch this worker.
+struct Standing {
+    runs: DatabaseRuns,
+    run: i64,
+    shown: WatcherChannel,
+}
+
+impl Standing {
+    async fn tell(mut self) {
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            // A display that is late for a moment does no harm.
+            if let Ok(standing) = self.runs.phase(self.run).await {
+                self.shown.show_settled_by_all(standing.settled);
+            }
+        }
+    }
+}
+
 /// Turns what beats bring into orders for the engine.
 async fn obey(
     mut wishes: watch::Receiver<Option<Wishes>>,
@@ -203,12 +269,16 @@ async fn obey(
 ) {
     let by = Operator::Elsewhere;
     let change = |change| drop(engine.send(Control::Change { change, by, answer: None }));
-    let (mut paused, mut concurrency) = (false, None);
+    let (mut paused, mut concurrency, mut stopping) = (false, None, None);
     let mut rate = Change::Rate(settings.own_rate().limit()).value().unwrap_or_default();
     while wishes.changed().await.is_ok() {
         let Some(now) = wishes.borrow_and_update().clone() else { continue };
-        if let Some(reason) = now.stopping.as_deref().and_then(|word| word.parse().ok()) {
-            let _ = engine.send(Control::Stop(reason));
+        if let Some(word) = now.stopping {
+            // Once: what follows after the calls is not stopped by it.
+            if stopping.as_ref() != Some(&word) {
+                let _ = engine.send(Control::Stop(reason_of(&word)));
+                stopping = Some(word);
+            }
             continue;
         }
         if std::mem::replace(&mut paused, now.paused) != now.paused {
@@ -249,9 +319,14 @@ fn slots(
 /// Returns whether a worker has ended as the whole run does.
 fn is_of_the_run(stats: &RunStats) -> bool {
     match stats.stopped {
-        None | Some(StopReason::TooManyFailures | StopReason::OutOfTime | StopReason::Drained) => {
-            true
-        }
+        None
+        | Some(
+            StopReason::TooManyFailures
+            | StopReason::OutOfTime
+            | StopReason::CanaryFailed
+            | StopReason::WaveFailed
+            | StopReason::Drained,
+        ) => true,
         Some(_) => false,
     }
 }
@@ -276,6 +351,10 @@ async fn await_others(
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+fn database(shared: &SharedRun) -> Result<DatabaseRuns, RunError> {
+    DatabaseRuns::at(shared.address.clone()).map_err(store)
 }
 
 fn store(error: DatabaseError) -> RunError {

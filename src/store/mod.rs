@@ -42,8 +42,8 @@ pub use planning::{
 };
 pub use reading::{
     DrillRecord, ExportError, MergeError, NewRun, RunBrief, RunReader, RunRecord, RunState,
-    ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TaskPair,
-    for_each_pair,
+    ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TakeoverRow,
+    TaskPair, WorkerRow, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

@@ -20,6 +20,10 @@ use crate::cli::process::runtime::runtime;
 use crate::cli::run::display::Displays;
 use crate::cli::run::target::unless_all_refused;
 use crate::cli::run::{display, signals, stored_plan, target_flags};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
+#[cfg(feature = "postgres")]
+use crate::cli::shared::looked::Looked;
 use batchctl::api::ViasClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
@@ -118,6 +122,8 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     opened.runtime.block_on(obey).map_err(CommandError::io)?;
     let waited = opened.run.wait(&opened.clients, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
+    #[cfg(feature = "postgres")]
+    shared::looked::keep(&opened.id, Looked::from(stopped), context)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &opened.documents,
@@ -157,6 +163,8 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
         let prefix = part.target().map_or_else(String::new, |name| format!("{name}: "));
         print_settling(&settling, &prefix, &context.stderr);
     }
+    #[cfg(feature = "postgres")]
+    shared::looked::keep(&opened.id, Looked::Once, context)?;
     print_unsettled(opened.run.unsettled, &context.stderr);
     // Given back first: the end of the run may be shown to programs that take it up.
     drop(opened.run);
@@ -218,6 +226,8 @@ fn connect(
     let context = own.as_ref().unwrap_or(context);
     let connection = context.connection()?;
     reading.adjust(&mut part.settings, &context.given);
+    #[cfg(feature = "postgres")]
+    shared::target::check(&connection.place, &part.record, context)?;
     let place = destination::of_run(&connection.place, &part.record, &part.settings, context)?;
     destination::outlives_run(&place)?;
     let connect_timeout = part.settings.connect_timeout;

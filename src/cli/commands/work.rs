@@ -117,5 +117,10 @@ fn work_on(
         shared: SharedFlags { plan: None, store: args.store, joins: Some(args.concurrency) },
     };
     let which = WhichRunArgs { run: id.to_string(), job: None };
-    launch(RunSource::Resume(&which), &flags, context)
+    let status = launch(RunSource::Resume(&which), &flags, context)?;
+    if !is_own(status) {
+        // One that was ended otherwise must not be found again.
+        database.end(id)?;
+    }
+    Ok(status)
 }

@@ -71,6 +71,18 @@ impl Store {
         }
     }
 
+    /// Removes a new run of which nothing was sent, unless other workers are on it.
+    pub(crate) fn forget(&self, id: &RunId) {
+        match self {
+            Self::Directory => {}
+            #[cfg(feature = "postgres")]
+            Self::Database(runs) => {
+                // The error that called the run off is the one to report, and the run is stopped.
+                let _ = runs.remove(id);
+            }
+        }
+    }
+
     /// Returns the exit status of this process, if that is not the one of the run: of several
     /// workers, one may have ended for a reason of its own.
     pub(crate) fn status(&self, stopped: Option<StopReason>) -> Option<ExitStatus> {

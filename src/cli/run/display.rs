@@ -246,6 +246,10 @@ impl Watch for Counting {
     fn on_target_events(&mut self, target: &Arc<str>, events: &[Event]) {
         lock(&self.0).take(Some(target), events);
     }
+
+    fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
+        lock(&self.0).settled_by_all(settled, now);
+    }
 }
 
 /// Takes the tally even after a panic elsewhere: counting leaves it whole at every step.

@@ -119,6 +119,7 @@ pub(crate) fn carry_out(
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
         Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
             run::remove(&context.state, &id)?;
+            context.store.forget(&id);
             return Err(error.into());
         }
         // What the database has cannot be read either.

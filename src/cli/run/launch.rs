@@ -75,7 +75,7 @@ pub(crate) fn launch(
     effect::check_of_run(&context.given, opened.settings(), opened.job().is_some())?;
     #[cfg(feature = "postgres")]
     if context.store.database().is_some() {
-        shared::share::check(opened.settings(), opened.job().is_some())?;
+        shared::share::check(opened.settings(), opened.planned_settings())?;
     }
     let documents = if opened.is_preview(flags) {
         documents::of_plan(documents, &context.given)?
@@ -98,14 +98,14 @@ pub(crate) fn launch(
     };
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
-    let _lock =
-        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
-            JobAccess::Ours(lock) => lock,
-            JobAccess::Skipped => return Ok(ExitStatus::Ok),
-        };
+    let taken_up = opened.taken_up();
+    let lock = match job_lock::take(job.as_ref(), taken_up.as_ref(), flags.lock, clock, context)? {
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
+    };
     #[cfg(feature = "postgres")]
     if flags.shared.plan.is_some_and(|plan| plan.detach) {
-        return shared::share::detach(opened, &scene);
+        return shared::share::detach(opened, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials = match service_place::source_of_run(
@@ -128,11 +128,14 @@ pub(crate) fn launch(
     // The guard removes a new plan at every early return below.
     let planned = opened.plan(&scene)?;
     #[cfg(feature = "postgres")]
-    let planned = shared::share::shared(planned, terms.if_not_started, &scene);
+    let planned = shared::share::shared(planned, terms.if_not_started, lock.as_ref(), &scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
     let (destination, credentials) = (&scene.destination, credentials.as_ref());
     let place = ConnectedTarget { name: None, destination, credentials, context };
-    begin::carry_out_if_wanted(pending, &terms, vec![place], &scene, log_file)
+    let status = begin::carry_out_if_wanted(pending, &terms, vec![place], &scene, log_file);
+    // The job is ours until the report is written.
+    drop(lock);
+    status
 }
 
 /// Reads which tasks are excluded. A run that is taken up from a database excludes none anew: what its

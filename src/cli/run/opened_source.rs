@@ -28,7 +28,7 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Planned, Resumable, Retry, Revert};
 use batchctl::settings::RunSettings;
-use batchctl::store::{JobName, RunRecord};
+use batchctl::store::{JobName, RunId, RunRecord};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -150,6 +150,8 @@ impl<'a> OpenedSource<'a> {
                 destination::of_run(place, &retry.record, &retry.settings, context)?
             }
             Self::Revert(run) => {
+                #[cfg(feature = "postgres")]
+                shared::target::check(&flags.connection.place, &run.record, context)?;
                 let destination = destination::of_run(
                     &flags.connection.place,
                     &run.record,
@@ -281,6 +283,23 @@ impl<'a> OpenedSource<'a> {
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),
+        }
+    }
+
+    /// Returns how a run was planned that is taken up.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn planned_settings(&self) -> Option<&RunSettings> {
+        match self {
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(&run.record.run.settings),
+            Self::New { .. } | Self::Retry { .. } | Self::Revert(_) => None,
+        }
+    }
+
+    /// Returns the id of a run that is taken up.
+    pub(crate) fn taken_up(&self) -> Option<RunId> {
+        match self {
+            Self::Resume(run) | Self::Apply { plan: run, .. } => Some(run.record.run.id.clone()),
+            Self::New { .. } | Self::Retry { .. } | Self::Revert(_) => None,
         }
     }
 

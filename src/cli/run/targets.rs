@@ -82,11 +82,10 @@ fn begin(
     let Scene { flags, clock, context, .. } = *scene;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
-    let _lock =
-        match job_lock::take(job.as_ref(), flags.lock, &context.state, clock, &context.stderr)? {
-            JobAccess::Ours(lock) => lock,
-            JobAccess::Skipped => return Ok(ExitStatus::Ok),
-        };
+    let _lock = match job_lock::take(job.as_ref(), None, flags.lock, clock, context)? {
+        JobAccess::Ours(lock) => lock,
+        JobAccess::Skipped => return Ok(ExitStatus::Ok),
+    };
     let all = iter::once(&scene.destination).chain(others);
     let sources = targets.iter_mut().zip(all).map(|(target, place)| target.source(place));
     let sources: Vec<_> = sources.collect();

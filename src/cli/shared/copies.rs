@@ -27,6 +27,9 @@ pub(crate) fn prepare(
         Verb::Run(args) => copy_chain(&args.common, database, context)?,
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,
+        Verb::Revert(args) => database.copy(&find(&args.which, database)?)?,
+        Verb::Wait(args) => database.copy(&find(&args.how.which, database)?)?,
+        Verb::Settle(args) => database.copy(&find(&args.how.which, database)?)?,
         Verb::Report(args) => match &args.command {
             None => database.copy(&find(&args.which, database)?)?,
             Some(ReportCommand::Diff(args)) => {
@@ -58,9 +61,6 @@ pub(crate) fn prepare(
         Verb::Work(_)
         | Verb::Plan { .. }
         | Verb::Apply(_)
-        | Verb::Revert(_)
-        | Verb::Wait(_)
-        | Verb::Settle(_)
         | Verb::Auth { .. }
         | Verb::Demo(_)
         | Verb::Ui(_)
@@ -82,10 +82,11 @@ fn prepare_runs(
     match command {
         RunsCommand::List(args) => return list::list(args, database).map(ControlFlow::Break),
         RunsCommand::Remove(args) => return list::remove(args, database).map(ControlFlow::Break),
+        RunsCommand::Prune(args) => return list::prune(args, database).map(ControlFlow::Break),
         RunsCommand::Show(args) => database.copy(&find(&args.which, database)?)?,
         RunsCommand::Export(args) => database.copy(&find(&args.which, database)?)?,
-        // They were refused before.
-        RunsCommand::Path(_) | RunsCommand::Prune(_) => {}
+        // It was refused before.
+        RunsCommand::Path(_) => {}
     }
     Ok(ControlFlow::Continue(()))
 }
@@ -124,13 +125,9 @@ pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     let what = match verb {
         Verb::Plan { .. } => "plan",
         Verb::Apply(_) => "apply",
-        Verb::Revert(_) => "revert",
-        Verb::Wait(_) => "wait",
-        Verb::Settle(_) => "settle",
         Verb::Ui(_) => "ui",
         Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
-        Verb::Runs { command: RunsCommand::Prune(_) } => "runs prune",
         _ => return Ok(()),
     };
     let error = format!("`{what}` is about runs in a directory, and `--store` names a database");

@@ -1,20 +1,37 @@
 //! `runs list` and `runs remove` for a database: nothing is copied.
 
-use crate::cli::commands::runs::{ListedRun, RemoveArgs, RunsListArgs, StateChoice, print_list};
+use crate::cli::commands::runs::{
+    ListedRun, PruneArgs, RemoveArgs, RunsListArgs, StateChoice, print_list, prune,
+};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
 use batchctl::store::database::RunStanding;
 use std::fmt::Write;
 
 pub(crate) fn list(args: &RunsListArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
+    print_list(all(args.job.as_ref(), database)?, args)
+}
+
+/// Returns all runs of a job, or all, the latest first.
+fn all(job: Option<&String>, database: &SharedRuns) -> Result<Vec<ListedRun>, CommandError> {
     let mut listed: Vec<ListedRun> = database.standings(None)?.into_iter().map(listed).collect();
     listed.reverse();
-    if let Some(job) = &args.job {
-        listed.retain(|run| run.record.run.job.as_ref() == Some(job));
+    listed.retain(|run| job.is_none() || run.record.run.job.as_ref() == job);
+    Ok(listed)
+}
+
+pub(crate) fn prune(args: &PruneArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
+    prune::check(args)?;
+    if args.max_size.is_some() {
+        let error = "`--max-size` is about files, and `--store` names a database";
+        return Err(CommandError::usage(error).with_hint("give `--older-than AGE` or `--keep N`"));
     }
-    print_list(listed, args)
+    let listed = all(args.job.as_ref(), database)?;
+    let chosen = prune::choose(&listed, args, |_| 0, Clock::start().now());
+    prune::remove_all(&chosen, args, |id| Ok(database.remove(id)?))
 }
 
 fn listed(run: RunStanding) -> ListedRun {

@@ -6,5 +6,6 @@
 pub(crate) mod copies;
 pub(crate) mod ctl;
 pub(crate) mod list;
+pub(crate) mod looked;
 pub(crate) mod share;
 pub(crate) mod target;

@@ -3,6 +3,7 @@
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
+use crate::cli::run::job_lock::HeldJob;
 use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
 use crate::cli::run::scene::Scene;
@@ -16,26 +17,37 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Refuses what the workers of a database do not keep together.
-pub(crate) fn check(settings: &RunSettings, has_job: bool) -> Result<(), CommandError> {
+/// Refuses what the workers of a database do not keep together, and what each of them would do in
+/// another way: `planned` is how a run was planned that is taken up.
+pub(crate) fn check(
+    settings: &RunSettings,
+    planned: Option<&RunSettings>,
+) -> Result<(), CommandError> {
     let refused = [
-        (settings.skip_unchanged, "--skip-unchanged"),
-        (settings.wait.is_some(), "--wait"),
-        (settings.drill.is_some(), "--drill"),
         (settings.own_rate().is_auto(), "--rate auto"),
         (settings.rate_group.is_some(), "--rate-group"),
-        (settings.canary.is_some(), "--canary"),
-        (settings.waves.is_some(), "--waves"),
         (settings.shard.is_some(), "--shard"),
-        (settings.drill.is_some(), "--drill"),
-        (has_job, "--job"),
     ];
-    match refused.into_iter().find(|(is_wanted, _)| *is_wanted) {
+    if let Some((_, flag)) = refused.into_iter().find(|(is_wanted, _)| *is_wanted) {
+        let error = format!("`{flag}` is for runs in a directory, and `--store` names a database");
+        return Err(
+            CommandError::usage(error).with_hint(format!("leave out `{flag}` or `--store`"))
+        );
+    }
+    let Some(planned) = planned else { return Ok(()) };
+    let changed = [
+        (settings.skip_unchanged != planned.skip_unchanged, "--skip-unchanged"),
+        (settings.wait.is_some() != planned.wait.is_some(), "--wait"),
+        (settings.drill.is_some() != planned.drill.is_some(), "--drill"),
+        (settings.canary != planned.canary, "--canary"),
+        (settings.waves != planned.waves, "--waves"),
+    ];
+    match changed.into_iter().find(|(is_changed, _)| *is_changed) {
         None => Ok(()),
         Some((_, flag)) => {
             let error =
-                format!("`{flag}` is for runs in a directory, and `--store` names a database");
-            Err(CommandError::usage(error).with_hint(format!("leave out `{flag}` or `--store`")))
+                format!("`{flag}` is fixed once a run is in a database: its workers have to agree");
+            Err(CommandError::usage(error).with_hint(format!("leave out `{flag}`")))
         }
     }
 }
@@ -44,6 +56,7 @@ pub(crate) fn check(settings: &RunSettings, has_job: bool) -> Result<(), Command
 pub(crate) fn shared(
     mut planned: Planned,
     if_not_started: IfNotStarted,
+    job: Option<&HeldJob>,
     scene: &Scene<'_>,
 ) -> Planned {
     let Some(database) = scene.context.store.database() else { return planned };
@@ -57,13 +70,14 @@ pub(crate) fn shared(
     let terms = StoredTerms {
         lease: flags.plan.map_or(Duration::ZERO, |plan| plan.lease).max(least),
         trip: flags.plan.map_or(SHORT_TRIP, |plan| plan.store_rtt),
+        job_epoch: job.and_then(HeldJob::epoch),
     };
     let stderr = scene.context.stderr;
     planned.share(SharedRun {
         address: database.address().clone(),
         terms,
         patience: flags.store.store_timeout,
-        host: uname().nodename().to_string_lossy().into_owned(),
+        host: host(),
         taken_up,
         on_uncertain: Arc::new(move |own, most| {
             let text = format!(
@@ -78,13 +92,19 @@ pub(crate) fn shared(
     planned
 }
 
+/// Returns the name of this machine.
+pub(crate) fn host() -> String {
+    uname().nodename().to_string_lossy().into_owned()
+}
+
 /// Stores the plan in the database, and leaves the calls to workers.
 pub(crate) fn detach(
     opened: OpenedSource<'_>,
+    job: Option<&HeldJob>,
     scene: &Scene<'_>,
 ) -> Result<ExitStatus, CommandError> {
     let terms = opened.terms(scene);
-    let planned = shared(opened.plan(scene)?, terms.if_not_started, scene);
+    let planned = shared(opened.plan(scene)?, terms.if_not_started, job, scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
     if let ControlFlow::Break(status) = terms.decide(pending.planned(), scene, false)? {
         pending.discard()?;

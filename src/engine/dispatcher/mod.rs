@@ -72,6 +72,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     budget: RetryBudget,
     canary: Option<Canary>,
     waves: Option<WaveGate>,
+    /// Whether these hold no task back any more.
+    is_open: bool,
     jitter: fastrand::Rng,
     authority: &'a dyn Authority,
     trust: CredentialsTrust,
@@ -139,6 +141,7 @@ where
             budget: RetryBudget::new(now.into()),
             canary: settings.canary.map(Canary::new),
             waves: wave_gate(settings, clock),
+            is_open: settings.canary.is_none() && settings.waves.is_none(),
             jitter: fastrand::Rng::new(),
             authority,
             trust: CredentialsTrust::new(authority.generation()),
@@ -185,6 +188,7 @@ where
             self.take_input(&mut control);
             self.continue_after_hold();
             self.check_wave();
+            self.check_gates();
             self.keep_pace();
             self.refill();
             self.admit();

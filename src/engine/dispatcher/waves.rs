@@ -6,7 +6,7 @@ use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
 use crate::event::{EventKind, HoldReason, StopReason, WaveStarted};
-use crate::policy::{WaveGate, WaveStep};
+use crate::policy::{CanaryState, WaveGate, WaveStep};
 use crate::task::Outcome;
 
 /// Returns the gate between the waves of a run, where its earlier processes have left it.
@@ -46,6 +46,18 @@ where
             self.emit(EventKind::RunContinued);
         }
         self.announce_wave();
+    }
+
+    /// Notes once that neither the canary nor a wave holds tasks back any more.
+    pub(super) fn check_gates(&mut self) {
+        if self.is_open || self.stopping.is_some() {
+            return;
+        }
+        let canary = self.canary.as_ref().is_none_or(|it| it.state() == CanaryState::Passed);
+        if canary && self.waves.as_ref().is_none_or(WaveGate::is_open) {
+            self.is_open = true;
+            self.ledger.note_open();
+        }
     }
 
     /// Says again that the run pauses between two waves, after another hold has ended.

@@ -8,7 +8,9 @@
 use crate::clock::Timestamp;
 use crate::report::format::damage_json::DamageJson;
 use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
-use crate::report::format::json_parts::{ServiceJson, ShardJson, WaveJson};
+use crate::report::format::json_parts::{
+    ServiceJson, ShardJson, TakeoverJson, WaveJson, WorkerJson,
+};
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, TargetReport, VerifyCounts,
@@ -69,6 +71,10 @@ struct ReportJson<'a> {
     changes: Vec<ChangeJson<'a>>,
     shards: Vec<ShardJson<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    workers: Vec<WorkerJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takeovers: Option<Vec<TakeoverJson>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     targets: Vec<TargetJson<'a>>,
     damage: Vec<DamageJson<'a>>,
     stopped: Option<&'a Stopped>,
@@ -100,6 +106,8 @@ impl<'a> ReportJson<'a> {
             advice: report.tuning_hints.iter().map(ToString::to_string).collect(),
             changes: report.changes.iter().map(ChangeJson::from_row).collect(),
             shards: report.shards.iter().map(ShardJson::from_row).collect(),
+            workers: report.workers.iter().map(WorkerJson::from_row).collect(),
+            takeovers: TakeoverJson::of_report(report),
             targets: report.targets.iter().map(TargetJson::from_report).collect(),
             damage: report.damage.iter().map(DamageJson::from_part).collect(),
             stopped: report.stopped.as_ref(),

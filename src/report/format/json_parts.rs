@@ -1,7 +1,7 @@
-//! Parts of the report as JSON: the shards of a merged run, and its waves.
+//! Parts of the report as JSON: the shards of a merged run, workers, waves, the service.
 
-use crate::report::model::ServicePart;
-use crate::store::ShardRow;
+use crate::report::model::{Report, ServicePart};
+use crate::store::{ShardRow, TakeoverRow, WorkerRow};
 use serde::Serialize;
 
 /// A shard of a merged run.
@@ -37,5 +37,48 @@ pub(super) struct ServiceJson<'a> {
 impl<'a> ServiceJson<'a> {
     pub(super) fn from_part(ServicePart { name, sha256, .. }: &'a ServicePart) -> Self {
         Self { name, sha256 }
+    }
+}
+
+/// A worker of a run in a database.
+#[derive(Serialize)]
+pub(super) struct WorkerJson<'a> {
+    number: u32,
+    host: &'a str,
+    process: u32,
+    from: String,
+    to: Option<String>,
+    calls: u64,
+}
+
+impl<'a> WorkerJson<'a> {
+    pub(super) fn from_row(row: &'a WorkerRow) -> Self {
+        let WorkerRow { number, host, process, from, to, calls } = row;
+        let (number, process, calls) = (*number, *process, *calls);
+        let (from, to) = (from.to_string(), to.map(|at| at.to_string()));
+        Self { number, host, process, from, to, calls }
+    }
+}
+
+/// A chunk that one of its workers took over from another.
+#[derive(Serialize)]
+pub(super) struct TakeoverJson {
+    chunk: u32,
+    from: Option<u32>,
+    by: u32,
+    at: String,
+    in_doubt: Option<u32>,
+}
+
+impl TakeoverJson {
+    /// Returns those of a run with workers, also if there were none.
+    pub(super) fn of_report(report: &Report) -> Option<Vec<Self>> {
+        let takeovers = report.takeovers.iter().map(Self::from_row);
+        (!report.workers.is_empty()).then(|| takeovers.collect())
+    }
+
+    fn from_row(row: &TakeoverRow) -> Self {
+        let TakeoverRow { chunk, from, by, at, in_doubt } = *row;
+        Self { chunk, from, by, at: at.to_string(), in_doubt }
     }
 }

@@ -10,8 +10,9 @@ use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{
     failure_times, left_out as rows_left_out, more_causes, percent, remedy,
 };
+use crate::report::format::worker_lines::takeovers_note;
 use crate::report::model::{FailureGroup, Report};
-use crate::store::RunId;
+use crate::store::{RunId, WorkerRow};
 use crate::task::{Outcome, TaskId};
 use crate::text::{grouped, plural, printable, span};
 use std::fmt::Write;
@@ -35,6 +36,7 @@ pub fn markdown(report: &Report) -> String {
         drilled(&mut text, report)?;
         shards(&mut text, report)?;
         targets(&mut text, report)?;
+        workers(&mut text, report)?;
         damage(&mut text, report)?;
         next(&mut text, report)
     };
@@ -111,6 +113,21 @@ fn targets(text: &mut String, report: &Report) -> Written {
     })
 }
 
+fn workers(text: &mut String, report: &Report) -> Written {
+    if report.workers.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\n### Workers\n\n| worker | machine | process | calls |\n|--:|---|--:|--:|")?;
+    let (shown, more) = report.workers.split_at(report.workers.len().min(MAX_SHOWN));
+    for WorkerRow { number, host, process, calls, .. } in shown {
+        writeln!(text, "| {number} | {} | {process} | {} |", code(host), grouped(*calls))?;
+    }
+    match more.len() as u64 {
+        0 => Ok(()),
+        more => writeln!(text, "\nand {}", plural(more, "more worker", "more workers")),
+    }
+}
+
 fn damage(text: &mut String, report: &Report) -> Written {
     if report.damage.is_empty() {
         return Ok(());
@@ -171,6 +188,10 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         format!("Looked into: {tasks}, {}", drill_note(it))
     });
     let paused = || format!("Paused: {}, held back by the service", span(report.pace.paused));
+    let taken_over = takeovers_note(&report.takeovers).map(|note| {
+        let chunks = plural(report.takeovers.len() as u64, "chunk", "chunks");
+        format!("Taken over: {chunks} {note}")
+    });
     let lines = [
         wave,
         (counts.total > 0).then(sub_tasks),
@@ -179,6 +200,7 @@ fn numbers(text: &mut String, report: &Report) -> Written {
         (report.flaky > 0).then(flaky),
         drill,
         (left_out > 0).then(rows),
+        taken_over,
         (!report.pace.paused.is_zero()).then(paused),
     ];
     let lines: Vec<String> =

@@ -25,6 +25,7 @@ mod summary;
 mod target_lines;
 mod terminal;
 mod words;
+mod worker_lines;
 mod xml;
 
 pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, ResultsWriter, write_results};

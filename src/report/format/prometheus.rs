@@ -32,6 +32,7 @@ pub fn prometheus(report: &Report, last_success: Option<Timestamp>) -> String {
     groups(&mut metrics, report);
     calls(&mut metrics, report);
     targets(&mut metrics, report);
+    workers(&mut metrics, report);
     metrics.text
 }
 
@@ -181,6 +182,25 @@ fn targets(metrics: &mut MetricsText, report: &Report) {
     if !ended.is_empty() {
         let help = "The exit status of each target of the run: 0 is success.";
         metrics.gauge("last_run_target_exit_status", help, &borrowed(&ended));
+    }
+}
+
+fn workers(metrics: &mut MetricsText, report: &Report) {
+    if report.workers.is_empty() {
+        return;
+    }
+    let in_doubt: u64 = report.takeovers.iter().filter_map(|it| it.in_doubt).map(u64::from).sum();
+    let numbers = [
+        ("last_run_workers", "Workers of the run.", report.workers.len() as u64),
+        (
+            "last_run_takeovers",
+            "Chunks that went from a worker that was gone to another one.",
+            report.takeovers.len() as u64,
+        ),
+        ("last_run_takeovers_in_doubt", "Tasks of these chunks that were in doubt.", in_doubt),
+    ];
+    for (name, help, number) in numbers {
+        metrics.gauge(name, help, &[(&[], number.to_string())]);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::target_lines::targets;
 use crate::report::format::terminal::{COLUMNS, LABEL_COLUMNS, NumberRow, TerminalText, Tone};
 use crate::report::format::words::{latency_millis, rounded};
+use crate::report::format::worker_lines::{takeovers_note, workers};
 use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
 use crate::store::{RunId, ShardRow};
@@ -27,6 +28,7 @@ pub fn summary(report: &Report, documents: &[PathBuf], style: Style) -> String {
     drilled(&mut page, report.drill.as_ref());
     shards(&mut page, &report.shards);
     targets(&mut page, &report.targets);
+    workers(&mut page, report);
     tuning_hints(&mut page, &report.tuning_hints);
     documents_written(&mut page, documents);
     next(&mut page, report, documents);
@@ -155,6 +157,9 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
     if let Some(most) = pace.learnt.at_a_time {
         let note = format!("works on {} at a time", plural(u64::from(most), "call", "calls"));
         rows.push(quiet("service", None, note));
+    }
+    if let Some(note) = takeovers_note(&report.takeovers) {
+        rows.push(quiet("taken over", Some(report.takeovers.len() as u64), note));
     }
     if !pace.paused.is_zero() {
         let who = if report.is_changed("paused") { " or by hand" } else { "" };

@@ -104,6 +104,7 @@ impl Report {
         // Each shard has waves of its own.
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
+        (report.workers, report.takeovers) = (run.workers()?, run.takeovers()?);
         if run.has_targets() {
             report.take_targets(targets::read(run, still_running)?);
         }
@@ -245,6 +246,8 @@ fn assemble(
         tuning_hints,
         changes: Vec::new(),
         shards: Vec::new(),
+        workers: Vec::new(),
+        takeovers: Vec::new(),
         targets: Vec::new(),
         damage: Vec::new(),
         stopped: ending.stopped,

@@ -7,7 +7,7 @@ use crate::policy::{TuningHint, WavePlace};
 use crate::report::model::command::command;
 use crate::report::model::{DrillPart, ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
-use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow};
+use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow, TakeoverRow, WorkerRow};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -63,6 +63,10 @@ pub struct Report {
     pub changes: Vec<ChangeRow>,
     /// The shards that it was merged from, in order.
     pub shards: Vec<ShardRow>,
+    /// The workers of a run in a database, in the order in which they came.
+    pub workers: Vec<WorkerRow>,
+    /// The chunks that they took over from workers that were gone, in order.
+    pub takeovers: Vec<TakeoverRow>,
     /// What each target did, in a run of several.
     pub targets: Vec<TargetReport>,
     /// The parts of its file that are damaged.

@@ -9,6 +9,9 @@ const BEAT: &str = "
 WITH me AS (
     UPDATE worker SET seen = clock_timestamp(), calls = $3, throttled = $4, in_flight = $5, uncertainty_us = $6
     WHERE run = $1 AND no = $2),
+job AS (
+    UPDATE job SET lease_until = clock_timestamp() + interval '15 seconds'
+    WHERE run = $1 AND lease_until < clock_timestamp() + interval '10 seconds'),
 kept AS (
     UPDATE chunk c SET lease_until = clock_timestamp() + $7 * interval '1 second'
     FROM unnest($8::int[], $9::int[]) AS m(no, epoch)

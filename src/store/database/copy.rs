@@ -4,6 +4,7 @@
 //! over all chunks; those about the run itself come first, so that no session ends between the
 //! attempts of others.
 
+use crate::clock::Timestamp;
 use crate::journal::{Damage, Malformed, Place, PlanChunk, RunRecord, run_records, with_distance};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
@@ -12,6 +13,7 @@ use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, beside, remove_if_there};
 use crate::store::home::{ChunkBodies, Home, Segment, Totals};
 use crate::store::ids::RunId;
+use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
 use crate::store::schema;
 use futures::TryStreamExt;
 use rusqlite::Connection;
@@ -25,11 +27,40 @@ const HEAD: &str = "
 SELECT r.no, r.head, r.crc, EXISTS (
     SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)
 FROM run r WHERE r.id = $1";
-const CHUNKS: &str = "SELECT no, tasks, body, crc, next_seq FROM chunk WHERE run = $1 ORDER BY no";
+const CHUNKS: &str = "
+SELECT no, tasks, body, crc, next_seq, epoch FROM chunk WHERE run = $1 ORDER BY no";
 const OF_THE_RUN: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk < 0 ORDER BY chunk DESC, seq";
 const OF_CHUNKS: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place";
+
+const WORKERS: &str = "
+SELECT no, host, process, (extract(epoch FROM since) * 1000000)::bigint,
+    (extract(epoch FROM gone) * 1000000)::bigint, calls
+FROM worker WHERE run = $1 ORDER BY no";
+const TAKEOVERS: &str = "
+SELECT chunk, from_worker, by_worker, (extract(epoch FROM at) * 1000000)::bigint, in_doubt
+FROM takeover WHERE run = $1 ORDER BY at, chunk";
+
+/// A run that was copied.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    /// Whether a worker is on it.
+    pub(crate) is_running: bool,
+    /// Where the copy ends.
+    pub(crate) mark: CopyMark,
+}
+
+/// Where a copy of a run ends, so that what is added to it can be taken into the database.
+#[derive(Debug, Clone)]
+pub struct CopyMark {
+    /// The number of the run in the database.
+    pub(crate) run: i64,
+    /// The number of segments in the copy.
+    pub(crate) segments: u64,
+    /// The epoch of each chunk, and the number of its segments in the database.
+    pub(crate) chunks: Vec<(u32, u32)>,
+}
 
 /// Why a copy failed.
 enum Failed {
@@ -49,8 +80,7 @@ impl From<StoreError> for Failed {
     }
 }
 
-/// Copies a run into its file in a directory, in place of an earlier copy, and returns whether a
-/// worker is on it.
+/// Copies a run into its file in a directory, in place of an earlier copy.
 ///
 /// # Errors
 ///
@@ -59,7 +89,7 @@ pub(crate) async fn copy(
     link: &mut Link,
     id: &RunId,
     runs: &RunDirectory,
-) -> Result<bool, StoreError> {
+) -> Result<Copied, StoreError> {
     let shown = link.shown().to_owned();
     let unfinished = runs.unfinished_part(id, 0);
     remove_if_there(&unfinished).map_err(file(&unfinished))?;
@@ -70,13 +100,14 @@ pub(crate) async fn copy(
             Ok(copied) => Ok(Ok(copied)),
         }
     });
-    let is_running = copied.await??;
+    let copied = copied.await??;
     let target = runs.file(id);
-    for old in [beside(&target, "-wal"), beside(&target, "-shm")] {
+    // The watermark of an earlier copy would ask for commits that this one does not have.
+    for old in ["-wal", "-shm", "-mark"].map(|ending| beside(&target, ending)) {
         remove_if_there(&old).map_err(file(&old))?;
     }
     fs::rename(&unfinished, &target).map_err(file(&target))?;
-    Ok(is_running)
+    Ok(copied)
 }
 
 async fn copy_with(
@@ -84,7 +115,7 @@ async fn copy_with(
     id: &RunId,
     path: &Path,
     shown: &str,
-) -> Result<bool, Failed> {
+) -> Result<Copied, Failed> {
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
     let snapshot = snapshot.read_only(true).start().await?;
     snapshot.batch_execute("SET LOCAL statement_timeout = 0").await?;
@@ -93,20 +124,21 @@ async fn copy_with(
     };
     let connection = schema::create(path)?;
     let failed = sqlite(path);
+    let run = row.get(0);
     let copying = Copying {
         home: Home::new(&connection),
         connection: &connection,
         path,
         shown,
-        run: row.get(0),
+        run,
         totals: Totals { commits: 1, ..Totals::default() },
     };
     let is_running = row.get(3);
-    copying.copy(&snapshot, row.get(1), row.get(2)).await?;
+    let (segments, chunks) = copying.copy(&snapshot, row.get(1), row.get(2)).await?;
     snapshot.commit().await?;
     schema::finish(&connection).map_err(&failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
-    Ok(is_running)
+    Ok(Copied { is_running, mark: CopyMark { run, segments, chunks } })
 }
 
 /// A copy on its way.
@@ -125,18 +157,20 @@ impl Copying<'_> {
         snapshot: &Transaction<'_>,
         head: Vec<u8>,
         crc: i64,
-    ) -> Result<(), Failed> {
+    ) -> Result<(u64, Vec<(u32, u32)>), Failed> {
         let failed = sqlite(self.path);
         self.check(Place::Head, &head, crc)?;
         let head = String::from_utf8(head).map_err(|_| self.damaged(Place::Head.missing()))?;
         self.connection.execute_batch("BEGIN").map_err(&failed)?;
         self.home.put_head(&head).map_err(&failed)?;
-        let segments = self.copy_chunks(snapshot).await?;
+        let chunks = self.copy_chunks(snapshot).await?;
         self.copy_run_segments(snapshot).await?;
-        self.copy_segments(snapshot, &segments).await?;
+        self.copy_segments(snapshot, &chunks).await?;
+        self.copy_workers(snapshot).await?;
         self.count()?;
         self.home.put_totals(&self.totals).map_err(&failed)?;
-        Ok(self.connection.execute_batch("COMMIT").map_err(&failed)?)
+        self.connection.execute_batch("COMMIT").map_err(&failed)?;
+        Ok((self.totals.segments, chunks))
     }
 
     async fn stream(
@@ -147,12 +181,12 @@ impl Copying<'_> {
         snapshot.query_raw(query, [self.run]).await
     }
 
-    /// Copies the plan, and returns how many segments each chunk has.
-    async fn copy_chunks(&self, snapshot: &Transaction<'_>) -> Result<Vec<u32>, Failed> {
+    /// Copies the plan, and returns the epoch of each chunk and the number of its segments.
+    async fn copy_chunks(&self, snapshot: &Transaction<'_>) -> Result<Vec<(u32, u32)>, Failed> {
         let mut rows = pin!(self.stream(snapshot, CHUNKS).await?);
-        let mut segments = Vec::new();
+        let mut chunks = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let no = u32::try_from(segments.len()).unwrap_or(u32::MAX);
+            let no = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
             let place = Place::Chunk(no);
             if number(&row, 0) != no {
                 return Err(self.damaged(place.missing()).into());
@@ -163,9 +197,9 @@ impl Copying<'_> {
             let first = first.map_err(|bad| self.damaged(place.damage(bad)))?;
             let put = self.home.put_chunk(no, first, number(&row, 1), &body);
             put.map_err(sqlite(self.path))?;
-            segments.push(number(&row, 4));
+            chunks.push((number(&row, 5), number(&row, 4)));
         }
-        Ok(segments)
+        Ok(chunks)
     }
 
     /// Copies the segments about the run, each worker as a session. Those that ended come last, in
@@ -198,11 +232,11 @@ impl Copying<'_> {
     async fn copy_segments(
         &mut self,
         snapshot: &Transaction<'_>,
-        expected: &[u32],
+        chunks: &[(u32, u32)],
     ) -> Result<(), Failed> {
         let mut rows = pin!(self.stream(snapshot, OF_CHUNKS).await?);
         // For each chunk: how many segments were copied, and the number of the last one in the file.
-        let mut copied = vec![(0_u32, 0_u64); expected.len()];
+        let mut copied = vec![(0_u32, 0_u64); chunks.len()];
         while let Some(row) = rows.try_next().await? {
             let (chunk, seq, epoch) = (number(&row, 0), number(&row, 1), number(&row, 2));
             let place = Place::Segment { chunk: Some(chunk), epoch, seq: u64::from(seq) };
@@ -217,7 +251,7 @@ impl Copying<'_> {
             self.check(place, &body, row.get(4))?;
             self.append(Some(chunk), epoch, &body, distance)?;
         }
-        for (chunk, (&expected, (count, _))) in (0..).zip(expected.iter().zip(copied)) {
+        for (chunk, (&(_, expected), (count, _))) in (0..).zip(chunks.iter().zip(copied)) {
             if expected != count {
                 let seq = u64::from(count);
                 let place = Place::Segment { chunk: Some(chunk), epoch: 0, seq };
@@ -242,6 +276,31 @@ impl Copying<'_> {
         put.map_err(sqlite(self.path))?;
         self.totals.segments = seq;
         Ok(())
+    }
+
+    /// Copies who carried the run out.
+    async fn copy_workers(&self, snapshot: &Transaction<'_>) -> Result<(), Failed> {
+        let at = |micros: i64| Timestamp::from_micros(micros);
+        let count = |count: i32| u32::try_from(count).ok();
+        let workers = snapshot.query(WORKERS, &[&self.run]).await?;
+        let workers = workers.iter().map(|row| WorkerRow {
+            number: number(row, 0),
+            host: row.get(1),
+            process: number(row, 2),
+            from: at(row.get(3)),
+            to: row.get::<_, Option<i64>>(4).map(at),
+            calls: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
+        });
+        let takeovers = snapshot.query(TAKEOVERS, &[&self.run]).await?;
+        let takeovers = takeovers.iter().map(|row| TakeoverRow {
+            chunk: number(row, 0),
+            from: row.get::<_, Option<i32>>(1).and_then(count),
+            by: number(row, 2),
+            at: at(row.get(3)),
+            in_doubt: row.get::<_, Option<i32>>(4).and_then(count),
+        });
+        let (workers, takeovers): (Vec<_>, Vec<_>) = (workers.collect(), takeovers.collect());
+        Ok(write_workers(self.connection, &workers, &takeovers).map_err(sqlite(self.path))?)
     }
 
     /// Counts the tasks by outcome.

@@ -61,6 +61,12 @@ pub enum DatabaseError {
         /// What the server said.
         source: tokio_postgres::Error,
     },
+    /// The lease of the job ended before the run was stored, and another run has taken it.
+    #[error("another run has taken the job, while the database {shown} was away")]
+    JobTaken {
+        /// Host and database.
+        shown: String,
+    },
     /// The thread of the writer is gone.
     #[error("the writer of the database has stopped")]
     WriterGone,
@@ -99,6 +105,7 @@ impl DatabaseError {
                     .into()
             }
             Self::WriterGone => "`batchctl work` goes on from what was recorded".into(),
+            Self::JobTaken { .. } => "nothing was stored; start the run again".into(),
             Self::TooOld { .. } => {
                 "name another server with `--store postgres://USER@HOST/NAME`".into()
             }

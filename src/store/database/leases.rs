@@ -17,6 +17,8 @@ const CLAIM: &str = "
 WITH free AS (
     SELECT run, no, state AS was, owner AS before FROM chunk
     WHERE run = $1 AND state < 2 AND (state = 0 OR lease_until < clock_timestamp())
+        -- Before all may send, only the worker may that the phase belongs to.
+        AND (SELECT phase >= 2 OR phase_owner = $2 FROM run WHERE no = $1)
     ORDER BY no LIMIT 1 FOR UPDATE SKIP LOCKED),
 got AS (
     UPDATE chunk c SET state = 1, epoch = c.epoch + 1, owner = $2,
@@ -54,6 +56,11 @@ const GIVE_BACK: &str = "
 UPDATE chunk c SET state = 0, owner = NULL, lease_until = NULL
 FROM unnest($2::int[], $3::int[]) AS m(no, epoch)
 WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1";
+
+const FREE_JOB: &str = "
+DELETE FROM job j WHERE j.run = $1 AND NOT EXISTS (
+    SELECT FROM worker w JOIN run r ON r.no = w.run
+    WHERE w.run = $1 AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)";
 
 const NOTE_DOUBTS: &str =
     "UPDATE takeover SET in_doubt = $4 WHERE run = $1 AND chunk = $2 AND epoch = $3";
@@ -247,16 +254,14 @@ impl Worker {
         .await
     }
 
-    /// Leaves the run: gives chunks back, and says that this worker is gone.
-    pub(crate) async fn leave(
-        self,
-        link: &mut Link,
-        chunks: &[(u32, u32)],
-    ) -> Result<(), DatabaseError> {
-        self.give_back(link, chunks).await?;
+    /// Leaves the run: says that this worker is gone.
+    pub(crate) async fn leave(self, link: &mut Link) -> Result<(), DatabaseError> {
         let leave = "UPDATE worker SET gone = clock_timestamp() WHERE run = $1 AND no = $2";
-        link.with(async |client| client.execute(leave, &[&self.run, &self.no]).await.map(drop))
-            .await
+        link.with(async |client| {
+            client.execute(leave, &[&self.run, &self.no]).await?;
+            client.execute(FREE_JOB, &[&self.run]).await.map(drop)
+        })
+        .await
     }
 
     /// Records how many tasks of a chunk were in doubt when it was taken over.

@@ -13,7 +13,8 @@ use tokio_postgres::{Row, Transaction};
 
 const STANDING: &str = "
 SELECT stopping, paused, concurrency, trip_us, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-    EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2), (SELECT text_limit FROM rate WHERE scope = $2)
+    EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2), (SELECT text_limit FROM rate WHERE scope = $2),
+    looks_after AND phase < 4
 FROM run WHERE no = $1 FOR UPDATE";
 const NOTE: &str = "
 WITH me AS (UPDATE run SET workers = workers + 1, change_no = change_no + 1 WHERE no = $1 RETURNING workers)
@@ -69,7 +70,9 @@ pub(crate) async fn order(
 fn without_a_change(row: &Row, change: Change) -> Option<Ordered> {
     let (paused, concurrency, rate): (bool, Option<i32>, String) =
         (row.get(1), row.get(2), row.get(6));
-    if !row.get::<_, bool>(5) {
+    // When the calls are over, tasks may still be waited for: that can be ended, and not be changed.
+    let can_end = change == Change::Drained && row.get(7);
+    if !row.get::<_, bool>(5) && !can_end {
         return Some(Ordered::Finished);
     }
     if row.get::<_, Option<String>>(0).is_some() {
@@ -128,10 +131,18 @@ pub(crate) async fn take_up(
     let tolerated = i64::try_from(tolerated).unwrap_or(i64::MAX);
     let lease = least_lease.as_secs_f64();
     let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
-                   concurrency = NULL, tolerated = $2, \
+                   concurrency = NULL, tolerated = $2, wait_until = NULL, \
                    lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
-    link.with(async |client| client.execute(take_up, &[&run, &tolerated, &lease]).await.map(drop))
-        .await
+    // Whoever is still in a phase of what was stopped records nothing of it.
+    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1 \
+                WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
+    link.with(async |client| {
+        let transaction = client.transaction().await?;
+        transaction.execute(anew, &[&run]).await?;
+        transaction.execute(take_up, &[&run, &tolerated, &lease]).await?;
+        transaction.commit().await
+    })
+    .await
 }
 
 /// Returns how long new calls may be sent, of the span that began with the first worker.

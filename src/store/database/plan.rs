@@ -3,6 +3,7 @@
 use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::phase::Phase;
 use crate::store::ids::RunId;
 use crate::task::Rate;
 use std::num::TryFromIntError;
@@ -21,6 +22,8 @@ const LEAST_TASKS: u64 = 16;
 pub const SHORT_TRIP: Duration = Duration::from_millis(15);
 /// How late a slot is used at most.
 const LATENESS: Duration = Duration::from_millis(10);
+
+const JOB: &str = "UPDATE job SET run = $1 WHERE name = $2 AND epoch = $3";
 
 /// A run that is to be stored.
 #[derive(Debug, Clone)]
@@ -43,6 +46,12 @@ pub struct NewDatabaseRun {
     pub ramp: Duration,
     /// The longest round trip of a worker that keeps the rate.
     pub trip: Duration,
+    /// Under which epoch its job is taken, if it is.
+    pub job_epoch: Option<i32>,
+    /// The phase that it begins with.
+    pub first_phase: Phase,
+    /// Whether tasks are looked at when the calls are over.
+    pub looks_after: bool,
 }
 
 /// A chunk of a plan.
@@ -76,10 +85,18 @@ pub(crate) async fn store(
         let no = insert_run(&transaction, run, chunks.len()).await?;
         copy_chunks(&transaction, no, chunks).await?;
         insert_rate(&transaction, no, run).await?;
+        // From here on the workers of the run keep the job.
+        let kept = transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
+        if kept == 0 && run.job_epoch.is_some() {
+            return Ok(None);
+        }
         transaction.commit().await?;
-        Ok(no)
+        Ok(Some(no))
     });
-    match stored.await {
+    let stored = stored.await.and_then(|no| {
+        no.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
+    });
+    match stored {
         // The commit may have landed although its answer did not come.
         Err(error) if error.may_pass() => number_of(link, &id).await?.ok_or(error),
         stored => stored,
@@ -101,8 +118,10 @@ async fn insert_run(
     chunks: usize,
 ) -> Result<i64, tokio_postgres::Error> {
     let head = run.head.as_bytes();
-    let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, phase, trip_us) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, 2, $9) RETURNING no";
+    let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, trip_us, \
+                     phase, first_phase, looks_after) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, $9, $10, $10, $11) \
+                     RETURNING no";
     let row = transaction
         .query_one(
             statement,
@@ -116,6 +135,8 @@ async fn insert_run(
                 &run.lease.as_secs_f64(),
                 &signed(run.tolerated),
                 &i32::try_from(run.trip.as_micros()).unwrap_or(i32::MAX),
+                &run.first_phase.number(),
+                &run.looks_after,
             ],
         )
         .await?;

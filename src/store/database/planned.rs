@@ -2,6 +2,7 @@
 //! shared.
 
 use crate::journal::{Place, PlanChunkWriter};
+use crate::store::database::phase::Phase;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun, chunk_size};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
@@ -19,6 +20,8 @@ pub struct StoredTerms {
     pub lease: Duration,
     /// The longest round trip of a worker that keeps the rate.
     pub trip: Duration,
+    /// Under which epoch the job of the run is taken, if it is.
+    pub job_epoch: Option<i32>,
 }
 
 /// Reads a plan from its file.
@@ -64,6 +67,9 @@ pub(crate) fn read(
         rate,
         ramp: settings.ramp.unwrap_or_default(),
         trip: terms.trip,
+        job_epoch: terms.job_epoch,
+        first_phase: Phase::first(settings),
+        looks_after: settings.wait.is_some() || settings.drill.is_some(),
     };
     Ok((new, chunks))
 }

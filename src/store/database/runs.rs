@@ -4,27 +4,30 @@ use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::store::database::address::DatabaseAddress;
 use crate::store::database::beat::{SignOfLife, Wishes};
+use crate::store::database::copy::{Copied, CopyMark};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
 use crate::store::database::link::Link;
 use crate::store::database::orders::Ordered;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun};
 use crate::store::database::planned::StoredTerms;
+use crate::store::database::publish::Then;
 use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
 use crate::store::database::slots::SlotGrant;
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{copy, orders, plan, planned, schema, slots, standing};
+use crate::store::database::{copy, orders, plan, planned, publish, schema, slots, standing};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
+use std::path::Path;
 use std::time::Duration;
 
 /// The runs of a database.
 #[derive(Debug)]
 pub struct DatabaseRuns {
-    link: Link,
+    pub(super) link: Link,
 }
 
 impl DatabaseRuns {
@@ -134,13 +137,35 @@ impl DatabaseRuns {
         Ok(DatabaseSlots::start(link, terms).map_err(failed)?)
     }
 
-    /// Copies a run into its file in a directory, and returns whether a worker is on it.
+    /// Copies a run into its file in a directory; returns whether a worker is on it, and where the
+    /// copy ends.
     ///
     /// # Errors
     ///
     /// There is no such run, it is damaged, the database is away, or the file cannot be written.
-    pub async fn copy(&mut self, id: &RunId, runs: &RunDirectory) -> Result<bool, StoreError> {
-        copy::copy(&mut self.link, id, runs).await
+    pub async fn copy(
+        &mut self,
+        id: &RunId,
+        runs: &RunDirectory,
+    ) -> Result<(bool, CopyMark), StoreError> {
+        let Copied { is_running, mark } = copy::copy(&mut self.link, id, runs).await?;
+        Ok((is_running, mark))
+    }
+
+    /// Takes in what was added to the file of a copy; returns whether it counts. If not, nothing was
+    /// changed: another process has gone on with the run.
+    ///
+    /// # Errors
+    ///
+    /// The copy cannot be read, or the database is away.
+    pub async fn publish(
+        &mut self,
+        copy: &Path,
+        mark: &CopyMark,
+        then: Then,
+    ) -> Result<bool, StoreError> {
+        let additions = publish::read(copy, mark)?;
+        Ok(publish::publish(&mut self.link, mark, &additions, then).await?)
     }
 
     /// Stores the plan that is in a run's file, and returns its number here.

@@ -13,7 +13,10 @@ use tokio_postgres::Row;
 
 const IDS: &str = "SELECT id, job FROM run ORDER BY id";
 const NEXT: &str = "
-SELECT id FROM run WHERE stopping IS NULL AND EXISTS (SELECT FROM chunk WHERE run = run.no AND state < 2)
+SELECT id FROM run WHERE stopping IS NULL AND
+    (EXISTS (SELECT FROM chunk WHERE run = run.no AND state < 2) OR looks_after AND phase < 4)
+    AND NOT EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
+        AND j.lease_until > clock_timestamp())
 ORDER BY no DESC LIMIT 1";
 const RUNS: &str = "
 SELECT r.no, r.head, r.stopping, r.paused, r.concurrency, c.settled, c.succeeded, c.partial, c.failed,

@@ -13,11 +13,15 @@ CREATE TABLE run (
     -- The description of the run, as in a run's file.
     head bytea NOT NULL,
     crc bigint NOT NULL,
-    -- 0 survey, 1 canary, 2 send, 3 wait, 4 ended
-    phase smallint NOT NULL DEFAULT 0,
+    -- 0 survey, 1 canary, 2 send, 3 look afterwards, 4 ended; and the one that it begins with
+    phase smallint NOT NULL,
+    first_phase smallint NOT NULL,
+    -- The worker that a phase belongs to, until it is gone; each taking has the next epoch.
     phase_epoch int NOT NULL DEFAULT 0,
     phase_owner int,
-    phase_until timestamptz,
+    -- Whether something is looked at when the calls are over, and until when tasks are waited for.
+    looks_after boolean NOT NULL DEFAULT false,
+    wait_until timestamptz,
     lease interval NOT NULL,
     -- The longest round trip with which the rate still holds, in microseconds.
     trip_us int NOT NULL,
@@ -70,6 +74,15 @@ CREATE TABLE segment (
     body bytea NOT NULL,
     crc bigint NOT NULL,
     PRIMARY KEY (run, chunk, seq)
+);
+
+-- Who runs a job. Without a run it is about to be planned.
+CREATE TABLE job (
+    name text PRIMARY KEY,
+    run bigint,
+    holder text NOT NULL,
+    epoch int NOT NULL,
+    lease_until timestamptz NOT NULL
 );
 
 CREATE TABLE takeover (

@@ -3,7 +3,7 @@
 //! While the database is away, outcomes wait here and nothing new leaves, because leases are not
 //! renewed.
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, since_boot};
 use crate::event::{Event, EventKind, StopReason};
 use crate::policy::{FailureAllowance, LeaseClock};
 use crate::store::database::beat::Wishes;
@@ -15,7 +15,7 @@ use crate::store::database::records::{Held, Records, task_of};
 use crate::store::writing::UnsettledTask;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// How often a worker gives a sign of life, and at which share of its lease at most.
@@ -24,8 +24,13 @@ const BEATS_A_LEASE: u32 = 3;
 /// When a statement is tried again that the database did not answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The reasons for which all workers stop: others are those of one worker.
-const OF_THE_RUN: [StopReason; 3] =
-    [StopReason::TooManyFailures, StopReason::OutOfTime, StopReason::Drained];
+const OF_THE_RUN: [StopReason; 5] = [
+    StopReason::TooManyFailures,
+    StopReason::OutOfTime,
+    StopReason::CanaryFailed,
+    StopReason::WaveFailed,
+    StopReason::Drained,
+];
 
 /// Tries a statement again until the database answers, or has been away for too long.
 macro_rules! patiently {
@@ -72,6 +77,8 @@ pub(crate) enum Job {
     Commit { events: Vec<Event>, done: oneshot::Sender<Result<Flushed, DatabaseError>> },
     Claim { done: oneshot::Sender<Result<ClaimedTasks, DatabaseError>> },
     GiveUp { chunk: ChunkKey },
+    Open,
+    Release { done: oneshot::Sender<Result<(), DatabaseError>> },
     Close { done: oneshot::Sender<Result<(), DatabaseError>> },
 }
 
@@ -152,13 +159,15 @@ impl Work {
             Job::Commit { events, done } => drop(done.send(self.commit(events).await)),
             Job::Claim { done } => drop(done.send(self.claim().await)),
             Job::GiveUp { chunk } => self.give_up(chunk).await,
+            Job::Open => self.open().await,
+            Job::Release { done } => drop(done.send(self.release().await)),
             Job::Close { done } => drop(done.send(self.close().await)),
         }
     }
 
     async fn beat(&mut self) -> Result<(), DatabaseError> {
         let held: Vec<ChunkKey> = self.held.values().map(|held| (held.no, held.epoch)).collect();
-        let asked = self.clock.instant().into();
+        let asked = since_boot(self.clock.instant().into());
         let sign = self.records.sign_of_life();
         let wishes = self.worker.beat(&mut self.link, sign, &held).await?;
         for &(no, epoch) in &held {
@@ -194,7 +203,7 @@ impl Work {
     }
 
     async fn claim(&mut self) -> Result<ClaimedTasks, DatabaseError> {
-        let asked = self.clock.instant().into();
+        let asked = since_boot(self.clock.instant().into());
         let chunk = match patiently!(self, self.worker.claim(&mut self.link)) {
             ChunkClaim::Chunk(chunk) => chunk,
             ChunkClaim::NotYet => return Ok(ClaimedTasks::NotYet),
@@ -230,7 +239,7 @@ impl Work {
                 .collect();
             let firsts: Vec<u32> = flushes.iter().map(|(first, _)| *first).collect();
             let flushes: Vec<Flush> = flushes.into_iter().map(|(_, flush)| flush).collect();
-            let asked = self.clock.instant().into();
+            let asked = since_boot(self.clock.instant().into());
             let fates = patiently!(self, self.worker.flush(&mut self.link, &flushes));
             waiting.retain(|first, _| firsts.contains(first));
             for ((first, flush), fate) in firsts.into_iter().zip(&flushes).zip(fates) {
@@ -272,7 +281,7 @@ impl Work {
         Ok(())
     }
 
-    fn kept(&mut self, first: u32, flush: &Flush, asked: Instant) {
+    fn kept(&mut self, first: u32, flush: &Flush, asked: Duration) {
         lock(&self.shared).leases.renew((flush.no, flush.epoch), asked);
         let Some(held) = self.held.get_mut(&first) else { return };
         held.next_seq += 1;
@@ -283,14 +292,32 @@ impl Work {
         }
     }
 
-    async fn close(&mut self) -> Result<(), DatabaseError> {
+    /// Lets all workers send. The others look again, so one that cannot say so is gone for them.
+    async fn open(&mut self) {
+        let began = self.clock.instant();
+        while let Err(error) = self.worker.open(&mut self.link).await {
+            if !error.may_pass() || self.clock.instant() - began >= self.patience {
+                return;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Gives everything back that is held.
+    async fn release(&mut self) -> Result<(), DatabaseError> {
         let held: Vec<ChunkKey> = self.held.values().map(|held| (held.no, held.epoch)).collect();
         // Failures that were not counted yet are those of the run all the same.
         patiently!(self, self.ask_for_failures());
-        let sign = self.records.sign_of_life();
-        patiently!(self, self.worker.beat(&mut self.link, sign, &held));
-        patiently!(self, self.worker.leave(&mut self.link, &held));
+        patiently!(self, self.worker.give_back(&mut self.link, &held));
         held.into_iter().for_each(|chunk| self.lose(chunk));
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), DatabaseError> {
+        self.release().await?;
+        let sign = self.records.sign_of_life();
+        patiently!(self, self.worker.beat(&mut self.link, sign, &[]));
+        patiently!(self, self.worker.leave(&mut self.link));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The dispatcher never waits for the database: it asks, and goes on with what it has.
 
+use crate::clock::since_boot;
 use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
 use crate::store::database::beat::Wishes;
@@ -69,7 +70,18 @@ impl DatabaseWriter {
         self.ask(Job::Claim { done }, answer)
     }
 
+    /// Lets all workers send, if the canary is this one's.
+    pub fn open(&self) {
+        self.send(Job::Open);
+    }
+
     /// Gives back what is held, so that others can claim it at once.
+    pub fn release(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send + 'static {
+        let (done, answer) = oneshot::channel();
+        self.ask(Job::Release { done }, answer)
+    }
+
+    /// Gives back what is held, and leaves the run.
     pub fn close(&self) -> impl Future<Output = Result<(), DatabaseError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
         self.ask(Job::Close { done }, answer)
@@ -77,7 +89,7 @@ impl DatabaseWriter {
 
     /// Returns what the lease of a chunk allows.
     pub fn lease(&self, chunk: ChunkKey, now: Instant) -> LeaseState {
-        lock(&self.shared).leases.state(chunk, now)
+        lock(&self.shared).leases.state(chunk, since_boot(now))
     }
 
     /// Returns whether another failed task would be tolerated, as far as this worker knows.

@@ -19,6 +19,7 @@ mod run_state;
 mod shards;
 mod task_rows;
 mod walk;
+mod workers;
 
 pub use compare::{TaskPair, for_each_pair};
 pub(crate) use damaged::stand_in;
@@ -32,3 +33,6 @@ pub use record::{
 pub(crate) use run_facts::read_sessions;
 pub use run_state::{RunBrief, RunState};
 pub use shards::{MergeError, ShardRow};
+#[cfg(feature = "postgres")]
+pub(crate) use workers::write_workers;
+pub use workers::{TakeoverRow, WorkerRow};

@@ -1,7 +1,9 @@
 //! Several workers carry out one run of a database: through the real binary, on a real PostgreSQL.
 
 mod deletions;
+mod jobs;
 mod orders;
+mod phases;
 mod places;
 mod takeover;
 
@@ -36,7 +38,12 @@ impl Stage {
     /// Plans a run of so many tasks, and leaves it to workers.
     fn plan(&self, tasks: usize, more: &[&str]) -> String {
         let ids: Vec<String> = (0..tasks).map(|number| format!("camera-{number:05}")).collect();
-        let input = self.rehearsal.input(&ids);
+        self.plan_ids(&ids, more)
+    }
+
+    /// Plans a run of these tasks, and leaves it to workers.
+    fn plan_ids(&self, ids: &[String], more: &[&str]) -> String {
+        let input = self.rehearsal.input(ids);
         let start = ["start", input.to_str().unwrap(), "--detach", "--timeout", "1s"];
         let ended = self.rehearsal.scene.call(&[&start, more].concat()).expect(0);
         ended.stdout.trim().to_owned()
@@ -44,6 +51,11 @@ impl Stage {
 
     fn worker(&self) -> Running {
         self.rehearsal.scene.start(&["work", "-q", "-j", "8"])
+    }
+
+    /// A worker on a run that may have ended meanwhile.
+    fn worker_on(&self, id: &str) -> Running {
+        self.rehearsal.scene.start(&["work", id, "-q", "-j", "8"])
     }
 
     fn call(&self, arguments: &[&str]) -> Ended {

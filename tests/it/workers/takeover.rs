@@ -1,6 +1,7 @@
 //! Workers that die, sleep or lose the database: no task is lost, and none is recorded twice.
 
 use super::Stage;
+use crate::support::documents::report;
 use crate::support::service::wait_until;
 use rustix::process::Signal;
 
@@ -18,10 +19,37 @@ fn the_tasks_of_a_worker_that_is_killed_are_taken_over_and_the_rate_is_kept() {
     }
     stage.check(600);
     assert!(stage.database.number(TAKEOVERS) >= 1);
+    check_who_did_what(&stage);
     let log = stage.rehearsal.service.log();
     let busiest = log.windows(158).map(|calls| calls[157].at_us - calls[0].at_us).min();
     // What the way to the service adds is added to what it sees: here 5 % at the most.
     assert!(busiest.unwrap() >= 1_000_000, "158 calls of 150/s within {busiest:?} µs");
+}
+
+/// Checks that every document says who carried the run out, and what was taken over.
+fn check_who_did_what(stage: &Stage) {
+    let documents = ["-o", "r.md", "-o", "r.html", "-o", "r.prom"];
+    let ended = stage.call(&[&["report", "--json"], &documents[..]].concat());
+    let json = report(&ended.stdout);
+    let workers = json["workers"].as_array().unwrap();
+    let calls: u64 = workers.iter().filter_map(|it| it["calls"].as_u64()).sum();
+    // The one that was killed told of its calls with its last sign of life, a quarter of a second before.
+    assert_eq!(workers.len(), 3);
+    assert!((500..=json["calls"]["attempts"].as_u64().unwrap()).contains(&calls), "{workers:?}");
+    assert!(workers[0]["to"].is_null() || workers[1]["to"].is_null() || workers[2]["to"].is_null());
+    let takeovers = json["takeovers"].as_array().unwrap();
+    assert_eq!(takeovers.len() as u64, stage.database.number(TAKEOVERS));
+    let in_doubt: u64 = takeovers.iter().filter_map(|it| it["in_doubt"].as_u64()).sum();
+    assert_eq!(in_doubt, stage.status()["in_doubt"].as_u64().unwrap());
+    let scene = &stage.rehearsal.scene;
+    assert!(
+        scene.read("r.md").contains("### Workers") && scene.read("r.md").contains("Taken over: ")
+    );
+    assert!(scene.read("r.html").contains("Taken over"));
+    let prom = scene.read("r.prom");
+    assert!(prom.contains("batchctl_last_run_workers{job=\"\",command=\"start\"} 3"), "{prom}");
+    let text = stage.call(&["report"]).stdout;
+    assert!(text.contains("Workers\n") && text.contains("gone without a word"), "{text}");
 }
 
 #[test]
@@ -62,11 +90,13 @@ fn a_database_that_crashes_and_sessions_that_are_cut_repeat_nothing() {
 fn a_worker_that_is_asked_to_end_gives_its_tasks_back_at_once() {
     let Some(stage) = Stage::answering_in(20) else { return };
     stage.plan(300, &["--rate", "none"]);
-    let (one, other) = (stage.worker(), stage.worker());
+    let talking = ["work", "-j", "8", "--progress", "lines"];
+    let (one, other) = (stage.worker(), stage.rehearsal.scene.start(&talking));
     stage.await_settled(40);
     one.signal(Signal::TERM);
     one.ended().expect(143);
-    other.ended().expect(0);
+    // Its own tasks are fewer.
+    other.ended().expect(0).says("300 of 300 tasks settled, 100%");
     assert_eq!(stage.check(300), 0);
     // The lease is far longer than the run was.
     assert_eq!(stage.database.number(TAKEOVERS), 0);

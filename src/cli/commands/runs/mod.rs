@@ -1,7 +1,7 @@
 //! `runs`: what is kept, shown and pruned.
 
 pub(crate) mod places;
-mod prune;
+pub(crate) mod prune;
 pub(crate) mod remove;
 mod table;
 

@@ -7,24 +7,40 @@ use crate::cli::output::stream;
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::RunDirectory;
+use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::fmt::Write;
 use std::fs;
 
 pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, CommandError> {
+    check(args)?;
+    let runs = run::runs_in(&context.state);
+    let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
+    let size = |id: &RunId| fs::metadata(runs.file(id)).map_or(0, |metadata| metadata.len());
+    let chosen = choose(&listed, args, size, Clock::start().now());
+    // The library refuses to remove a run that a process has locked since.
+    remove_all(&chosen, args, |id| Ok(run::remove(&context.state, id)?))
+}
+
+/// Refuses to remove everything because nothing was said.
+pub(crate) fn check(args: &PruneArgs) -> Result<(), CommandError> {
     if args.older_than.is_none() && args.keep.is_none() && args.max_size.is_none() {
         return Err(CommandError::usage("nothing says which runs are old")
             .with_hint("give `--older-than AGE`, `--keep N` or `--max-size SIZE`"));
     }
-    let runs = run::runs_in(&context.state);
-    let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
-    let chosen = choose(&listed, args, &runs, Clock::start().now());
+    Ok(())
+}
+
+/// Removes runs, or says which ones would be.
+pub(crate) fn remove_all(
+    chosen: &[&ListedRun],
+    args: &PruneArgs,
+    remove: impl Fn(&RunId) -> Result<(), CommandError>,
+) -> Result<ExitStatus, CommandError> {
     let mut text = String::new();
-    for run in &chosen {
-        // The library refuses to remove a run that a process has locked since.
+    for run in chosen {
         if !args.dry_run {
-            run::remove(&context.state, &run.id)?;
+            remove(&run.id)?;
         }
         let _ = writeln!(text, "{}", run.id);
     }
@@ -36,17 +52,17 @@ pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, C
 }
 
 /// Chooses what goes; `listed` is the latest first.
-fn choose<'a>(
+pub(crate) fn choose<'a>(
     listed: &'a [ListedRun],
     args: &PruneArgs,
-    runs: &RunDirectory,
+    size_of: impl Fn(&RunId) -> u64,
     now: Timestamp,
 ) -> Vec<&'a ListedRun> {
     let mut size = 0;
     let mut chosen = Vec::new();
     for (index, run) in listed.iter().enumerate() {
         // Counted for runs that stay as well: the limit is for the whole directory.
-        size += fs::metadata(runs.file(&run.id)).map_or(0, |metadata| metadata.len());
+        size += size_of(&run.id);
         let too_old = args.older_than.is_some_and(|age| now.since(run.record.run.origin) > age);
         let too_many = args.keep.is_some_and(|keep| index >= keep);
         let too_large = args.max_size.is_some_and(|most| size > most);

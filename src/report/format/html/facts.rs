@@ -3,6 +3,7 @@
 use crate::report::format::summary::shards_in_words;
 use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{day_and_time, left_out};
+use crate::report::format::worker_lines::{takeovers_note, workers_in_words};
 use crate::report::model::{Report, TargetReport};
 use crate::text::{grouped, plural, printable};
 
@@ -32,6 +33,8 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Project", project(report)),
         ("Input", Some(input(report))),
         ("Shards", shards_in_words(report)),
+        ("Workers", workers_in_words(report).map(|words| foreign(&words))),
+        ("Taken over", taken_over(report)),
         ("Damaged", damage(report)),
     ];
     let known = known.into_iter().filter_map(|(name, text)| Some((name, text?)));
@@ -44,6 +47,12 @@ fn of_target(target: &TargetReport) -> String {
     let why = stopped.as_ref().map(|stopped| format!("; {}", stopped.detail)).unwrap_or_default();
     let what = target_line(target);
     foreign(&format!("{name}: {what}{why} ({}, project {})", place.endpoint, place.project_id))
+}
+
+/// Returns how many chunks went from worker to worker.
+fn taken_over(report: &Report) -> Option<String> {
+    let note = takeovers_note(&report.takeovers)?;
+    Some(format!("{} {note}", plural(report.takeovers.len() as u64, "chunk", "chunks")))
 }
 
 /// Returns the parts of the run's file that are not what was written.

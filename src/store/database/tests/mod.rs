@@ -4,7 +4,7 @@ pub(crate) mod server;
 
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
+    Phase, SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
 };
 use crate::task::{Outcome, OutcomeCounts};
 use server::Server;
@@ -25,6 +25,9 @@ fn run(lease: Duration) -> NewDatabaseRun {
         rate: "2000/s".parse().ok(),
         ramp: Duration::ZERO,
         trip: SHORT_TRIP,
+        job_epoch: None,
+        first_phase: Phase::Send,
+        looks_after: false,
     }
 }
 

@@ -1,0 +1,34 @@
+//! Takes into the database what was seen of the tasks of a run that no worker is on.
+
+use crate::cli::Context;
+use crate::cli::output::error::CommandError;
+use batchctl::event::StopReason;
+use batchctl::store::RunId;
+use batchctl::store::database::Then;
+
+/// How the tasks of a run were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// Until they had arrived, or for as long as was wanted.
+    ToTheEnd,
+    /// Until somebody stopped it.
+    InPart,
+    /// Once.
+    Once,
+}
+
+impl From<Option<StopReason>> for Looked {
+    fn from(stopped: Option<StopReason>) -> Self {
+        stopped.map_or(Self::ToTheEnd, |_| Self::InPart)
+    }
+}
+
+/// Takes into the database what was seen of a run, if it is from there.
+pub(crate) fn keep(id: &RunId, looked: Looked, context: &Context) -> Result<(), CommandError> {
+    let Some(database) = context.store.database() else { return Ok(()) };
+    let then = match looked {
+        Looked::ToTheEnd => Then::LookedAfter,
+        Looked::InPart | Looked::Once => Then::AsBefore,
+    };
+    Ok(database.publish(id, then)?)
+}

@@ -1,0 +1,161 @@
+//! The phases of a run that one worker at a time carries out for all.
+//!
+//! A phase belongs to the worker that took it until that one gives it back or is gone. Each taking
+//! has the next epoch, so what a worker found out that was thought to be gone is not recorded.
+
+use crate::store::database::error::DatabaseError;
+use crate::store::database::leases::Worker;
+use crate::store::database::link::Link;
+use crate::store::database::phase::Phase;
+use crate::store::database::runs::DatabaseRuns;
+use std::time::Duration;
+use tokio_postgres::Row;
+
+const STANDING: &str = "
+SELECT phase, stopping, EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2),
+    EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state = 1 AND c.lease_until > clock_timestamp()),
+    (SELECT coalesce(sum(c.settled), 0)::bigint FROM chunk c WHERE c.run = $1), phase_epoch
+FROM run WHERE no = $1";
+const TAKE: &str = "
+UPDATE run r SET phase_epoch = phase_epoch + 1, phase_owner = $2,
+    wait_until = CASE WHEN phase = 3 THEN coalesce(wait_until, clock_timestamp() + $4 * interval '1 second') END
+WHERE no = $1 AND phase = $3 AND (phase_owner IS NULL OR phase_owner = $2 OR NOT EXISTS (
+    SELECT FROM worker w WHERE w.run = $1 AND w.no = r.phase_owner AND w.gone IS NULL
+        AND w.seen > clock_timestamp() - r.lease))
+RETURNING phase_epoch, extract(epoch FROM wait_until - clock_timestamp())::float8";
+const OPEN: &str =
+    "UPDATE run SET phase = 2, phase_owner = NULL WHERE no = $1 AND phase = 1 AND phase_owner = $2";
+const BEGIN_AFTER: &str = "
+UPDATE run SET phase = 3, phase_owner = NULL WHERE no = $1 AND phase < 3
+    AND (stopping IS NOT NULL OR NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2))
+    AND NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state = 1 AND c.lease_until > clock_timestamp())";
+const END: &str = "
+UPDATE run r SET phase = 4 WHERE no = $1 AND NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2)
+    AND NOT EXISTS (SELECT FROM worker w WHERE w.run = $1 AND w.gone IS NULL
+        AND w.seen > clock_timestamp() - r.lease)";
+/// A century is for ever, and no more would fit the column.
+const FOR_EVER: f64 = 3e9;
+
+/// Where a run stands in its phases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseStanding {
+    /// The phase.
+    pub phase: Phase,
+    /// Which taking of a phase was the last one.
+    pub epoch: i32,
+    /// Why the run stops, if it does.
+    pub stopping: Option<String>,
+    /// Whether a task has no outcome.
+    pub is_open: bool,
+    /// Whether a worker holds a chunk.
+    pub is_leased: bool,
+    /// The number of tasks with an outcome.
+    pub settled: u64,
+}
+
+/// A phase that is this worker's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenPhase {
+    /// The epoch under which its results count.
+    pub epoch: i32,
+    /// How long tasks are still waited for, in that phase.
+    pub wait_left: Duration,
+}
+
+impl DatabaseRuns {
+    /// Returns where a run stands in its phases.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn phase(&mut self, run: i64) -> Result<PhaseStanding, DatabaseError> {
+        standing(&mut self.link, run).await
+    }
+
+    /// Takes a phase for a worker, if the run is in it and no living worker has it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn take_phase(
+        &mut self,
+        worker: Worker,
+        phase: Phase,
+        patience: Duration,
+    ) -> Result<Option<TakenPhase>, DatabaseError> {
+        worker.take_phase(&mut self.link, phase, patience).await
+    }
+
+    /// Begins the phase after the calls, if no call can be on the wire any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
+        worker.begin_after(&mut self.link).await
+    }
+
+    /// Ends a run in which nothing is left to do, if no worker is on it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn end(&mut self, run: i64) -> Result<(), DatabaseError> {
+        self.link.with(async |client| client.execute(END, &[&run]).await.map(drop)).await
+    }
+
+    /// Stops a run for all workers, unless it stops already.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn stop(&mut self, worker: Worker, reason: &str) -> Result<(), DatabaseError> {
+        worker.stop_all(&mut self.link, reason).await
+    }
+}
+
+/// Returns where a run stands.
+async fn standing(link: &mut Link, run: i64) -> Result<PhaseStanding, DatabaseError> {
+    let row: Row = link.with(async |client| client.query_one(STANDING, &[&run]).await).await?;
+    Ok(PhaseStanding {
+        phase: Phase::of_number(row.get(0)),
+        epoch: row.get(5),
+        stopping: row.get(1),
+        is_open: row.get(2),
+        is_leased: row.get(3),
+        settled: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
+    })
+}
+
+impl Worker {
+    /// Takes a phase, if the run is in it and no living worker has it; `patience` is how long tasks
+    /// are waited for in the one after the calls.
+    pub(crate) async fn take_phase(
+        self,
+        link: &mut Link,
+        phase: Phase,
+        patience: Duration,
+    ) -> Result<Option<TakenPhase>, DatabaseError> {
+        let seconds = patience.as_secs_f64().min(FOR_EVER);
+        let taken = link
+            .with(async |client| {
+                client.query_opt(TAKE, &[&self.run, &self.no, &phase.number(), &seconds]).await
+            })
+            .await?;
+        Ok(taken.map(|row| {
+            let left: Option<f64> = row.get(1);
+            let left = Duration::try_from_secs_f64(left.unwrap_or_default().max(0.0));
+            TakenPhase { epoch: row.get(0), wait_left: left.unwrap_or(patience) }
+        }))
+    }
+
+    /// Lets all workers send, if the canary is still this one's.
+    pub(crate) async fn open(self, link: &mut Link) -> Result<(), DatabaseError> {
+        link.with(async |client| client.execute(OPEN, &[&self.run, &self.no]).await.map(drop)).await
+    }
+
+    /// Begins the phase after the calls, if no call can be on the wire any more.
+    pub(crate) async fn begin_after(self, link: &mut Link) -> Result<(), DatabaseError> {
+        link.with(async |client| client.execute(BEGIN_AFTER, &[&self.run]).await.map(drop)).await
+    }
+}

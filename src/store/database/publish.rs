@@ -1,0 +1,264 @@
+//! Takes into the database what was added to a copy of a run: all of it in one transaction, or
+//! nothing.
+//!
+//! A walk through the list looks at all tasks, so it is carried out on a copy. What follows from it
+//! counts only if no chunk has changed that it adds to, and if the phase is still the worker's.
+
+use crate::journal::{Malformed, Place, RunRecord, RunSegmentWriter, run_records, with_distance};
+use crate::store::database::copy::CopyMark;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::database::phase::Phase;
+use crate::store::database::plan::{LOAD_TIMEOUT, i32_of, scope_of};
+use crate::store::error::{StoreError, sqlite};
+use crate::store::home::{ChunkBodies, Home};
+use crate::store::schema;
+use crate::task::{Outcome, OutcomeCounts};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokio_postgres::Transaction;
+
+const LOCK: &str = "SELECT phase_epoch FROM run WHERE no = $1 FOR UPDATE";
+const JOIN: &str = "UPDATE run SET workers = workers + 1 WHERE no = $1 RETURNING workers";
+const CHUNKS: &str = "
+UPDATE chunk c SET epoch = c.epoch + 1, next_seq = c.next_seq + f.added, owner = $3, lease_until = NULL,
+    settled = f.settled, succeeded = f.succeeded, partial = f.partial, failed = f.failed,
+    ambiguous = f.ambiguous, unchanged = f.unchanged,
+    state = CASE WHEN f.settled = c.tasks THEN 2 ELSE 0 END
+FROM unnest($2::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[], $10::int[],
+        $11::int[], $12::int[])
+    AS f(no, epoch, seq, added, settled, succeeded, partial, failed, ambiguous, unchanged)
+WHERE c.run = $1 AND c.no = f.no AND c.epoch = f.epoch AND c.next_seq = f.seq";
+const SEGMENTS: &str = "
+INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
+SELECT $1, f.chunk, f.seq, f.epoch, $2, f.body, f.crc
+FROM unnest($3::int[], $4::int[], $5::int[], $6::bytea[], $7::bigint[]) AS f(chunk, seq, epoch, body, crc)";
+/// The next epoch, so that a second try changes nothing whose first answer was lost.
+const TO_PHASE: &str =
+    "UPDATE run SET phase = $2, phase_owner = NULL, phase_epoch = phase_epoch + 1 WHERE no = $1";
+const GIVE_BACK: &str =
+    "UPDATE run SET phase_owner = NULL, phase_epoch = phase_epoch + 1 WHERE no = $1";
+const IF_AFTER: &str = "UPDATE run SET phase = 4 WHERE no = $1 AND phase = 3";
+/// The ramp begins with the first call and not with the first page.
+const NO_RAMP_YET: &str = "UPDATE rate SET ramp_from_ns = NULL WHERE scope = $1";
+/// So many segments are written by one statement.
+const AT_ONCE: usize = 256;
+
+/// What is true of the run once the additions are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The phase of this epoch is over, and this one follows.
+    Phase(i32, Phase),
+    /// The phase of this epoch can be taken by another worker.
+    GivenBack(i32),
+    /// No phase was taken; if the one after the calls was open, it is over.
+    LookedAfter,
+    /// No phase was taken.
+    AsBefore,
+}
+
+/// What was added to a copy.
+#[derive(Debug, Default)]
+pub(crate) struct Additions {
+    chunks: BTreeMap<u32, ChunkAddition>,
+    /// The segments about the run itself.
+    run: Vec<Vec<u8>>,
+}
+
+/// The additions to one chunk.
+#[derive(Debug, Default)]
+struct ChunkAddition {
+    /// What the database has of it.
+    epoch: u32,
+    next_seq: u32,
+    segments: Vec<Vec<u8>>,
+    settled: OutcomeCounts,
+}
+
+/// Reads what was added to a copy since it was made.
+pub(crate) fn read(path: &Path, mark: &CopyMark) -> Result<Additions, StoreError> {
+    let connection = schema::open_reader(path)?;
+    let home = Home::new(&connection);
+    let failed = sqlite(path);
+    let mut additions = Additions::default();
+    home.segments::<rusqlite::Error>(|segment| {
+        if segment.seq > mark.segments {
+            let added = additions.add(segment.chunk, segment.body, mark);
+            added.map_err(|bad| crate::store::error::damage(segment.place().damage(bad)))?;
+        }
+        Ok(())
+    })
+    .map_err(&failed)?;
+    for (&no, chunk) in &mut additions.chunks {
+        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
+        let fold = bodies.fold(u64::MAX).map_err(&failed)?;
+        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
+            chunk.settled[record.outcome()] += 1;
+        }
+    }
+    Ok(additions)
+}
+
+impl Additions {
+    fn add(&mut self, chunk: Option<u32>, body: &[u8], mark: &CopyMark) -> Result<(), Malformed> {
+        let Some(no) = chunk else {
+            let mut writer = RunSegmentWriter::default();
+            run_records(body, |record| {
+                // A worker's session is in its own records.
+                if !matches!(
+                    record,
+                    RunRecord::SessionStarted { .. } | RunRecord::SessionEnded { .. }
+                ) {
+                    writer.push(&record);
+                }
+                Ok(())
+            })?;
+            if !writer.is_empty() {
+                let mut kept = Vec::new();
+                writer.write(u64::from(!self.run.is_empty()), &mut kept);
+                self.run.push(kept);
+            }
+            return Ok(());
+        };
+        let place = usize::try_from(no).unwrap_or(usize::MAX);
+        let (epoch, next_seq) = mark.chunks.get(place).copied().unwrap_or_default();
+        let fresh = ChunkAddition { epoch, next_seq, ..ChunkAddition::default() };
+        let chunk = self.chunks.entry(no).or_insert(fresh);
+        let is_first = next_seq == 0 && chunk.segments.is_empty();
+        chunk.segments.push(with_distance(body, u64::from(!is_first))?.1);
+        Ok(())
+    }
+
+    /// Returns the segments as rows, those about the run under the number of a worker.
+    fn rows(&self, worker: i32) -> Vec<NewSegment<'_>> {
+        let of_run = (0..).zip(&self.run).map(|(seq, body)| {
+            let epoch = worker.unsigned_abs();
+            let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
+            NewSegment::new(-worker, seq, epoch, place, body)
+        });
+        let of_chunks = self.chunks.iter().flat_map(|(&no, chunk)| {
+            let epoch = chunk.epoch + 1;
+            (chunk.next_seq..).zip(&chunk.segments).map(move |(seq, body)| {
+                let place = Place::Segment { chunk: Some(no), epoch, seq: u64::from(seq) };
+                NewSegment::new(i32_of(no), seq, epoch, place, body)
+            })
+        });
+        of_run.chain(of_chunks).collect()
+    }
+}
+
+/// A row of the table of segments.
+struct NewSegment<'a> {
+    chunk: i32,
+    seq: i32,
+    epoch: i32,
+    body: &'a [u8],
+    crc: i64,
+}
+
+impl<'a> NewSegment<'a> {
+    fn new(chunk: i32, seq: u32, epoch: u32, place: Place, body: &'a [u8]) -> Self {
+        let crc = i64::from(place.checksum(body));
+        Self { chunk, seq: i32_of(seq), epoch: i32_of(epoch), body, crc }
+    }
+}
+
+/// Records the additions; returns whether they count. If not, nothing is changed: another process
+/// has gone on with the run since the copy was made.
+pub(crate) async fn publish(
+    link: &mut Link,
+    mark: &CopyMark,
+    additions: &Additions,
+    then: Then,
+) -> Result<bool, DatabaseError> {
+    link.with_limit(LOAD_TIMEOUT, async |client| {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        let epoch: i32 = transaction.query_one(LOCK, &[&mark.run]).await?.get(0);
+        let expected = match then {
+            Then::Phase(epoch, _) | Then::GivenBack(epoch) => Some(epoch),
+            Then::LookedAfter | Then::AsBefore => None,
+        };
+        if expected.is_some_and(|expected| expected != epoch) {
+            return Ok(false);
+        }
+        let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
+        let changed = change_chunks(&transaction, mark.run, worker, additions).await?;
+        if changed != additions.chunks.len() as u64 {
+            return Ok(false);
+        }
+        insert(&transaction, mark.run, worker, &additions.rows(worker)).await?;
+        go_on(&transaction, mark.run, then).await?;
+        transaction.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+async fn change_chunks(
+    transaction: &Transaction<'_>,
+    run: i64,
+    worker: i32,
+    additions: &Additions,
+) -> Result<u64, tokio_postgres::Error> {
+    let chunks = &additions.chunks;
+    let column =
+        |of: &dyn Fn(&ChunkAddition) -> i32| -> Vec<i32> { chunks.values().map(of).collect() };
+    let number = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
+    let outcomes = |outcome| column(&|chunk| number(chunk.settled[outcome]));
+    transaction
+        .execute(
+            CHUNKS,
+            &[
+                &run,
+                &chunks.keys().copied().map(i32_of).collect::<Vec<i32>>(),
+                &worker,
+                &column(&|chunk| i32_of(chunk.epoch)),
+                &column(&|chunk| i32_of(chunk.next_seq)),
+                &column(&|chunk| i32::try_from(chunk.segments.len()).unwrap_or(i32::MAX)),
+                &column(&|chunk| number(chunk.settled.selected())),
+                &outcomes(Outcome::Succeeded),
+                &outcomes(Outcome::Partial),
+                &outcomes(Outcome::Failed),
+                &outcomes(Outcome::Ambiguous),
+                &outcomes(Outcome::Unchanged),
+            ],
+        )
+        .await
+}
+
+async fn insert(
+    transaction: &Transaction<'_>,
+    run: i64,
+    worker: i32,
+    rows: &[NewSegment<'_>],
+) -> Result<(), tokio_postgres::Error> {
+    for rows in rows.chunks(AT_ONCE) {
+        let column = |of: fn(&NewSegment<'_>) -> i32| -> Vec<i32> { rows.iter().map(of).collect() };
+        let bodies: Vec<&[u8]> = rows.iter().map(|row| row.body).collect();
+        let checksums: Vec<i64> = rows.iter().map(|row| row.crc).collect();
+        let (chunks, seqs) = (column(|row| row.chunk), column(|row| row.seq));
+        let epochs = column(|row| row.epoch);
+        transaction
+            .execute(SEGMENTS, &[&run, &worker, &chunks, &seqs, &epochs, &bodies, &checksums])
+            .await?;
+    }
+    Ok(())
+}
+
+async fn go_on(
+    transaction: &Transaction<'_>,
+    run: i64,
+    then: Then,
+) -> Result<(), tokio_postgres::Error> {
+    match then {
+        Then::Phase(_, phase) => {
+            transaction.execute(TO_PHASE, &[&run, &phase.number()]).await?;
+            transaction.execute(NO_RAMP_YET, &[&scope_of(run)]).await?;
+        }
+        Then::GivenBack(_) => drop(transaction.execute(GIVE_BACK, &[&run]).await?),
+        Then::LookedAfter => drop(transaction.execute(IF_AFTER, &[&run]).await?),
+        Then::AsBefore => {}
+    }
+    Ok(())
+}
