@@ -8,12 +8,12 @@ use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings;
 use crate::run::settings::walker_settings;
-use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
+use crate::run::survey_recorder::{WantedTasks, if_missing, most_looked_for};
 use crate::settings::LeftOut;
 use crate::store;
 use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
-use crate::task::TaskState;
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
+use crate::task::{TaskId, TaskState};
 
 /// A run as it would be, in a temporary file that vanishes with this value.
 #[derive(Debug)]
@@ -77,12 +77,12 @@ pub async fn dry_run_live<A: TaskApi>(
     if plan.totals().is_empty() {
         return Ok(DryRun { plan, look: None });
     }
-    let wanted = WantedTasks(plan.look_for(MAX_LOOKED_FOR)?);
+    let wanted = WantedTasks(plan.look_for(most_looked_for(api))?);
     let mut recorder = DryRunRecorder { plan: &plan, wanted };
     let slots = group_slots(&state, group.as_deref())?;
     let walker = Walker::new(api, settings, clock, &[]);
     let mut walker = walker.sharing(slots);
-    let end = walker.walk(&listing, &mut recorder).await?;
+    let end = read_states(&mut walker, &listing, &mut recorder).await?;
     // A dry run shows every task that is unknown, whatever the run would do with it.
     let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
     let decide = |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
@@ -145,6 +145,10 @@ impl PageSink for DryRunRecorder<'_> {
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         // A dry run has no record that could keep its requests.
         Ok(())
+    }
+
+    fn wanted(&self) -> Vec<TaskId> {
+        self.wanted.ids()
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {

@@ -1,11 +1,12 @@
 //! `wait` and `settle`: verify the tasks of a run after its end, and report the outcomes.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination::Destination;
 use crate::cli::connect::run_service;
-use crate::cli::connect::{destination, protected_files};
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{destination, protected_files, service_place};
+use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::run::EndArgs;
@@ -19,7 +20,7 @@ use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::display::Displays;
 use crate::cli::run::{display, signals, stored_plan, target_flags};
-use batchctl::api::ViasClient;
+use batchctl::api::AnyClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
@@ -77,9 +78,7 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
@@ -96,7 +95,7 @@ struct VerifyForecast {
     id: RunId,
     run: ReopenedRun,
     documents: Vec<Document>,
-    client: ViasClient,
+    client: AnyClient,
     runtime: Runtime,
     clock: Clock,
     /// Ends when it is dropped, if it is the embedded sandbox.
@@ -109,7 +108,9 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, &context.environment, &context.stderr, opened.clock);
     // Opened before the signals, so that an error of a document ends the command at once.
-    let live = Live::open(&opened.documents, Beginning::GoesOn, &opened.id, opened.clock)?;
+    let service = RunService::of_record(&opened.run.record)?;
+    let live = Live::open(&opened.documents, Beginning::GoesOn, &opened.id, opened.clock)?
+        .of_service(service.as_ref().map(RunService::event_service));
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
@@ -176,7 +177,7 @@ fn settle_targets(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, id, Clock::start())?;
     stored_plan::refuse_unapplied(&run.record)?;
-    run_service::refuse_states(&run.record, "this command")?;
+    run_service::with_states(&run.record, "this command")?;
     let unsettled = run.unsettled;
     let targets = run.targets_in_doubt()?;
     if targets.is_empty() {
@@ -191,10 +192,8 @@ fn settle_targets(
         let credentials = CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
         args.how.reading.adjust(&mut run.settings, &context.given);
         let place = destination::of_run(&place, &run.record, &run.settings, &context)?;
-        let connect_timeout = run.settings.connect_timeout;
-        let client = client_for_reading(&credentials, &place, connect_timeout, &context);
-        let ReadingClient { runtime, client, .. } =
-            client.map_err(|error| error.of_target(&name))?;
+        let client = state_reader(&credentials, &place, &run.settings, &context);
+        let StateReader { runtime, client, .. } = client.map_err(|error| error.of_target(&name))?;
         let (_control, orders) = mpsc::unbounded_channel();
         let settling = runtime.block_on(run.settle(&client, orders))?;
         print_settling(&settling, &format!("{name}: "), &context.stderr);
@@ -204,7 +203,7 @@ fn settle_targets(
 }
 
 fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
-    let taken = protected_files::find(Some(&args.credentials), context);
+    let taken = protected_files::find(Some(&args.connection.credentials), context);
     documents::parse(&args.documents, &taken, &context.given)
 }
 
@@ -218,14 +217,20 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
-    run_service::refuse_states(&run.record, "this command")?;
+    let service = run_service::with_states(&run.record, "this command")?;
     target_flags::refuse_run(&run.record, "this command")?;
     args.reading.adjust(&mut run.settings, &context.given);
-    let place = destination::of_run(&args.place, &run.record, &run.settings, context)?;
+    let ConnectionArgs { place, credentials, .. } = &args.connection;
+    let place = match service {
+        Some(service) => service_place::of_run(service, &run.record, &args.connection, context)?,
+        None => {
+            run_service::refuse_for_vias(&args.connection, context)?;
+            destination::of_run(place, &run.record, &run.settings, context)?
+        }
+    };
     destination::outlives_run(&place)?;
-    let connect_timeout = run.settings.connect_timeout;
-    let ReadingClient { runtime, client, .. } =
-        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    let StateReader { runtime, client, .. } =
+        state_reader(credentials, &place, &run.settings, context)?;
     Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
 }
 

@@ -3,13 +3,15 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials;
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::service_place;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{
-    AnyClient, ClientSettings, CredentialSource, Credentials, ServiceClient, ServiceClientSettings,
-    ServiceTasks, ServiceWork, ViasClient,
+    AnyClient, ClientSettings, CredentialSource, Credentials, Endpoint, ServiceClient,
+    ServiceClientSettings, ServiceTasks, ServiceWork, ViasClient,
 };
+use batchctl::settings::RunSettings;
 use batchctl::task::Level;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -62,6 +64,39 @@ pub(crate) fn client_for_reading(
     Ok(ReadingClient { runtime, client, source, credentials })
 }
 
+/// A client of any service for requests that only read, and the runtime that carries them out.
+pub(crate) struct StateReader {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: AnyClient,
+    /// The credentials, for a client that follows this one; `None` if the service takes none.
+    pub(crate) credentials: Option<Arc<Credentials>>,
+}
+
+/// Makes a client that reads states, wherever the file of the service says that they are.
+pub(crate) fn state_reader(
+    args: &CredentialArgs,
+    destination: &Destination,
+    settings: &RunSettings,
+    context: &Context,
+) -> Result<StateReader, CommandError> {
+    let connect_timeout = settings.connect_timeout;
+    if destination.service.is_none() {
+        let ReadingClient { runtime, client, credentials, .. } =
+            client_for_reading(args, destination, connect_timeout, context)?;
+        let client = AnyClient::Vias(Box::new(client));
+        return Ok(StateReader { runtime, client, credentials: Some(credentials) });
+    }
+    let source = service_place::source_of_run(args, destination, context)?;
+    let runtime = runtime()?;
+    let load = |source| runtime.block_on(credentials::load(destination, source, context));
+    let credentials = source.as_ref().map(load).transpose()?;
+    let (level, concurrency) = (Level::Batch, settings.concurrency);
+    let connection = ConnectionSettings { connect_timeout, level, concurrency };
+    let client =
+        client_at(destination, credentials.clone(), connection, context, || Ok(Vec::new()))?;
+    Ok(StateReader { runtime, client, credentials })
+}
+
 /// Makes the client of a run, with credentials got for it now. `columns` are those of its inputs.
 pub(crate) fn client(
     target: ConnectedTarget<'_>,
@@ -72,6 +107,16 @@ pub(crate) fn client(
     let ConnectedTarget { destination, credentials, context } = target;
     let load = |source| runtime.block_on(credentials::load(destination, source, context));
     let credentials = credentials.map(load).transpose()?;
+    client_at(destination, credentials, connection, context, columns)
+}
+
+fn client_at(
+    destination: &Destination,
+    credentials: Option<Arc<Credentials>>,
+    connection: ConnectionSettings,
+    context: &Context,
+    columns: impl FnOnce() -> Result<Vec<Vec<String>>, CommandError>,
+) -> Result<AnyClient, CommandError> {
     match (&destination.service, credentials) {
         (None, Some(credentials)) => {
             let client = client_with(credentials, destination, connection)?;
@@ -93,9 +138,20 @@ pub(crate) fn client(
                 project: service.scope.project_id.as_ref().map(|_| destination.project.clone()),
             };
             let redactor = context.stderr.redactor.clone();
-            let client = ServiceClient::new(settings, credentials, redactor);
-            let client = client.map_err(CommandError::io)?;
-            Ok(AnyClient::Service(Box::new(ServiceTasks::new(client, work))))
+            let at = |endpoint: Endpoint| {
+                let settings = ServiceClientSettings { endpoint, ..settings.clone() };
+                ServiceClient::new(settings, credentials.clone(), redactor.clone())
+                    .map_err(CommandError::io)
+            };
+            let mut tasks = ServiceTasks::new(at(settings.endpoint.clone())?, work);
+            // The sandbox stands for all hosts, so nothing leaves this machine.
+            let hosts = service.service.hosts.iter().filter(|_| destination.sandbox.is_none());
+            for host in hosts {
+                let endpoint = Endpoint::insecure(&format!("https://{host}"));
+                let endpoint = endpoint.map_err(CommandError::usage)?;
+                tasks = tasks.linking(endpoint.clone(), at(endpoint)?);
+            }
+            Ok(AnyClient::Service(Box::new(tasks)))
         }
     }
 }

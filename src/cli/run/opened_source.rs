@@ -265,7 +265,7 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(mut revert) => {
                 let (shown, credentials) = reverting::choose_and_show(&mut revert, scene)?;
                 // Used for the calls as well: a token command or a login is asked once.
-                scene.destination.loaded = Some(credentials);
+                scene.destination.loaded = credentials;
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),

@@ -1,6 +1,6 @@
 //! Chooses the tasks of a revert, and shows which are called and which are left alone.
 
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::preview;
@@ -31,13 +31,12 @@ pub(crate) fn refuse_deletion(record: &RunRecord) -> Result<(), CommandError> {
 pub(crate) fn choose_and_show(
     revert: &mut Revert,
     scene: &Scene<'_>,
-) -> Result<(ControlFlow<ExitStatus>, Arc<Credentials>), CommandError> {
+) -> Result<(ControlFlow<ExitStatus>, Option<Arc<Credentials>>), CommandError> {
     let context = scene.context;
-    let connect_timeout = revert.settings.connect_timeout;
-    let ReadingClient { runtime, client, credentials, .. } = client_for_reading(
+    let StateReader { runtime, client, credentials } = state_reader(
         &scene.flags.connection.credentials,
         &scene.destination,
-        connect_timeout,
+        &revert.settings,
         context,
     )?;
     // Reads the list even for a preview: tasks touched since must not be reverted.

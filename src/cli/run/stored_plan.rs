@@ -3,7 +3,7 @@
 //! A plan is carried out as it was approved, or not at all. See `docs/GLOSSARY.md`: plan, drift.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination;
 use crate::cli::flags::connection::DestinationArgs;
 use crate::cli::output::error::CommandError;
@@ -177,16 +177,15 @@ impl ApplyLimits {
             return Ok(());
         }
         let context = scene.context;
-        let connect_timeout = plan.settings.connect_timeout;
-        let ReadingClient { runtime, client, credentials, .. } = client_for_reading(
+        let StateReader { runtime, client, credentials } = state_reader(
             &scene.flags.connection.credentials,
             &scene.destination,
-            connect_timeout,
+            &plan.settings,
             context,
         )?;
         let drift = runtime.block_on(plan.drift(&client, scene.clock, SHOWN_TASKS))?;
         // Used for the calls as well: a token command or a login is asked once.
-        scene.destination.loaded = Some(credentials);
+        scene.destination.loaded = credentials;
         let stderr = &context.stderr;
         if let Some(gap) = &drift.gap {
             stderr.say("warning", &printable(&gap.to_string(), 300));
