@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::task::{Counts, DrillEnd, DrilledTask, Failure, Outcome, Rate, ServiceLimit, Task};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::Add;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,6 +201,22 @@ pub struct SurveyCounts {
     pub skipped: u64,
     /// Not seen, in a list that may not have been whole; they are sent.
     pub unread: u64,
+}
+
+impl Add for SurveyCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            will_change: self.will_change + other.will_change,
+            unchanged: self.unchanged + other.unchanged,
+            confirmed: self.confirmed + other.confirmed,
+            in_trouble: self.in_trouble + other.in_trouble,
+            unknown: self.unknown + other.unknown,
+            skipped: self.skipped + other.skipped,
+            unread: self.unread + other.unread,
+        }
+    }
 }
 
 /// The result of a verify round: the sent tasks that had not arrived before it.

@@ -381,6 +381,21 @@ mod tests {
         }
 
         #[test]
+        fn no_piece_of_a_secret_that_repeats_itself_is_left(
+            ends in ("[ab]{0,9}", "[ab]{0,9}"), unit in "[ab]{1,4}", times in 30_usize..60,
+            at in 0_usize..200, is_reversed: bool,
+        ) {
+            let secret = format!("{}{}{}", ends.0, unit.repeat(times), ends.1);
+            let redactor = Redactor::default();
+            redactor.learn("it", &secret);
+            let spelt: String =
+                if is_reversed { secret.chars().rev().collect() } else { secret.clone() };
+            let at = at % (spelt.len() - PIECE + 1);
+            let redacted = redactor.redact(format!("<{}>", &spelt[at..at + PIECE]));
+            prop_assert_eq!(redacted, "<[it]>", "{}", secret);
+        }
+
+        #[test]
         fn no_piece_of_a_secret_is_left_however_it_is_spelt(
             secret in "[A-Za-z0-9+/._~!*-]{24,80}",
             start in 0_usize..8,

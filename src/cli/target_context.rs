@@ -4,13 +4,15 @@
 //! its calls go, and with what, is said there alone.
 
 use crate::cli::connect::store::Store;
+use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::GivenFlags;
-use crate::cli::flags::targets::{OF_PLACE, settings_of};
+use crate::cli::flags::targets::{of_place, settings_of};
 use crate::cli::flags::{refusal, secret_value, sources};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::process::environment::{Environment, SECRETS};
 use crate::cli::{Context, command};
+use clap::FromArgMatches;
 
 /// The variables of credentials that are no flags.
 const OF_CREDENTIALS: [&str; 6] = [
@@ -55,6 +57,17 @@ impl Context {
         })
     }
 
+    /// Returns where the calls of a command go and with what, as it was typed.
+    pub(crate) fn connection(&self) -> Result<ConnectionArgs, CommandError> {
+        let matches = self.given.subcommand().expect("it has a verb");
+        // Not all verbs have `--service`, and targets are places of VIAS alone.
+        Ok(ConnectionArgs {
+            service: None,
+            place: DestinationArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
+            credentials: CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
+        })
+    }
+
     fn unknown_target(&self, target: &str) -> CommandError {
         let error = format!("there is no target `{}`", batchctl::text::printable(target, 60));
         let path = self.environment.config_file().unwrap_or_default();
@@ -65,7 +78,7 @@ impl Context {
 
 fn is_of_place(variable: &str) -> bool {
     let is_secret = SECRETS.iter().any(|(name, _)| *name == variable) && variable != OF_MESSAGES;
-    let is_flag = || OF_PLACE.iter().any(|flag| sources::variable_of(flag) == variable);
+    let is_flag = || of_place().any(|flag| sources::variable_of(flag) == variable);
     is_secret || OF_CREDENTIALS.contains(&variable) || is_flag()
 }
 

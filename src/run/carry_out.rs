@@ -15,6 +15,7 @@ use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
 use crate::run::waves::WaveOrigin;
+use crate::settings::RunSettings;
 use crate::slots::FileSlots;
 use crate::store::{RunDirectory, RunWriter, StoreError};
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Planned {
             return self.carry_out_shared(api, watchers, control).await;
         }
         let profile = self.profile.as_deref();
-        let memory = RateMemory { runs: &self.runs, run: &self.id, profile };
+        let memory = RateMemory { runs: &self.runs, run: &self.id, part: 0, profile };
         let learnt = memory.before()?;
         // Also without a rate limit: an operator may set one while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
@@ -76,13 +77,8 @@ impl Planned {
         settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let limit = self.settings.drill.map(|limit| u64::from(limit.get()));
-        let drill = limit.map(|limit| Drill { runs: &self.runs, run: &self.id, limit });
-        // With these phases the run ends after them and not with the engine.
-        let ended_by = match self.settings.wait {
-            None if drill.is_none() => RunEndedBy::Engine,
-            None | Some(_) => RunEndedBy::Phases,
-        };
+        let drill = Drill::of(&self.runs, &self.id, 0, &self.settings);
+        let ended_by = ended_by(&self.settings);
         let phases = RunPhases {
             api,
             settings: &self.settings,
@@ -104,6 +100,15 @@ impl Planned {
         drop(self.lock);
         let targets = Vec::new();
         Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+    }
+}
+
+/// Returns which part emits the end of a session.
+pub(super) fn ended_by(settings: &RunSettings) -> RunEndedBy {
+    match settings.wait {
+        None if settings.drill.is_none() => RunEndedBy::Engine,
+        // With these phases the run ends after them and not with the engine.
+        None | Some(_) => RunEndedBy::Phases,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::resume::Resumable;
 use crate::run::settings::walker_settings;
+use crate::settings::RunSettings;
 use crate::store::{RunReader, StoreError};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{Command, TaskId, TaskState};
@@ -36,27 +37,34 @@ pub struct DriftedTask {
 }
 
 impl Resumable {
-    /// Reads the states of all tasks and returns which have changed, the first `most` by name.
+    /// Reads the states of all tasks and returns which have changed, the first `most` by name. In a
+    /// run of several targets only those of `target` are read.
     ///
     /// # Errors
     ///
     /// The store's. A list that cannot be read is a gap and not an error.
     pub async fn drift<A: TaskApi>(
         &self,
+        target: Option<&RunSettings>,
         api: &A,
         clock: Clock,
         most: usize,
     ) -> Result<Drift, RunError> {
         let runs = self.planned.runs();
-        let reader = RunReader::open(runs, self.planned.id())?;
+        let id = self.planned.id();
+        let reader = match target.and_then(|settings| settings.target.as_ref()) {
+            Some(target) => RunReader::open_part(runs, id, target.index)?,
+            None => RunReader::open(runs, id)?,
+        };
+        let settings = target.unwrap_or(&self.settings);
         let mut wanted = HashSet::new();
         reader.for_each_task::<StoreError>(|task| {
             wanted.insert(task.id);
             Ok(())
         })?;
         let mut states = States { wanted, seen: HashMap::new() };
-        let slots = group_slots(runs.state(), self.settings.rate_group.as_deref())?;
-        let walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
+        let slots = group_slots(runs.state(), settings.rate_group.as_deref())?;
+        let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
         let end = read_states(&mut walker, &Listing::default(), &mut states).await?;
         let gap = match end {

@@ -1,5 +1,6 @@
 //! Chooses the tasks that are looked into at the end of a run. See `docs/GLOSSARY.md`: drill.
 
+use crate::settings::RunSettings;
 use crate::store::{RunDirectory, RunId, RunReader, StoreError};
 use crate::task::{Command, DrilledTask, Ordinal, TaskId};
 use std::collections::HashSet;
@@ -8,6 +9,8 @@ use std::collections::HashSet;
 pub(crate) struct Drill<'a> {
     pub(crate) runs: &'a RunDirectory,
     pub(crate) run: &'a RunId,
+    /// The target that is looked into, in a run of several; otherwise 0.
+    pub(crate) part: usize,
     /// The most tasks that are looked into, and the most sub-tasks that are named.
     pub(crate) limit: u64,
 }
@@ -32,10 +35,21 @@ pub(crate) struct Chosen {
     pub(crate) is_continued: bool,
 }
 
-impl Drill<'_> {
+impl<'a> Drill<'a> {
+    /// Returns what is looked into at the end of a run or of one target, if anything is.
+    pub(crate) fn of(
+        runs: &'a RunDirectory,
+        run: &'a RunId,
+        part: usize,
+        settings: &RunSettings,
+    ) -> Option<Self> {
+        let limit = u64::from(settings.drill?.get());
+        Some(Self { runs, run, part, limit })
+    }
+
     /// Chooses the tasks whose outcome is not good, without those that were looked into before.
     pub(crate) fn choose(&self) -> Result<Chosen, StoreError> {
-        let reader = RunReader::open(self.runs, self.run)?;
+        let reader = RunReader::open_part(self.runs, self.run, self.part)?;
         let before = reader.drill()?.tasks;
         let known: HashSet<Ordinal> =
             before.iter().filter(|it| it.gap.is_none()).map(DrilledTask::place).collect();

@@ -6,14 +6,14 @@ use crate::policy::{EarlierCalls, FirstLook, IfMissing, Purpose, first_look};
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
-use crate::run::settings;
-use crate::run::settings::walker_settings;
+use crate::run::settings::{listing, walker_settings};
 use crate::run::survey_recorder::{WantedTasks, if_missing, most_looked_for};
-use crate::settings::LeftOut;
+use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{TaskId, TaskState};
+use std::path::Path;
 
 /// A run as it would be, in a temporary file that vanishes with this value.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub fn dry_run(request: RunRequest, clock: Clock) -> Result<DryRun, RunError> {
     // An existing directory: a dry run must not create one.
     let runs = RunDirectory::existing(&request.state);
     let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
-    Ok(DryRun { plan, look: None })
+    Ok(DryRun::on_paper(plan))
 }
 
 /// Reads all inputs and the states of their tasks, and returns what a run of them would be.
@@ -70,31 +70,49 @@ pub async fn dry_run_live<A: TaskApi>(
     api: &A,
     clock: Clock,
 ) -> Result<DryRun, RunError> {
-    let listing = settings::listing(&request.settings);
-    let settings = walker_settings(&request.settings);
-    let (state, group) = (request.state.clone(), request.settings.rate_group.clone());
-    let DryRun { plan, .. } = dry_run(request, clock)?;
-    if plan.totals().is_empty() {
-        return Ok(DryRun { plan, look: None });
-    }
-    let wanted = WantedTasks(plan.look_for(most_looked_for(api))?);
-    let mut recorder = DryRunRecorder { plan: &plan, wanted };
-    let slots = group_slots(&state, group.as_deref())?;
-    let walker = Walker::new(api, settings, clock, &[]);
-    let mut walker = walker.sharing(slots);
-    let end = read_states(&mut walker, &listing, &mut recorder).await?;
-    // A dry run shows every task that is unknown, whatever the run would do with it.
-    let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
-    let decide = |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
-    let surveyed = plan.survey(decide, clock.now())?;
-    let gap = match end {
-        WalkEnd::Whole => None,
-        WalkEnd::Gap(gap) => Some(gap),
-    };
-    Ok(DryRun { plan, look: Some(LiveLook { surveyed, gap, purpose }) })
+    let (state, settings) = (request.state.clone(), request.settings.clone());
+    dry_run(request, clock)?.look_at(&state, &settings, api, clock).await
 }
 
 impl DryRun {
+    /// Takes a plan whose tasks nobody has looked at.
+    pub(super) fn on_paper(plan: TemporaryPlan) -> Self {
+        Self { plan, look: None }
+    }
+
+    /// Reads the states of the tasks, at the rate of these settings. Without a task none is read.
+    ///
+    /// # Errors
+    ///
+    /// The store's. A list that cannot be read is a gap and not an error.
+    pub async fn look_at<A: TaskApi>(
+        self,
+        state: &Path,
+        settings: &RunSettings,
+        api: &A,
+        clock: Clock,
+    ) -> Result<Self, RunError> {
+        let plan = self.plan;
+        if plan.totals().is_empty() {
+            return Ok(Self::on_paper(plan));
+        }
+        let wanted = WantedTasks(plan.look_for(most_looked_for(api))?);
+        let mut recorder = DryRunRecorder { plan: &plan, wanted };
+        let slots = group_slots(state, settings.rate_group.as_deref())?;
+        let walker = Walker::new(api, walker_settings(settings), clock, &[]);
+        let mut walker = walker.sharing(slots);
+        let end = read_states(&mut walker, &listing(settings), &mut recorder).await?;
+        // A dry run shows every task that is unknown, whatever the run would do with it.
+        let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
+        let decide = |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
+        let surveyed = plan.survey(decide, clock.now())?;
+        let gap = match end {
+            WalkEnd::Whole => None,
+            WalkEnd::Gap(gap) => Some(gap),
+        };
+        Ok(Self { plan, look: Some(LiveLook { surveyed, gap, purpose }) })
+    }
+
     /// Returns the numbers of rows and tasks.
     pub fn totals(&self) -> PlanTotals {
         self.plan.totals()

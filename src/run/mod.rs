@@ -21,6 +21,7 @@ mod repair;
 mod resume;
 mod retry;
 mod revert;
+mod running_target;
 mod runs;
 mod settings;
 #[cfg(feature = "postgres")]
@@ -28,6 +29,7 @@ mod shared_run;
 #[cfg(feature = "postgres")]
 mod shared_runs;
 mod survey_recorder;
+mod target_orders;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -55,6 +57,9 @@ pub use runs::{has_targets, lock_job, remove, runs_in};
 pub use shared_run::{SharedRun, TakenUp};
 #[cfg(feature = "postgres")]
 pub use shared_runs::SharedRuns;
-pub use targets::{TargetPreview, TargetRequest, TargetsRequest, plan_targets, preview_targets};
-pub use verify::{ReopenedRun, reopen};
+pub use target_orders::TargetOrders;
+pub use targets::{
+    TargetRequest, TargetsRequest, dry_run_targets, plan_targets, plan_targets_in_states,
+};
+pub use verify::{ReopenedPart, ReopenedRun, reopen};
 pub use watchers::WatchTrouble;

@@ -79,16 +79,35 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
 
     /// Carries out all phases that the settings ask for.
     pub(crate) async fn run(mut self, mut engine: EngineSettings) -> Result<RunStats, RunError> {
-        self.leave_out_excluded(&mut engine).await?;
-        if self.settings.looks_first() {
-            let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
-            let unknown =
-                if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
-            if let Some(reason) = self.survey(unknown, &mut engine).await? {
-                // Nothing was sent, and no engine ran that could emit the end.
-                let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
-                return self.end(stats).await;
-            }
+        let looked = self.look_first(&mut engine).await?;
+        self.go_on(looked, engine).await
+    }
+
+    /// Carries out what comes before the first call: leaves out what is excluded, and surveys.
+    ///
+    /// Returns the reason to stop the run, if an order came in meanwhile.
+    pub(crate) async fn look_first(
+        &mut self,
+        engine: &mut EngineSettings,
+    ) -> Result<Option<StopReason>, RunError> {
+        self.leave_out_excluded(engine).await?;
+        if !self.settings.looks_first() {
+            return Ok(None);
+        }
+        let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
+        let unknown = if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
+        self.survey(unknown, engine).await
+    }
+
+    /// Carries out all that comes after [`look_first`](Self::look_first), with its answer.
+    pub(crate) async fn go_on(
+        mut self,
+        looked: Option<StopReason>,
+        engine: EngineSettings,
+    ) -> Result<RunStats, RunError> {
+        if looked.is_some() {
+            // Nothing was sent, and no engine ran that could emit the end.
+            return self.end(RunStats { stopped: looked, held: Duration::ZERO }).await;
         }
         let (api, ledger, clock) = (self.api, &mut self.ledger, self.clock);
         // The engine answers orders itself: a pause needs its knowledge of attempts under way.

@@ -73,6 +73,14 @@ pub(crate) struct TargetRun {
     pub(crate) settings: RunSettings,
     /// What is done otherwise than before the run was taken up.
     pub(crate) changes: Vec<Change>,
+    /// The number of its tasks.
+    pub(crate) selected: u64,
+}
+
+impl TargetRun {
+    pub(crate) fn name(&self) -> &str {
+        self.settings.target.as_ref().map_or("", |target| target.name())
+    }
 }
 
 /// Reads all inputs and stores the plan; sends nothing.

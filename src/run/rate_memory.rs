@@ -12,6 +12,8 @@ use crate::task::ServiceLimit;
 pub(crate) struct RateMemory<'a> {
     pub(crate) runs: &'a RunDirectory,
     pub(crate) run: &'a RunId,
+    /// The target that it is of, in a run of several; otherwise 0.
+    pub(crate) part: usize,
     /// The profile that shares the rate with later runs; without one it stays in the run.
     pub(crate) profile: Option<&'a str>,
 }
@@ -35,7 +37,7 @@ impl RateMemory<'_> {
     }
 
     fn record(&self) -> Result<RunRecord, StoreError> {
-        RunReader::open(self.runs, self.run)?.record()
+        RunReader::open_part(self.runs, self.run, self.part)?.record()
     }
 
     fn key(&self, record: &RunRecord) -> Option<RateKey> {

@@ -52,6 +52,7 @@ impl Resumable {
         let target = |target: ResumableTarget| TargetRun {
             changes: changes_now(&target.settings, &target.record, &target.changes),
             index: target.index,
+            selected: target.record.selected,
             settings: target.settings,
         };
         let targets = self.targets.into_iter().map(target).collect();
@@ -135,7 +136,8 @@ fn targets_left(reader: &RunReader) -> Result<Vec<ResumableTarget>, RunError> {
         let is_awaited = settings.wait.is_some() && run.unverified()? > 0;
         let index = settings.target.as_ref().map_or(0, |target| target.index);
         let target = ResumableTarget { record, settings, index, changes: run.changes()? };
-        Ok::<_, StoreError>((run.unsettled()? > 0 || is_awaited).then_some(target))
+        let is_left = run.unsettled()? > 0 || is_awaited || run.drill()?.is_pending;
+        Ok::<_, StoreError>(is_left.then_some(target))
     };
     Ok(reader.of_targets(read)?.into_iter().flatten().collect())
 }

@@ -224,26 +224,14 @@ impl Retry {
     ) -> Result<Planned, RunError> {
         let outstanding_before = Some(self.outstanding()?);
         let (parent, now) = (&self.record.run, clock.now());
-        let place = |target: &TargetRequest| Target {
-            endpoint: target.endpoint.clone(),
-            project_id: target.project_id.clone(),
-        };
         let reason = self.reason.clone();
-        let first = child_run(parent, place(&targets[0]), reason, &targets[0].settings, now);
-        let part = |target: &TargetRequest| NewRun {
-            outstanding_before,
-            endpoint: target.endpoint.clone(),
-            project_id: target.project_id.clone(),
-            settings: target.settings.clone(),
-            ..first.clone()
-        };
-        let parts: Vec<NewRun> = targets.iter().map(part).collect();
+        let child = child_run(parent, targets[0].place(), reason, &targets[0].settings, now);
+        let first = NewRun { outstanding_before, ..child };
+        let parts: Vec<NewRun> = targets.iter().map(|target| target.part_of(&first)).collect();
         let pick = |task: TaskRow| self.wants(&task).then_some(task);
-        let planned =
-            store::plan_from_run(&self.runs, &parts, &self.reader, pick, &holder(now))?.whole();
-        let settings: Vec<_> = targets.into_iter().map(|target| target.settings).collect();
-        let first = settings[0].clone();
-        Ok(Planned::from_stored(planned, self.runs, first, clock)?.with_targets(settings))
+        let planned = store::plan_from_run(&self.runs, &parts, &self.reader, pick, &holder(now))?;
+        let settings = targets.into_iter().map(|target| target.settings).collect();
+        Planned::of_targets(planned, self.runs, settings, clock)
     }
 
     /// Counts the tasks of the whole chain that are not where their commands lead.

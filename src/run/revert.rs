@@ -12,9 +12,12 @@ use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
 use crate::run::settings::{listing, walker_settings};
+use crate::run::targets::TargetRequest;
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
-use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
+use crate::store::{
+    NewRun, PlannedTargets, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow,
+};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
 use std::collections::{HashMap, HashSet};
@@ -55,6 +58,18 @@ pub struct Reverted {
     pub other_before: u64,
     /// The reason why tasks may have been missed in the list, if there is one.
     pub gap: Option<Gap>,
+}
+
+impl Reverted {
+    /// Adds those of another target.
+    pub fn add(&mut self, other: Self) {
+        self.selected += other.selected;
+        self.first.extend(other.first);
+        self.touched.extend(other.touched);
+        self.gone.extend(other.gone);
+        self.other_before += other.other_before;
+        self.gap = self.gap.take().or(other.gap);
+    }
 }
 
 /// Opens a run to revert it.
@@ -99,25 +114,49 @@ impl Effect {
 }
 
 impl Revert {
-    /// Reads the states of the tasks that the run changed, and chooses those to be reverted.
+    /// Returns the records of the targets in which the run changed something, in a run of several.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn targets(&self) -> Result<Vec<RunRecord>, RunError> {
+        let record = |run: &RunReader| {
+            // A target is a place of VIAS.
+            let is_changed = !changed(run, Undo::of_vias)?.is_empty();
+            is_changed.then(|| run.record()).transpose()
+        };
+        Ok(self.reader.of_targets(record)?.into_iter().flatten().collect())
+    }
+
+    /// Reads the states of the tasks that the run changed, and chooses those to be reverted. In a run
+    /// of several targets `part` is one of [`targets`](Self::targets), and each is chosen from in turn.
     ///
     /// # Errors
     ///
     /// The store's. A list that cannot be read is a gap and not an error.
     pub async fn choose<A: TaskApi>(
         &mut self,
+        part: Option<&RunSettings>,
         api: &A,
         clock: Clock,
         max_rows: usize,
     ) -> Result<Reverted, RunError> {
-        let mut recorder = ChangedTasks { wanted: self.changed(api)?, seen: HashMap::new() };
-        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
-        let walker = Walker::new(api, walker_settings(&self.settings), clock, &[]);
+        let index = part.and_then(|settings| Some(settings.target.as_ref()?.index));
+        let id = &self.record.run.id;
+        let alone = index.map(|index| RunReader::open_part(&self.runs, id, index)).transpose()?;
+        let reader = alone.as_ref().unwrap_or(&self.reader);
+        let settings = part.unwrap_or(&self.settings);
+        let mut recorder = ChangedTasks {
+            wanted: changed(reader, |command| api.undo(command))?,
+            seen: HashMap::new(),
+        };
+        let slots = group_slots(self.runs.state(), settings.rate_group.as_deref())?;
+        let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {
-            read_states(&mut walker, &listing(&self.settings), &mut recorder).await?
+            read_states(&mut walker, &listing(settings), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,
@@ -127,7 +166,7 @@ impl Revert {
         // A second walk over the run, so that the tasks come in the order of its plan and not in
         // that of the list.
         let (mut chosen, mut left_out) = (HashMap::new(), LeftOut::default());
-        self.reader.for_each_task::<StoreError>(|task| {
+        reader.for_each_task::<StoreError>(|task| {
             let undo = api.undo(task.command);
             if reverted.takes(&task, undo, &recorder.seen) {
                 if let Some(excluded) = self.exclusions.find(&task.id) {
@@ -143,20 +182,9 @@ impl Revert {
             }
             Ok(())
         })?;
-        self.chosen = chosen;
-        self.settings.choice.left_out = left_out;
+        self.chosen.extend(chosen);
+        self.settings.choice.left_out.add(left_out);
         Ok(reverted)
-    }
-
-    fn changed(&self, api: &impl TaskApi) -> Result<HashSet<TaskId>, RunError> {
-        let mut changed = HashSet::new();
-        self.reader.for_each_task::<StoreError>(|task| {
-            if matches!(Effect::from_row(&task, api.undo(task.command)), Effect::Changed) {
-                changed.insert(task.id);
-            }
-            Ok(())
-        })?;
-        Ok(changed)
     }
 
     /// Returns the command of the new run: the opposite of this run's, or `run` for a mixed run.
@@ -173,19 +201,57 @@ impl Revert {
 
     /// Stores the plan of the new run, whose tasks are called at `target`.
     pub fn plan(self, target: Target, clock: Clock) -> Result<Planned, RunError> {
-        let parent = &self.record.run;
-        let child = child_run(parent, target, self.reason.clone(), &self.settings, clock.now());
+        let run = self.child(target, &self.settings, clock);
+        let planned = self.stored(std::slice::from_ref(&run), clock)?;
+        Planned::from_stored(planned.whole(), self.runs, self.settings, clock)
+    }
+
+    /// Stores the plan of the new run, whose tasks are called at these targets of the other run.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn plan_targets(
+        self,
+        targets: Vec<TargetRequest>,
+        clock: Clock,
+    ) -> Result<Planned, RunError> {
+        let first = self.child(targets[0].place(), &targets[0].settings, clock);
+        let parts: Vec<NewRun> = targets.iter().map(|target| target.part_of(&first)).collect();
+        let planned = self.stored(&parts, clock)?;
+        let settings = targets.into_iter().map(|target| target.settings).collect();
+        Planned::of_targets(planned, self.runs, settings, clock)
+    }
+
+    fn child(&self, target: Target, settings: &RunSettings, clock: Clock) -> NewRun {
+        let reason = self.reason.clone();
+        let child = child_run(&self.record.run, target, reason, settings, clock.now());
         // Without the job: the job's next run must not be compared with a revert.
-        let run = NewRun { job: None, command: self.command(), ..child };
+        NewRun { job: None, command: self.command(), ..child }
+    }
+
+    fn stored(&self, parts: &[NewRun], clock: Clock) -> Result<PlannedTargets, StoreError> {
         let pick = |task: TaskRow| {
             let command = *self.chosen.get(&task.ordinal)?;
             Some(TaskRow { command, ..task })
         };
-        let holder = holder(clock.now());
-        let parts = std::slice::from_ref(&run);
-        let planned = store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder)?;
-        Planned::from_stored(planned.whole(), self.runs, self.settings, clock)
+        store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder(clock.now()))
     }
+}
+
+/// Returns the ids of the tasks that a run or a target of it changed.
+fn changed(
+    reader: &RunReader,
+    undo: impl Fn(Command) -> Option<Undo>,
+) -> Result<HashSet<TaskId>, StoreError> {
+    let mut changed = HashSet::new();
+    reader.for_each_task::<StoreError>(|task| {
+        if matches!(Effect::from_row(&task, undo(task.command)), Effect::Changed) {
+            changed.insert(task.id);
+        }
+        Ok(())
+    })?;
+    Ok(changed)
 }
 
 impl Reverted {

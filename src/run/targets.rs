@@ -6,30 +6,33 @@
 
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{ChangeAnswer, Control, EngineSettings};
+use crate::engine::Control;
 use crate::event::{RunStats, Watch};
 use crate::policy::{ProcessSlots, REMEMBERED_SENDINGS, SharedSlots};
-use crate::run::carry_out::{Ended, starting_point};
+use crate::report::Target;
+use crate::run::carry_out::{Ended, ended_by, starting_point};
 use crate::run::control_router::ControlRouter;
+use crate::run::drill_targets::Drill;
+use crate::run::dry_run::DryRun;
 use crate::run::error::RunError;
-use crate::run::ledger::{RunEndedBy, StoreLedger};
+use crate::run::ledger::StoreLedger;
 use crate::run::phases::RunPhases;
 use crate::run::plan::{Planned, RunRequest, TargetRun, holder, new_run};
-use crate::run::resume::totals_of;
+use crate::run::rate_memory::RateMemory;
+use crate::run::running_target::{RunningTarget, run_all};
 use crate::run::settings::{engine_settings, remembered_sendings};
+use crate::run::target_orders::{TargetOrders, share_out};
 use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::{
-    NewPlan, NewRun, PlanRow, PlanTotals, RunDirectory, RunReader, RunWriter, StoreError,
-};
-use futures::future::join_all;
+use crate::store::{NewPlan, NewRun, PlannedTargets, RunDirectory, RunReader, RunWriter};
+use crate::task::TaskState;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// A run of several targets that is wanted.
 #[derive(Debug)]
@@ -59,53 +62,62 @@ pub struct TargetRequest {
     pub settings: RunSettings,
 }
 
+impl TargetRequest {
+    /// Returns where its tasks are called.
+    pub(super) fn place(&self) -> Target {
+        Target { endpoint: self.endpoint.clone(), project_id: self.project_id.clone() }
+    }
+
+    /// Returns the record of the target, in the run that `first` is of.
+    pub(super) fn part_of(&self, first: &NewRun) -> NewRun {
+        NewRun {
+            endpoint: self.endpoint.clone(),
+            project_id: self.project_id.clone(),
+            settings: self.settings.clone(),
+            ..first.clone()
+        }
+    }
+}
+
 /// Reads all inputs and stores the plan of every target; sends nothing.
 ///
 /// # Errors
 ///
 /// Invalid inputs, with all their problems; a store that cannot be used.
 pub fn plan_targets(request: TargetsRequest, clock: Clock) -> Result<Planned, RunError> {
-    let runs = RunDirectory::open(&request.state)?;
-    let settings: Vec<_> = request.targets.iter().map(|it| it.settings.clone()).collect();
-    let (parts, plan) = parts_of(request, clock.now());
-    let planned = store::plan_run_of_targets(&runs, &parts, plan, &holder(clock.now()))?;
-    let first = settings[0].clone();
-    Ok(Planned::from_stored(planned.whole(), runs, first, clock)?.with_targets(settings))
+    plan_targets_in_states(request, &[], clock)
 }
 
-/// The plan of one target, as a dry run shows it.
-#[derive(Debug)]
-pub struct TargetPreview {
-    /// How it would be carried out.
-    pub settings: RunSettings,
-    /// The numbers of its rows and tasks.
-    pub totals: PlanTotals,
-    /// The first of its tasks.
-    pub first: Vec<PlanRow>,
-}
-
-/// Reads all inputs and returns the plan of every target; keeps and sends nothing.
+/// Reads all inputs and stores the plan of every target with the states that its tasks are in, each
+/// in the order of its plan.
 ///
 /// # Errors
 ///
 /// Those of [`plan_targets`].
-pub fn preview_targets(
+pub fn plan_targets_in_states(
     request: TargetsRequest,
-    rows: u32,
+    states: &[Vec<Option<TaskState>>],
     clock: Clock,
-) -> Result<Vec<TargetPreview>, RunError> {
-    let temporary = tempfile::tempdir();
-    let place = tempfile::env::temp_dir();
-    let failed = |source| StoreError::File { path: place, source };
-    let temporary = temporary.map_err(failed)?;
-    let planned =
-        plan_targets(TargetsRequest { state: temporary.path().into(), ..request }, clock)?;
-    let preview = |run: &RunReader| {
-        let record = run.record()?;
-        let (totals, first) = (totals_of(&record), run.first_rows(rows)?);
-        Ok::<_, StoreError>(TargetPreview { settings: record.run.settings, totals, first })
-    };
-    Ok(RunReader::open(&planned.runs, &planned.id)?.of_targets(preview)?)
+) -> Result<Planned, RunError> {
+    let runs = RunDirectory::open(&request.state)?;
+    let settings: Vec<_> = request.targets.iter().map(|it| it.settings.clone()).collect();
+    let (parts, plan) = parts_of(request, clock.now());
+    let holder = holder(clock.now());
+    let planned = store::plan_run_of_targets(&runs, &parts, plan, states, &holder)?;
+    Planned::of_targets(planned, runs, settings, clock)
+}
+
+/// Reads all inputs and returns what a run of each target would be; stores and sends nothing.
+///
+/// # Errors
+///
+/// Invalid inputs, with all their problems.
+pub fn dry_run_targets(request: TargetsRequest, clock: Clock) -> Result<Vec<DryRun>, RunError> {
+    // An existing directory: a dry run must not create one.
+    let runs = RunDirectory::existing(&request.state);
+    let (parts, plan) = parts_of(request, clock.now());
+    let plans = store::temporary_plans(&runs, &parts, plan)?.map_err(RunError::Input)?;
+    Ok(plans.into_iter().map(DryRun::on_paper).collect())
 }
 
 /// Returns the records of the targets, which have one id and one origin.
@@ -114,21 +126,29 @@ fn parts_of(request: TargetsRequest, now: Timestamp) -> (Vec<NewRun>, NewPlan) {
     let TargetRequest { endpoint, project_id, settings } = targets[0].clone();
     let request = RunRequest { state, command, plan, endpoint, project_id, job, reason, settings };
     let first = new_run(&request, now);
-    let part = |target: &TargetRequest| NewRun {
-        endpoint: target.endpoint.clone(),
-        project_id: target.project_id.clone(),
-        settings: target.settings.clone(),
-        ..first.clone()
-    };
-    (targets.iter().map(part).collect(), request.plan)
+    (targets.iter().map(|target| target.part_of(&first)).collect(), request.plan)
 }
 
 impl Planned {
-    /// Takes the settings of all targets, in their order.
-    pub(super) fn with_targets(self, settings: Vec<RunSettings>) -> Self {
-        let targets = settings.into_iter().enumerate();
-        let target = |(index, settings)| TargetRun { index, settings, changes: Vec::new() };
-        Self { targets: targets.map(target).collect(), ..self }
+    /// Takes the run that the store has planned for some targets, or returns the problems of its
+    /// inputs.
+    pub(super) fn of_targets(
+        planned: PlannedTargets,
+        runs: RunDirectory,
+        settings: Vec<RunSettings>,
+        clock: Clock,
+    ) -> Result<Self, RunError> {
+        let selected: Vec<u64> = planned.selected();
+        let first = settings[0].clone();
+        let whole = Self::from_stored(planned.whole(), runs, first, clock)?;
+        let target = |(index, (settings, selected))| TargetRun {
+            index,
+            settings,
+            changes: Vec::new(),
+            selected,
+        };
+        let targets = settings.into_iter().zip(selected).enumerate().map(target).collect();
+        Ok(Self { targets, ..whole })
     }
 
     /// Returns the settings of each target that is carried out; none for a run without targets.
@@ -136,49 +156,55 @@ impl Planned {
         self.targets.iter().map(|target| &target.settings)
     }
 
+    /// Returns whether each target that is carried out has a task.
+    pub fn targets_with_tasks(&self) -> impl Iterator<Item = bool> {
+        self.targets.iter().map(|target| target.selected > 0)
+    }
+
     /// Carries out all targets side by side, each by its own `api`, until every task is settled or
     /// its target was stopped. Everything is in the store then.
+    ///
+    /// A target without an `api` ends at once: it has no task, or its credentials could not be got.
     ///
     /// # Errors
     ///
     /// Only the store can fail a run. Everything that was recorded before stays. A target whose
-    /// file fails ends alone.
+    /// file fails ends alone. Unknown tasks can refuse a run, before anything is sent.
     pub async fn carry_out_targets<A: TaskApi>(
         self,
-        apis: &[A],
+        apis: &[Option<A>],
         watchers: Vec<Box<dyn Watch>>,
-        control: mpsc::UnboundedReceiver<Control>,
+        orders: TargetOrders,
     ) -> Result<Ended, RunError> {
         let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let total = self.targets().find_map(|it| it.target.as_ref()?.rate_total);
-        let start = self.clock.instant().into();
-        let slots = total.map(|rate| SharedSlots::in_total(ProcessSlots::new(start), rate));
-        let mut phases = Vec::new();
-        let mut orders = Vec::new();
+        let slots = total_slots(self.targets(), self.clock);
+        let mut parts = Vec::new();
+        let mut senders = Vec::new();
         let mut waves = self.wave_origins()?;
         for (api, target) in apis.iter().zip(&self.targets) {
             let (sender, receiver) = mpsc::unbounded_channel();
-            orders.push(sender);
+            senders.push((target.name().to_owned(), sender));
             let waves = waves.get_mut(target.index).map(mem::take).unwrap_or_default();
             let slots = slots.clone();
             let shared = Shared { channel: &channel, slots, orders: receiver, waves };
-            phases.push(self.open_target(target, api, shared)?);
+            parts.push(self.open_target(target, api.as_ref(), shared)?);
         }
-        // Every phase has a channel of its own; the thread ends with the last of them.
+        // Every part has a channel of its own; the thread ends with the last of them.
         drop(channel);
-        let all = join_all(phases.into_iter().map(|(phases, engine)| phases.run(engine)));
         let ran = tokio::select! {
             biased;
-            () = share_out(control, orders) => unreachable!("orders are shared out for ever"),
-            ran = all => ran,
+            () = share_out(orders, senders) => unreachable!("orders are shared out for ever"),
+            ran = run_all(parts) => ran,
         };
         let watch_trouble = thread.close();
-        let targets = ran.into_iter().collect::<Result<Vec<_>, RunError>>()?;
+        let targets = ran?;
+        let now = self.clock.now();
+        let memories = self.targets.iter().map(|target| self.memory(target));
+        let learning_trouble = memories.filter_map(|memory| memory.keep(now).err()).next();
         drop(self.lock);
         let held = targets.iter().map(|stats| stats.held).max().unwrap_or_default();
         let stats = RunStats { stopped: targets.iter().find_map(|stats| stats.stopped), held };
-        let (group_trouble, learning_trouble) = (None, None);
-        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+        Ok(Ended { stats, targets, watch_trouble, group_trouble: None, learning_trouble })
     }
 
     /// Reads where the waves of all targets stand, if any has some: before the writers, because a
@@ -190,39 +216,55 @@ impl Planned {
         Ok(RunReader::open(&self.runs, &self.id)?.of_targets(WaveOrigin::of)?)
     }
 
+    fn memory<'a>(&'a self, target: &TargetRun) -> RateMemory<'a> {
+        let profile = self.profile.as_deref();
+        RateMemory { runs: &self.runs, run: &self.id, part: target.index, profile }
+    }
+
     fn open_target<'a, A: TaskApi>(
-        &self,
+        &'a self,
         target: &'a TargetRun,
-        api: &'a A,
+        api: Option<&'a A>,
         shared: Shared<'_>,
-    ) -> Result<(RunPhases<'a, A>, EngineSettings), RunError> {
+    ) -> Result<RunningTarget<'a, A>, RunError> {
         let (settings, now) = (&target.settings, self.clock.now());
+        let learnt = self.memory(target).before()?;
         let recall = remembered_sendings(settings).max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open_target(&self.runs, &self.lock, target.index, now, recall)?;
         let mut engine = engine_settings(settings, starting_point(&writer));
+        engine.pace.learnt = learnt;
         engine.origin.changes.clone_from(&target.changes);
         engine.origin.unsent = shared.waves.unsent;
         engine.origin.wave_pause_until = shared.waves.pause_until;
         engine.slots = shared.slots.clone();
         engine.max_duration = engine.max_duration.into_iter().chain(self.time_left).min();
-        let ended_by = match settings.wait {
-            Some(_) => RunEndedBy::Phases,
-            None => RunEndedBy::Engine,
+        let watcher_channel = shared.channel.of_target(target.name());
+        let ledger = StoreLedger { writer, watcher_channel, ended_by: ended_by(settings) };
+        let Some(api) = api else {
+            let (ledger, engine) = (Box::new(ledger), Box::new(engine));
+            return Ok(RunningTarget::Over { ledger, engine, at: now });
         };
-        let name = settings.target.as_ref().map_or("", |target| target.name());
-        let watcher_channel = shared.channel.of_target(name);
         let phases = RunPhases {
             api,
             settings,
             exclusions: Arc::clone(&self.exclusions),
-            drill: None,
+            drill: Drill::of(&self.runs, &self.id, target.index, settings),
             slots: shared.slots,
             clock: self.clock,
-            ledger: StoreLedger { writer, watcher_channel, ended_by },
+            ledger,
             control_router: ControlRouter::new(shared.orders),
         };
-        Ok((phases, engine))
+        Ok(RunningTarget::Ready(Box::new((phases, engine))))
     }
+}
+
+/// Returns the slots that bound all targets together, if something does.
+pub(super) fn total_slots<'a>(
+    mut targets: impl Iterator<Item = &'a RunSettings>,
+    clock: Clock,
+) -> Option<SharedSlots> {
+    let total = targets.find_map(|settings| settings.target.as_ref()?.rate_total)?;
+    Some(SharedSlots::in_total(ProcessSlots::new(clock.instant().into()), total))
 }
 
 /// What a target shares with the others, and the orders that it is given.
@@ -231,48 +273,4 @@ struct Shared<'a> {
     slots: Option<SharedSlots>,
     orders: mpsc::UnboundedReceiver<Control>,
     waves: WaveOrigin,
-}
-
-/// Gives every target each order, and answers with what became of it.
-async fn share_out(
-    mut orders: mpsc::UnboundedReceiver<Control>,
-    targets: Vec<mpsc::UnboundedSender<Control>>,
-) {
-    while let Some(order) = orders.recv().await {
-        match order {
-            // A target that receives nothing any more has ended.
-            Control::Stop(reason) => targets.iter().for_each(|target| {
-                let _ = target.send(Control::Stop(reason));
-            }),
-            Control::Abandon => targets.iter().for_each(|target| {
-                let _ = target.send(Control::Abandon);
-            }),
-            Control::Change { change, by, answer } => {
-                let asked = targets.iter().map(|target| {
-                    let (sender, answer) = oneshot::channel();
-                    let order = Control::Change { change, by, answer: Some(sender) };
-                    let _ = target.send(order);
-                    answer
-                });
-                let asked: Vec<_> = asked.collect();
-                let answered = async { join_all(asked).await.into_iter().flatten().collect() };
-                let answers: Vec<ChangeAnswer> = answered.await;
-                if let Some((client, said)) = answer.zip(in_one(&answers)) {
-                    let _ = client.send(said);
-                }
-            }
-        }
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Returns the answer of all targets: a change that holds for one of them is one.
-fn in_one(answers: &[ChangeAnswer]) -> Option<ChangeAnswer> {
-    let order = [
-        ChangeAnswer::Changed,
-        ChangeAnswer::AsBefore,
-        ChangeAnswer::NotNow,
-        ChangeAnswer::Stopping,
-    ];
-    order.into_iter().find(|answer| answers.contains(answer))
 }

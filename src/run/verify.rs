@@ -14,11 +14,15 @@ use crate::run::ledger::{RunEndedBy, StoreLedger};
 use crate::run::phases::{RunPhases, Settling};
 use crate::run::plan::holder;
 use crate::run::settings::walker_settings;
+use crate::run::target_orders::{TargetOrders, share_out};
+use crate::run::targets::total_slots;
 use crate::run::watchers;
-use crate::settings::RunSettings;
+use crate::settings::{RunSettings, TargetPart};
 use crate::store::{RunDirectory, RunId, RunLock, RunReader, RunRecord, RunWriter, StoreError};
 use crate::task::Outcome;
+use futures::future::join_all;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -27,15 +31,58 @@ use tokio::sync::mpsc;
 pub struct ReopenedRun {
     /// The record of the run.
     pub record: RunRecord,
-    /// How lists are read; changes hold for this time alone.
-    pub settings: RunSettings,
     /// The number of its tasks without an outcome.
     pub unsettled: u64,
-    /// Which target of a run of several is looked at, otherwise 0.
-    index: usize,
+    /// Its targets; a run without targets is one part.
+    pub parts: Vec<ReopenedPart>,
     runs: RunDirectory,
     lock: RunLock,
     clock: Clock,
+}
+
+/// A target whose tasks are looked at, or all of a run.
+#[derive(Debug)]
+pub struct ReopenedPart {
+    /// The record of the part.
+    pub record: RunRecord,
+    /// How lists are read; changes hold for this time alone.
+    pub settings: RunSettings,
+    /// The number of its tasks in doubt.
+    pub doubtful: u64,
+    /// The number of its tasks that were sent and not seen where they were sent.
+    pub unverified: u64,
+    unsettled: u64,
+}
+
+impl ReopenedPart {
+    fn read(run: &RunReader) -> Result<Self, StoreError> {
+        let mut doubtful = 0;
+        run.for_each_failed_task::<StoreError>(|task| {
+            doubtful += u64::from(task.outcome == Outcome::Ambiguous);
+            Ok(())
+        })?;
+        let record = run.record()?;
+        let settings = record.run.settings.clone();
+        let (unverified, unsettled) = (run.unverified()?, run.unsettled()?);
+        Ok(Self { record, settings, doubtful, unverified, unsettled })
+    }
+
+    /// Returns the name of the target, in a run of several.
+    pub fn target(&self) -> Option<&str> {
+        self.settings.target.as_ref().map(TargetPart::name)
+    }
+
+    fn index(&self) -> usize {
+        self.settings.target.as_ref().map_or(0, |target| target.index)
+    }
+
+    /// Returns how long ago its last call ended, at least.
+    fn ago(&self, clock: Clock) -> Duration {
+        let last = self.record.sessions.last();
+        // A session that was killed has no end; its start is the only time that is certain.
+        let ended = last.map(|last| last.end.as_ref().map_or(last.started, |end| end.at));
+        ended.map_or(Duration::MAX, |ended| clock.now().since(ended))
+    }
 }
 
 /// Takes a run to look at its tasks.
@@ -49,106 +96,106 @@ pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, Run
     // Under the lock: no other process adds outcomes after they were counted.
     let reader = RunReader::open(&runs, id)?;
     let (record, unsettled) = (reader.record()?, reader.unsettled()?);
-    let settings = record.run.settings.clone();
-    Ok(ReopenedRun { record, settings, unsettled, index: 0, runs, lock, clock })
+    let mut parts = reader.of_targets(ReopenedPart::read)?;
+    if parts.is_empty() {
+        parts.push(ReopenedPart::read(&reader)?);
+    }
+    Ok(ReopenedRun { record, unsettled, parts, runs, lock, clock })
 }
 
 impl ReopenedRun {
-    /// Returns the record of each target with tasks in doubt, in order.
-    ///
-    /// # Errors
-    ///
-    /// The store's.
-    pub fn targets_in_doubt(&self) -> Result<Vec<RunRecord>, RunError> {
-        let reader = RunReader::open(&self.runs, &self.record.run.id)?;
-        let in_doubt = |run: &RunReader| {
-            let mut is_any = false;
-            run.for_each_failed_task::<StoreError>(|task| {
-                is_any |= task.outcome == Outcome::Ambiguous;
-                Ok(())
-            })?;
-            Ok::<_, StoreError>(is_any.then_some(run.record()?))
-        };
-        Ok(reader.of_targets(in_doubt)?.into_iter().flatten().collect())
-    }
-
-    /// Looks at one target from now on; its record is one of
-    /// [`targets_in_doubt`](Self::targets_in_doubt).
-    pub fn select(&mut self, target: RunRecord) {
-        self.index = target.run.settings.target.as_ref().map_or(0, |target| target.index);
-        self.settings = target.run.settings.clone();
-        self.record = target;
-    }
-
     /// Waits until the tasks that were sent are where their commands lead, at most for `patience`.
+    /// Each of the parts is looked at by its own `api`, side by side.
     ///
     /// Returns the reason why it ended before, if an order stopped it.
     pub async fn wait<A: TaskApi>(
         self,
-        api: &A,
+        apis: &[A],
         patience: Duration,
         watchers: Vec<Box<dyn Watch>>,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Option<StopReason>, RunError> {
-        let (watcher_channel, thread) =
-            watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut phases = self.phases(api, watcher_channel, control)?;
-        let started = RunStarted {
-            selected: self.record.selected,
-            settled: self.record.selected.saturating_sub(self.unsettled),
-            rate_limit: walker_settings(phases.settings).rate,
-            concurrency: 1,
-            finds_rate: false,
+        let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
+        let (mut waits, mut senders) = (Vec::new(), Vec::new());
+        let slots = total_slots(self.parts.iter().map(|part| &part.settings), self.clock);
+        for (part, api) in self.parts.iter().zip(apis) {
+            let (sender, orders) = mpsc::unbounded_channel();
+            let name = part.target();
+            senders.push((name.unwrap_or_default().to_owned(), sender));
+            let channel = name.map_or_else(|| channel.clone(), |name| channel.of_target(name));
+            let phases = self.phases(part, api, channel, orders)?;
+            let phases = RunPhases { slots: slots.clone().or(phases.slots.clone()), ..phases };
+            waits.push(wait_for(part, phases, patience, part.ago(self.clock)));
+        }
+        // Every part has a channel of its own, without whose end the thread never ends.
+        drop(channel);
+        let (_nobody, one) = mpsc::unbounded_channel();
+        let waited = tokio::select! {
+            biased;
+            () = share_out(TargetOrders { all: control, one }, senders) => {
+                unreachable!("orders are shared out for ever")
+            }
+            waited = join_all(waits) => waited,
         };
-        // The display takes the figures of a run from this event, as in a run that sends.
-        phases.ledger.emit(self.clock.now(), EventKind::RunStarted(started)).await?;
-        let waited = phases.wait(patience, self.ago()).await;
-        // Closes the watchers' channel, without which their thread never ends.
-        drop(phases);
         thread.close();
-        waited
+        let stopped = waited.into_iter().collect::<Result<Vec<_>, RunError>>()?;
+        Ok(stopped.into_iter().flatten().next())
     }
 
-    /// Looks once at the tasks whose calls are in doubt.
+    /// Looks once at the tasks of a part whose calls are in doubt.
     pub async fn settle<A: TaskApi>(
         &self,
+        part: &ReopenedPart,
         api: &A,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Settling, RunError> {
         let (watcher_channel, thread) =
             watchers::open(Vec::new(), self.clock).map_err(RunError::Thread)?;
-        let mut phases = self.phases(api, watcher_channel, control)?;
-        let settled = phases.settle(self.ago()).await;
+        let mut phases = self.phases(part, api, watcher_channel, control)?;
+        let settled = phases.settle(part.ago(self.clock)).await;
         drop(phases);
         thread.close();
         settled
     }
 
     fn phases<'a, A: TaskApi>(
-        &'a self,
+        &self,
+        part: &'a ReopenedPart,
         api: &'a A,
         watcher_channel: watchers::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
-        let slots = group_slots(self.runs.state(), self.settings.rate_group.as_deref())?;
-        let writer = RunWriter::reopen(&self.runs, &self.lock, self.index, self.clock.now())?;
+        let slots = group_slots(self.runs.state(), part.settings.rate_group.as_deref())?;
+        let now = self.clock.now();
+        let writer = RunWriter::reopen(&self.runs, &self.lock, part.index(), now)?;
         Ok(RunPhases {
-            exclusions: std::sync::Arc::default(),
+            exclusions: Arc::default(),
             drill: None,
             api,
-            settings: &self.settings,
+            settings: &part.settings,
             slots,
             clock: self.clock,
             ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
             control_router: ControlRouter::new(control),
         })
     }
+}
 
-    /// Returns how long ago the run's last call ended, at least.
-    fn ago(&self) -> Duration {
-        let last = self.record.sessions.last();
-        // A session that was killed has no end; its start is the only time that is certain.
-        let ended = last.map(|last| last.end.as_ref().map_or(last.started, |end| end.at));
-        ended.map_or(Duration::MAX, |ended| self.clock.now().since(ended))
-    }
+/// Waits for the tasks of one part.
+async fn wait_for<A: TaskApi>(
+    part: &ReopenedPart,
+    mut phases: RunPhases<'_, A>,
+    patience: Duration,
+    ago: Duration,
+) -> Result<Option<StopReason>, RunError> {
+    let started = RunStarted {
+        selected: part.record.selected,
+        settled: part.record.selected.saturating_sub(part.unsettled),
+        rate_limit: walker_settings(phases.settings).rate,
+        concurrency: 1,
+        finds_rate: false,
+    };
+    // The display takes the figures of a run from this event, as in a run that sends.
+    phases.ledger.emit(phases.clock.now(), EventKind::RunStarted(started)).await?;
+    phases.wait(patience, ago).await
 }

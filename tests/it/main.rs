@@ -34,6 +34,8 @@ mod state;
 #[expect(dead_code, reason = "other test binaries use the rest")]
 mod support;
 #[cfg(test)]
+mod targets;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 #[cfg(feature = "postgres")]

@@ -19,8 +19,6 @@ pub(super) const PIECE: usize = 16;
 const KEY: usize = MIN_SECRET;
 /// The distance between the keys of a secret: each piece contains a whole key.
 const STRIDE: usize = PIECE - KEY + 1;
-/// The most places that are kept for one key: a secret may repeat itself.
-const MAX_PLACES: usize = 8;
 /// The bits of a key in a word.
 const KEY_BITS: u64 = (1 << (8 * KEY)) - 1;
 /// The number of bits in the filter before the table of keys.
@@ -130,15 +128,22 @@ impl KnownSecrets {
     fn index(&mut self, secret: usize) {
         self.filter.resize(FILTER_BITS / 64, 0);
         self.has_blanks |= self.secrets[secret].has_blanks;
-        for (pattern, text) in self.secrets[secret].patterns.iter().enumerate() {
-            let bytes = text.expose_secret().as_bytes();
+        for pattern in 0..self.secrets[secret].patterns.len() {
+            let bytes = self.secrets[secret].bytes(pattern);
             // A secret that is shorter than a piece counts as a whole only, so one key finds it.
             let last = if bytes.len() < PIECE { 0 } else { bytes.len() - KEY };
             for at in (0..=last).step_by(STRIDE) {
                 let key = key(&bytes[at..at + KEY]);
                 self.filter[filter_word(key)] |= filter_bit(key);
                 let places = self.keys.entry(key).or_default();
-                if places.len() < MAX_PLACES {
+                // A secret that repeats itself has one key in many places. Two of them find the same
+                // pieces if they agree as far as a piece around them can reach, and one is enough.
+                let has_same_pieces = |known: &Place| {
+                    known.secret == secret
+                        && around(self.secrets[secret].bytes(known.pattern), known.at)
+                            == around(bytes, at)
+                };
+                if !places.iter().any(has_same_pieces) {
                     places.push(Place { secret, pattern, at });
                 }
             }
@@ -195,16 +200,26 @@ impl KnownSecrets {
 }
 
 impl Secret {
+    fn bytes(&self, pattern: usize) -> &[u8] {
+        self.patterns[pattern].expose_secret().as_bytes()
+    }
+
     /// Returns how far the secret reaches in a reading around a place where a key of it begins, if
     /// that is the whole of it or at least a piece.
     fn extent(&self, view: &[Unit], start: usize, place: Place) -> Option<Range<usize>> {
-        let secret = self.patterns[place.pattern].expose_secret().as_bytes();
+        let secret = self.bytes(place.pattern);
         let matches = |(unit, byte): &(&Unit, &u8)| unit.byte.to_ascii_lowercase() == **byte;
         let after = view[start..].iter().zip(&secret[place.at..]).take_while(matches).count();
         let before = view[..start].iter().rev().zip(secret[..place.at].iter().rev());
         let before = before.take_while(matches).count();
         (before + after >= secret.len().min(PIECE)).then(|| start - before..start + after)
     }
+}
+
+/// Returns what the pieces around a key hold before it, and from it on.
+fn around(secret: &[u8], at: usize) -> (&[u8], &[u8]) {
+    let first = (at + KEY).saturating_sub(PIECE);
+    (&secret[first..at], &secret[at..secret.len().min(at + PIECE)])
 }
 
 /// Returns a secret without white space and in lower case.

@@ -34,7 +34,8 @@ settings the run was planned with. A paused run waits without end, but --max-dur
 Examples:
   batchctl ctl status                        where the latest run stands
   batchctl ctl 20240705 rate 5/s             more gently from now on
-  batchctl ctl latest --job nightly pause";
+  batchctl ctl latest --job nightly pause
+  batchctl ctl rate 40/s --target north      one of several targets";
 
 const STATUS_HELP: &str = "\
 Examples:
@@ -66,6 +67,9 @@ Examples:
 pub(crate) struct CtlArgs {
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
+    /// Only this target, in a run of several
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) target: Option<String>,
     #[command(subcommand)]
     pub(crate) order: OrderArgs,
 }
@@ -126,7 +130,7 @@ const LONGEST_ANSWER: u64 = 1 << 16;
 pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;
-    let answer = match ask(&runs.socket(&id), ControlOrder::from(&args.order)) {
+    let answer = match ask(&runs.socket(&id), args) {
         Ok(answer) => answer,
         // With nothing on the wire a run may be over before its answer has left.
         Err(error) if is_drained(&args.order, &error, &id, &runs) => {
@@ -162,14 +166,14 @@ fn other_version(id: &RunId) -> String {
     format!("run {id} answered what this version of batchctl does not understand")
 }
 
-fn ask(socket: &Path, order: ControlOrder) -> io::Result<String> {
+fn ask(socket: &Path, args: &CtlArgs) -> io::Result<String> {
     let mut stream = UnixStream::connect(Address::new(socket)?.path())?;
     // A stopped process (SIGSTOP) accepts connections and never answers.
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(
-        control_protocol::line(&ControlRequest { version: VERSION, order }).as_bytes(),
-    )?;
+    let (target, order) = (args.target.clone(), ControlOrder::from(&args.order));
+    let request = ControlRequest { version: VERSION, target, order };
+    stream.write_all(control_protocol::line(&request).as_bytes())?;
     let mut answer = String::new();
     match BufReader::new(stream.take(LONGEST_ANSWER)).read_line(&mut answer)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),

@@ -21,7 +21,7 @@ use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
 use batchctl::plan::OnDuplicate;
 use batchctl::policy::{OnDoubt, Sample};
 use batchctl::report::ExitStatus;
-use batchctl::store::{NewPlan, RunId, RunReader};
+use batchctl::store::{NewPlan, RunId};
 use batchctl::task::{Command, Level};
 use batchctl::text::printable;
 use clap::Args;
@@ -331,12 +331,7 @@ fn sample(args: &InputArgs, context: &Context) -> Option<Sample> {
 fn find_after(named: Option<&str>, state: &Path) -> Result<Option<RunId>, CommandError> {
     let runs = batchctl::run::runs_in(state);
     let Some(named) = named else { return Ok(None) };
-    let id = runs.find(named)?;
-    // One that cannot be read is refused where it is followed.
-    if let Ok(record) = RunReader::open(&runs, &id).and_then(|reader| reader.record()) {
-        target_flags::refuse_run(&record, "`--after`")?;
-    }
-    Ok(Some(id))
+    Ok(Some(runs.find(named)?))
 }
 
 fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -> InputOptions {

@@ -1,12 +1,11 @@
 //! `wait` and `settle`: verify the tasks of a run after its end, and report the outcomes.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{StateReader, state_reader};
-use crate::cli::connect::destination::Destination;
+use crate::cli::connect::client::state_client;
 use crate::cli::connect::run_service;
 use crate::cli::connect::run_service::RunService;
 use crate::cli::connect::{destination, protected_files, service_place};
-use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::run::EndArgs;
@@ -18,19 +17,21 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
+use crate::cli::process::runtime::runtime;
 use crate::cli::run::display::Displays;
+use crate::cli::run::target::unless_all_refused;
 use crate::cli::run::{display, signals, stored_plan, target_flags};
 use batchctl::api::AnyClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{ReopenedRun, Settling};
-use batchctl::settings::TargetPart;
+use batchctl::run::{ReopenedPart, ReopenedRun, Settling};
 use batchctl::store::RunId;
 use batchctl::survey::WalkEnd;
 use batchctl::text::{plural, printable};
-use clap::{Args, FromArgMatches};
+use clap::Args;
+use std::mem;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -95,16 +96,17 @@ struct VerifyForecast {
     id: RunId,
     run: ReopenedRun,
     documents: Vec<Document>,
-    client: AnyClient,
+    /// One for each part of the run.
+    clients: Vec<AnyClient>,
+    /// Whether the credentials of a target could not be got, so that it is not looked at.
+    is_refused: bool,
     runtime: Runtime,
     clock: Clock,
-    /// Ends when it is dropped, if it is the embedded sandbox.
-    _place: Destination,
 }
 
 pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = parse_documents(&args.how, context)?;
-    let opened = open(&args.how, documents, context)?;
+    let opened = open(&args.how, documents, |part| part.unverified > 0, context)?;
     let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, &context.environment, &context.stderr, opened.clock);
     // Opened before the signals, so that an error of a document ends the command at once.
@@ -115,7 +117,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
     opened.runtime.block_on(obey).map_err(CommandError::io)?;
-    let waited = opened.run.wait(&opened.client, args.wait_timeout, watchers, orders);
+    let waited = opened.run.wait(&opened.clients, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
@@ -136,70 +138,40 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     if let Some(failure) = live.failure() {
         return Err(failure);
     }
-    Ok(stopped.map_or(status, |reason| status_of(&reason)))
+    Ok(match stopped {
+        Some(reason) => status_of(&reason),
+        None if opened.is_refused => ExitStatus::NotAuthorised,
+        None => status,
+    })
 }
 
 pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let documents = documents::of_the_past(parse_documents(&args.how, context)?)?;
-    let id = args.how.which.find(&context.state)?;
-    let documents = if run::has_targets(&context.state, &id)? {
-        settle_targets(&id, args, &documents, context)?;
-        documents
-    } else {
-        let opened = open(&args.how, documents, context)?;
-        let unsettled = opened.run.unsettled;
+    let opened = open(&args.how, documents, |part| part.doubtful > 0, context)?;
+    if opened.run.parts.is_empty() {
+        context.stderr.line("no task is in doubt");
+    }
+    for (part, client) in opened.run.parts.iter().zip(&opened.clients) {
         // `settle` reads the list once, so it takes no orders; the sender keeps the channel open.
         let (_control, orders) = mpsc::unbounded_channel();
-        let settling = opened.runtime.block_on(opened.run.settle(&opened.client, orders))?;
-        print_settling(&settling, "", &context.stderr);
-        print_unsettled(unsettled, &context.stderr);
-        opened.documents
-    };
+        let settling = opened.runtime.block_on(opened.run.settle(part, client, orders))?;
+        let prefix = part.target().map_or_else(String::new, |name| format!("{name}: "));
+        print_settling(&settling, &prefix, &context.stderr);
+    }
+    print_unsettled(opened.run.unsettled, &context.stderr);
+    // Given back first: the end of the run may be shown to programs that take it up.
+    drop(opened.run);
     let wanted = ReportRequest {
-        documents: &documents,
+        documents: &opened.documents,
         options: &documents::options(&args.how.documents),
         json: args.how.documents.json,
         summary: true,
         live: None,
         end: Some(&context.run_end),
     };
-    present(&run::runs_in(&context.state), &id, &wanted, &context.stderr, context.stdout_style)
-}
-
-/// Settles what is in doubt in each target, by a look with its own credentials.
-fn settle_targets(
-    id: &RunId,
-    args: &SettleArgs,
-    documents: &[Document],
-    context: &Context,
-) -> Result<(), CommandError> {
-    target_flags::refuse(&context.given)?;
-    documents.iter().try_for_each(Document::try_out)?;
-    let mut run = run::reopen(&context.state, id, Clock::start())?;
-    stored_plan::refuse_unapplied(&run.record)?;
-    run_service::with_states(&run.record, "this command")?;
-    let unsettled = run.unsettled;
-    let targets = run.targets_in_doubt()?;
-    if targets.is_empty() {
-        context.stderr.line("no task is in doubt");
-    }
-    for target in targets {
-        let name = target.run.settings.target.as_ref().map_or("", TargetPart::name).to_owned();
-        run.select(target);
-        let context = context.for_target(&name)?;
-        let matches = context.given.subcommand().expect("it has a verb");
-        let place = DestinationArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
-        let credentials = CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
-        args.how.reading.adjust(&mut run.settings, &context.given);
-        let place = destination::of_run(&place, &run.record, &run.settings, &context)?;
-        let client = state_reader(&credentials, &place, &run.settings, &context);
-        let StateReader { runtime, client, .. } = client.map_err(|error| error.of_target(&name))?;
-        let (_control, orders) = mpsc::unbounded_channel();
-        let settling = runtime.block_on(run.settle(&client, orders))?;
-        print_settling(&settling, &format!("{name}: "), &context.stderr);
-    }
-    print_unsettled(unsettled, &context.stderr);
-    Ok(())
+    let runs = run::runs_in(&context.state);
+    let status = present(&runs, &opened.id, &wanted, &context.stderr, context.stdout_style)?;
+    Ok(if opened.is_refused { ExitStatus::NotAuthorised } else { status })
 }
 
 fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
@@ -207,9 +179,11 @@ fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>
     documents::parse(&args.documents, &taken, &context.given)
 }
 
+/// Takes a run, and connects to each of its targets in which there is something to look at.
 fn open(
     args: &VerifyArgs,
     documents: Vec<Document>,
+    has_something: fn(&ReopenedPart) -> bool,
     context: &Context,
 ) -> Result<VerifyForecast, CommandError> {
     let id = args.which.find(&context.state)?;
@@ -218,20 +192,49 @@ fn open(
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
     let service = run_service::with_states(&run.record, "this command")?;
-    target_flags::refuse_run(&run.record, "this command")?;
-    args.reading.adjust(&mut run.settings, &context.given);
-    let ConnectionArgs { place, credentials, .. } = &args.connection;
+    if service.is_none() {
+        run_service::refuse_for_vias(&args.connection, context)?;
+    }
+    if run.record.run.settings.target.is_some() {
+        target_flags::refuse(&context.given)?;
+        run.parts.retain(has_something);
+    }
+    let runtime = runtime()?;
+    let parts = run.parts.iter_mut();
+    let clients = parts.map(|part| Some(connect(part, service.clone(), args, &runtime, context)));
+    let clients = unless_all_refused(clients.collect(), &context.stderr)?;
+    let is_refused = clients.iter().any(Option::is_none);
+    let parts = mem::take(&mut run.parts).into_iter().zip(clients);
+    let (parts, clients) = parts.filter_map(|(part, client)| Some((part, client?))).unzip();
+    run.parts = parts;
+    Ok(VerifyForecast { id, run, documents, clients, is_refused, runtime, clock })
+}
+
+/// Makes the client that reads the states of a part, which may be a target with a table of its own.
+fn connect(
+    part: &mut ReopenedPart,
+    service: Option<RunService>,
+    args: &VerifyArgs,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<AnyClient, CommandError> {
+    let name = part.target().map(str::to_owned);
+    let own = name.as_deref().map(|name| context.for_target(name)).transpose()?;
+    let context = own.as_ref().unwrap_or(context);
+    let connection = context.connection()?;
+    args.reading.adjust(&mut part.settings, &context.given);
     let place = match service {
-        Some(service) => service_place::of_run(service, &run.record, &args.connection, context)?,
-        None => {
-            run_service::refuse_for_vias(&args.connection, context)?;
-            destination::of_run(place, &run.record, &run.settings, context)?
-        }
+        Some(service) => service_place::of_run(service, &part.record, &args.connection, context)?,
+        None => destination::of_run(&connection.place, &part.record, &part.settings, context)?,
     };
     destination::outlives_run(&place)?;
-    let StateReader { runtime, client, .. } =
-        state_reader(credentials, &place, &run.settings, context)?;
-    Ok(VerifyForecast { id, run, documents, client, runtime, clock, _place: place })
+    let source = service_place::source_of_run(&connection.credentials, &place, context);
+    let connected = source
+        .and_then(|source| state_client(&place, source.as_ref(), &part.settings, runtime, context));
+    connected.map(|(client, _)| client).map_err(|error| match name {
+        Some(name) => error.of_target(&name),
+        None => error,
+    })
 }
 
 fn status_of(reason: &StopReason) -> ExitStatus {

@@ -31,8 +31,10 @@ pub(crate) struct ConnectionSettings {
 /// A place that calls go to, and with what.
 #[derive(Clone, Copy)]
 pub(crate) struct ConnectedTarget<'a> {
+    /// The name of the target, in a run of several.
+    pub(crate) name: Option<&'a str>,
     pub(crate) destination: &'a Destination,
-    /// `None` for a service that takes none.
+    /// `None` for a service that takes none, and for a target that has none.
     pub(crate) credentials: Option<&'a CredentialSource>,
     pub(crate) context: &'a Context,
 }
@@ -43,8 +45,6 @@ pub(crate) struct ReadingClient {
     pub(crate) client: ViasClient,
     /// Where its credentials come from.
     pub(crate) source: CredentialSource,
-    /// The credentials themselves, for a client that follows this one.
-    pub(crate) credentials: Arc<Credentials>,
 }
 
 /// Makes a client that sends one request at a time, for verbs that only read.
@@ -56,12 +56,10 @@ pub(crate) fn client_for_reading(
 ) -> Result<ReadingClient, CommandError> {
     let source = credentials::source(args, destination, context)?;
     let runtime = runtime()?;
-    // A client that reads calls nothing, so any level is right.
-    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
-    let settings = ConnectionSettings { connect_timeout, level, concurrency };
+    let settings = settings_for_reading(connect_timeout);
     let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
-    let client = client_with(Arc::clone(&credentials), destination, settings)?;
-    Ok(ReadingClient { runtime, client, source, credentials })
+    let client = client_with(credentials, destination, settings)?;
+    Ok(ReadingClient { runtime, client, source })
 }
 
 /// A client of any service for requests that only read, and the runtime that carries them out.
@@ -79,22 +77,37 @@ pub(crate) fn state_reader(
     settings: &RunSettings,
     context: &Context,
 ) -> Result<StateReader, CommandError> {
-    let connect_timeout = settings.connect_timeout;
-    if destination.service.is_none() {
-        let ReadingClient { runtime, client, credentials, .. } =
-            client_for_reading(args, destination, connect_timeout, context)?;
-        let client = AnyClient::Vias(Box::new(client));
-        return Ok(StateReader { runtime, client, credentials: Some(credentials) });
-    }
     let source = service_place::source_of_run(args, destination, context)?;
     let runtime = runtime()?;
+    let source = source.as_ref();
+    let (client, credentials) = state_client(destination, source, settings, &runtime, context)?;
+    Ok(StateReader { runtime, client, credentials })
+}
+
+/// Makes a client that reads states on a runtime, with credentials got for it now.
+pub(crate) fn state_client(
+    destination: &Destination,
+    source: Option<&CredentialSource>,
+    settings: &RunSettings,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<(AnyClient, Option<Arc<Credentials>>), CommandError> {
     let load = |source| runtime.block_on(credentials::load(destination, source, context));
-    let credentials = source.as_ref().map(load).transpose()?;
-    let (level, concurrency) = (Level::Batch, settings.concurrency);
-    let connection = ConnectionSettings { connect_timeout, level, concurrency };
+    let credentials = source.map(load).transpose()?;
+    let one_at_a_time = settings_for_reading(settings.connect_timeout);
+    let connection = match &destination.service {
+        None => one_at_a_time,
+        Some(_) => ConnectionSettings { concurrency: settings.concurrency, ..one_at_a_time },
+    };
     let client =
         client_at(destination, credentials.clone(), connection, context, || Ok(Vec::new()))?;
-    Ok(StateReader { runtime, client, credentials })
+    Ok((client, credentials))
+}
+
+fn settings_for_reading(connect_timeout: Duration) -> ConnectionSettings {
+    // A client that reads calls nothing, so any level is right.
+    let (level, concurrency) = (Level::Batch, NonZeroUsize::MIN);
+    ConnectionSettings { connect_timeout, level, concurrency }
 }
 
 /// Makes the client of a run, with credentials got for it now. `columns` are those of its inputs.
@@ -104,7 +117,7 @@ pub(crate) fn client(
     columns: impl FnOnce() -> Result<Vec<Vec<String>>, CommandError>,
     runtime: &Runtime,
 ) -> Result<AnyClient, CommandError> {
-    let ConnectedTarget { destination, credentials, context } = target;
+    let ConnectedTarget { destination, credentials, context, .. } = target;
     let load = |source| runtime.block_on(credentials::load(destination, source, context));
     let credentials = credentials.map(load).transpose()?;
     client_at(destination, credentials, connection, context, columns)

@@ -11,6 +11,7 @@ use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::flags::{effect, secret_value};
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, RootsError, Route};
+use batchctl::report::Target;
 use batchctl::sandbox::{SandboxSettings, SandboxThread};
 use batchctl::settings::RunSettings;
 use batchctl::store::RunRecord;
@@ -36,6 +37,11 @@ pub(crate) struct Destination {
     pub(crate) recorded: Option<Recorded>,
     /// The service that is called; `None` for VIAS.
     pub(crate) service: Option<RunService>,
+}
+
+/// Returns whether the project of an earlier run was not known when it was planned.
+pub(crate) fn is_unknown_project(project: &str) -> bool {
+    project == UNKNOWN_PROJECT
 }
 
 /// Whether IAM may be asked for the id of a project that was not named.
@@ -226,6 +232,11 @@ fn tell_authorities(context: &Context) {
 }
 
 impl Destination {
+    /// Returns it as a report shows it.
+    pub(crate) fn shown(&self) -> Target {
+        Target { endpoint: self.endpoint.to_string(), project_id: self.project_id() }
+    }
+
     /// Returns the URLs that are called for a word of the command line, and through what.
     pub(crate) fn pattern_of(&self, word: &str, level: Level) -> String {
         if let Some(service) = &self.service {

@@ -123,7 +123,7 @@ pub(crate) fn names_database(place: &str) -> bool {
 const CREDENTIALS: [&str; 3] = ["token-file", "token-command", "iam-user"];
 
 /// The flags that are about a real service alone.
-const OF_A_SERVICE: [&str; 11] = [
+pub(crate) const OF_A_SERVICE: [&str; 11] = [
     "endpoint",
     "region",
     "insecure-http",

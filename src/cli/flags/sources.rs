@@ -14,7 +14,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Flags that are no settings: neither a variable nor the config file sets them.
-const NO_SETTINGS: [&str; 4] = ["help", "version", "profile", "origin"];
+const NO_SETTINGS: [&str; 5] = ["help", "version", "profile", "origin", "target"];
 
 /// Gives every flag its variable, if that is set to something.
 pub(crate) fn with_variables(command: Command, environment: &Environment) -> Command {

@@ -19,11 +19,14 @@ pub(crate) const LONGEST_REQUEST: u64 = 4_096;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ControlRequest {
     pub(crate) version: u32,
+    /// The target that is meant, in a run of several; all of them by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
     #[serde(flatten)]
     pub(crate) order: ControlOrder,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
 pub(crate) enum ControlOrder {
     Status,
@@ -100,7 +103,7 @@ pub(crate) fn line(said: &impl Serialize) -> String {
 }
 
 /// Reads a request; the reason is a refusal's.
-pub(crate) fn read(line: &[u8]) -> Result<ControlOrder, String> {
+pub(crate) fn read(line: &[u8]) -> Result<ControlRequest, String> {
     // The version is read first: an order of another version may have other fields.
     let value = control_object::read(line)?;
     match value["version"].as_u64() {
@@ -109,8 +112,7 @@ pub(crate) fn read(line: &[u8]) -> Result<ControlOrder, String> {
             return Err(format!("unsupported protocol version; this run speaks version {VERSION}"));
         }
     }
-    let request = ControlRequest::deserialize(value);
-    request.map(|request| request.order).map_err(|_| "that is no order".to_owned())
+    ControlRequest::deserialize(value).map_err(|_| "that is no order".to_owned())
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     fn check(line: &str, expected: Result<Option<Change>, &str>) {
-        let change = read(line.as_bytes()).and_then(|order| order.change());
+        let change = read(line.as_bytes()).and_then(|request| request.order.change());
         assert_eq!(change, expected.map_err(str::to_owned), "{line}");
     }
 
@@ -177,8 +179,11 @@ mod tests {
         let most = NonZeroUsize::new(3).unwrap();
         for order in [ControlOrder::Status, ControlOrder::Drain, ControlOrder::Concurrency { most }]
         {
-            let written = line(&ControlRequest { version: VERSION, order });
-            assert!(read(written.as_bytes()).is_ok(), "{written}");
+            for target in [None, Some("north".to_owned())] {
+                let (version, order) = (VERSION, order.clone());
+                let written = line(&ControlRequest { version, target: target.clone(), order });
+                assert_eq!(read(written.as_bytes()).unwrap().target, target, "{written}");
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::run::socket_address::Address;
 use batchctl::clock::Timestamp;
 use batchctl::engine::Control;
 use batchctl::event::{Change, Operator};
+use batchctl::text::printable;
 use std::collections::VecDeque;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub(crate) struct Served {
 #[derive(Clone)]
 pub(crate) struct ControlState {
     pub(crate) control: mpsc::UnboundedSender<Control>,
+    /// Where orders for one of several targets go.
+    pub(crate) of_target: mpsc::UnboundedSender<(String, Control)>,
     pub(crate) live_status: LiveStatus,
     pub(crate) change_limit: ChangeLimit,
     /// The user and the host, if changes are recorded with them.
@@ -216,17 +219,20 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), reply: ReplyKind) -> io:
 }
 
 async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
-    let change = match control_protocol::read(line).and_then(|order| order.change()) {
-        Ok(Some(change)) => change,
-        Ok(None) => return ReplyKind::Status { status: state.live_status.status() },
+    let understood = control_protocol::read(line).and_then(|request| {
+        let change = request.order.change()?;
+        check_target(request.target.as_deref(), change, &state.live_status.targets())?;
+        Ok((change, request.target))
+    });
+    let (change, target) = match understood {
+        Ok((Some(change), target)) => (change, target),
+        Ok((None, target)) => {
+            let whole = state.live_status.status();
+            let status = target.map_or(whole.clone(), |name| whole["targets"][name].clone());
+            return ReplyKind::Status { status };
+        }
         Err(reason) => return ReplyKind::Refused { reason },
     };
-    if matches!(change, Change::Rate(_) | Change::Concurrency(_)) && state.live_status.has_targets()
-    {
-        let reason = "each of its targets has a rate and a concurrency of its own; end it with \
-                      `ctl drain` and go on with `resume`, which takes both";
-        return ReplyKind::Refused { reason: reason.into() };
-    }
     // A drain is recorded once, and must not wait for a script that changes something all the time.
     let passes = || state.change_limit.lets_pass(state.live_status.now());
     if change != Change::Drained && !passes() {
@@ -234,9 +240,37 @@ async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
         return ReplyKind::Refused { reason };
     }
     let (answer, answered) = oneshot::channel();
+    let order = Control::Change { change, by, answer: Some(answer) };
     // If the run has ended meanwhile, both the sending and the answer fail.
-    let _ = state.control.send(Control::Change { change, by, answer: Some(answer) });
+    match target {
+        Some(target) => drop(state.of_target.send((target, order))),
+        None => drop(state.control.send(order)),
+    }
     answered.await.map_or(ReplyKind::Stopping, ReplyKind::from)
+}
+
+/// Refuses a target that the run does not have, and a change that must name one.
+fn check_target(
+    named: Option<&str>,
+    change: Option<Change>,
+    targets: &[Arc<str>],
+) -> Result<(), String> {
+    match named {
+        Some(_) if targets.is_empty() => Err("it has no targets".into()),
+        Some(named) if targets.iter().all(|target| &**target != named) => Err(format!(
+            "it has no target `{}`, only {}",
+            printable(named, 60),
+            printable(&targets.join(", "), 200)
+        )),
+        None if matches!(change, Some(Change::Rate(_) | Change::Concurrency(_)))
+            && !targets.is_empty() =>
+        {
+            let names = printable(&targets.join(", "), 200);
+            let why = "each of its targets has a rate and a concurrency of its own";
+            Err(format!("{why}; name one with `--target`: {names}"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -45,8 +45,9 @@ const SUMS: [&str; 8] = [
 ];
 
 impl LiveStatus {
-    pub(crate) fn has_targets(&self) -> bool {
-        !lock(&self.tallies).targets().is_empty()
+    /// Returns the names of the targets that have begun, in a run of several.
+    pub(crate) fn targets(&self) -> Vec<Arc<str>> {
+        lock(&self.tallies).targets().iter().map(|(name, _)| Arc::clone(name)).collect()
     }
 
     /// Returns whether the run is paused; one of several targets if each of them is.

@@ -20,6 +20,7 @@ use crate::cli::run::keys::KeyContext;
 use crate::cli::run::log_file::{LogFile, LogTrouble};
 use crate::cli::run::open_files::Sockets;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::target::unless_all_refused;
 use crate::cli::run::{control_socket, display, keys, open_files, signals, time_check};
 use batchctl::api::{AnyClient, Credentials, Record};
 use batchctl::clock::Clock;
@@ -27,7 +28,7 @@ use batchctl::engine::Control;
 use batchctl::event::{StopReason, Watch};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
-use batchctl::run::{Ended, Planned, RunError};
+use batchctl::run::{Ended, Planned, RunError, TargetOrders};
 use batchctl::settings::RunSettings;
 use batchctl::store::{RunId, RunReader};
 use batchctl::text::plural;
@@ -37,7 +38,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 
 /// How a run is carried out and reported.
 pub(crate) struct Execution<'a> {
@@ -88,6 +89,7 @@ pub(crate) fn carry_out(
         display::open(how.display, log_file, environment, stderr, how.clock);
     // From here on a signal ends the run in good order, also while a token command works.
     let (control, orders) = mpsc::unbounded_channel();
+    let (of_target, orders_of_target) = mpsc::unbounded_channel();
     let planned = pending.planned_mut();
     let drain_timeout = planned.settings().drain_timeout;
     runtime
@@ -107,9 +109,10 @@ pub(crate) fn carry_out(
     let dump = Dump::open(how.dump, if_not_started.beginning(), &id)?;
     watchers.extend(dump.clone().map(|dump| Box::new(dump) as Box<dyn Watch>));
     let record = dump.clone().map(|dump| Arc::new(dump) as Arc<dyn Record>);
-    let clients: Vec<_> =
-        clients.into_iter().map(|client| client.recording(record.clone())).collect();
-    let observers = Observers { watchers, live_status, keys_to, control, orders };
+    let recording = |client: AnyClient| client.recording(record.clone());
+    let clients: Vec<_> = clients.into_iter().map(|client| client.map(recording)).collect();
+    let orders = TargetOrders { all: orders, one: orders_of_target };
+    let observers = Observers { watchers, live_status, keys_to, control, of_target, orders };
     // From here on the run has begun and stays, whatever happens.
     let ended = observers.work(pending.begin(), &clients, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
@@ -135,7 +138,7 @@ pub(crate) fn carry_out(
     };
     // Before the report, whose last lines say what to type next.
     print_trouble(&ended, stderr);
-    print_credential_trouble(&ended, &clients, stderr);
+    print_credential_trouble(&ended, &clients, &how, stderr);
     print_log_trouble(log_trouble.as_ref(), stderr);
     context.store.refresh(&id)?;
     let status = present(&runs, &id, &wanted, stderr, context.stdout_style)?;
@@ -150,7 +153,7 @@ fn connect(
     how: &Execution<'_>,
     runtime: &Runtime,
     stderr: &Stderr,
-) -> Result<Vec<AnyClient>, CommandError> {
+) -> Result<Vec<Option<AnyClient>>, CommandError> {
     let is_sandbox = how.targets.iter().any(|target| target.destination.sandbox.is_some());
     let sockets = if is_sandbox { Sockets::BothEnds } else { Sockets::Ours };
     let count = NonZeroUsize::new(how.targets.len()).unwrap_or(NonZeroUsize::MIN);
@@ -169,18 +172,23 @@ fn connect(
             level: settings.level,
             concurrency: settings.concurrency,
         };
+        let ConnectedTarget { name, destination, credentials, .. } = *target;
+        // VIAS takes no call without credentials: a target whose own were refused makes none.
+        if credentials.is_none() && destination.service.is_none() {
+            return None;
+        }
         // Read back, because the columns of a run that goes on are those that it keeps.
         let columns = || {
             let record = RunReader::open(planned.runs(), planned.id())?.record()?;
             Ok(record.sources.into_iter().map(|source| source.columns).collect())
         };
         let connected = client::client(*target, connection, columns, runtime);
-        connected.map_err(|error| match &settings.target {
-            Some(target) => error.of_target(target.name()),
+        Some(connected.map_err(|error| match name {
+            Some(name) => error.of_target(name),
             None => error,
-        })
+        }))
     };
-    how.targets.iter().zip(settings).map(client).collect()
+    unless_all_refused(how.targets.iter().zip(settings).map(client).collect(), stderr)
 }
 
 /// Sets the limits that depend on the time: a token command may have taken long.
@@ -189,10 +197,10 @@ fn prepare(planned: &mut Planned, how: &Execution<'_>, context: &Context) {
         planned.finish_within(finish_by.time_left(&time_check::here(how.clock)));
     }
     // Each target has a rate and a number of tasks of its own.
-    if planned.targets().next().is_some() {
-        return;
+    if planned.targets().next().is_none() {
+        let selected = planned.totals().selected;
+        time_check::warn(planned.settings(), selected, how.clock, &context.stderr);
     }
-    time_check::warn(planned.settings(), planned.totals().selected, how.clock, &context.stderr);
     let service = how.targets.iter().find_map(|target| target.destination.service.as_ref());
     if !planned.settings().sandbox {
         match service {
@@ -209,7 +217,9 @@ struct Observers {
     live_status: LiveStatus,
     keys_to: Option<Box<dyn Write + Send>>,
     control: UnboundedSender<Control>,
-    orders: UnboundedReceiver<Control>,
+    /// Where orders for one of several targets go.
+    of_target: UnboundedSender<(String, Control)>,
+    orders: TargetOrders,
 }
 
 impl Observers {
@@ -217,12 +227,12 @@ impl Observers {
     fn work(
         self,
         planned: Planned,
-        clients: &[AnyClient],
+        clients: &[Option<AnyClient>],
         runtime: &Runtime,
         context: &Context,
     ) -> Result<Ended, RunError> {
         let Context { environment, stderr, .. } = context;
-        let Self { watchers, live_status, keys_to, control, orders } = self;
+        let Self { watchers, live_status, keys_to, control, of_target, orders } = self;
         let keys = keys_to.and_then(|out| {
             let key_context =
                 KeyContext { control: control.clone(), live_status: live_status.clone(), out };
@@ -232,12 +242,13 @@ impl Observers {
         let socket = planned.runs().socket(planned.id());
         let who = context.identity().map(|by| &*String::leak(format!("{}@{}", by.user, by.host)));
         let change_limit = ChangeLimit::default();
-        let state = ControlState { control, live_status, change_limit, who };
+        let state = ControlState { control, of_target, live_status, change_limit, who };
         let served = serve(&socket, state, runtime, stderr);
         let ended = if planned.targets().next().is_some() {
             runtime.block_on(planned.carry_out_targets(clients, watchers, orders))
         } else {
-            runtime.block_on(planned.carry_out(&clients[0], watchers, orders))
+            let client = clients[0].as_ref().expect("a run of one place is refused without it");
+            runtime.block_on(planned.carry_out(client, watchers, orders.all))
         };
         // Both act on the run; the terminal must be restored before the report is printed.
         drop((served, keys));
@@ -256,14 +267,23 @@ fn serve(socket: &Path, state: ControlState, runtime: &Runtime, stderr: &Stderr)
 }
 
 /// Says why credentials were not renewed, if a run or a target of it ended for it.
-fn print_credential_trouble(ended: &Ended, clients: &[AnyClient], stderr: &Stderr) {
+fn print_credential_trouble(
+    ended: &Ended,
+    clients: &[Option<AnyClient>],
+    how: &Execution<'_>,
+    stderr: &Stderr,
+) {
     let of_targets = ended.targets.iter();
     let of_all = of_targets.chain(ended.targets.is_empty().then_some(&ended.stats));
-    for (stats, client) in of_all.zip(clients) {
+    for ((stats, client), target) in of_all.zip(clients).zip(&how.targets) {
         let is_refused = stats.stopped == Some(StopReason::NotAuthorised);
-        let trouble = client.credentials().and_then(Credentials::take_trouble);
-        if let Some(error) = trouble.filter(|_| is_refused) {
-            CommandError::from(error).print(stderr);
+        let trouble = client.as_ref().and_then(AnyClient::credentials);
+        let trouble = trouble.and_then(Credentials::take_trouble);
+        if let Some(error) = trouble.filter(|_| is_refused).map(CommandError::from) {
+            match target.name {
+                Some(name) => error.of_target(name).print(stderr),
+                None => error.print(stderr),
+            }
         }
     }
 }

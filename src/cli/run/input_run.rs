@@ -6,12 +6,13 @@ use crate::cli::flags::values::EmptyInput;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::preview;
+use crate::cli::run::preview::ShownPlan;
 use crate::cli::run::scene::Scene;
 use crate::cli::run::terms::nothing_to_do;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunRequest};
-use batchctl::store::NewPlan;
+use batchctl::store::{NewPlan, PlanTotals};
 use batchctl::task::{Level, Rate, Shard};
 use std::path::PathBuf;
 
@@ -62,21 +63,40 @@ pub(crate) fn preview_new(
     let InputRun { word, plan, before, if_empty, .. } = run;
     let guard = ListSizeGuard::new(before, scene);
     let plan = look(run_request(word, before, plan, scene), scene)?;
-    let status = if plan.totals().is_empty_everywhere() {
-        nothing_to_do(plan.totals(), if_empty, &scene.context.stderr)?
+    show_new(&[of_scene(&plan, scene)], if_empty, guard, scene)
+}
+
+/// Returns a plan as it is shown for a run without targets.
+pub(crate) fn of_scene<'a>(plan: &'a DryRun, scene: &'a Scene<'_>) -> ShownPlan<'a> {
+    ShownPlan { target: None, place: scene.target(), action: &scene.action, plan }
+}
+
+/// Returns the numbers of all plans together.
+pub(crate) fn totals(plans: &[ShownPlan<'_>]) -> PlanTotals {
+    plans.iter().map(|shown| shown.plan.totals()).sum()
+}
+
+/// Shows the plans of a new run, and checks them as the run would do.
+pub(crate) fn show_new(
+    plans: &[ShownPlan<'_>],
+    if_empty: EmptyInput,
+    guard: Option<ListSizeGuard>,
+    scene: &Scene<'_>,
+) -> Result<ExitStatus, CommandError> {
+    let totals = totals(plans);
+    let is_empty = totals.is_empty_everywhere();
+    let status = if is_empty {
+        nothing_to_do(totals, if_empty, &scene.context.stderr)?
     } else {
         ExitStatus::Ok
     };
     // An empty plan is written all the same: that of yesterday must not pass for today's.
-    if !plan.totals().is_empty_everywhere()
-        || !scene.documents.is_empty()
-        || scene.flags.reporting.documents.json
-    {
-        preview::show(&plan, None, scene)?;
+    if !is_empty || !scene.documents.is_empty() || scene.flags.reporting.documents.json {
+        preview::show(plans, None, scene)?;
     }
     // After the plan is shown: it is what one compares the last good run with.
-    check_size(&plan, guard, scene)?;
-    preview::check_unknown(&plan, scene)?;
+    check_size(totals, guard, scene)?;
+    preview::check_unknown(plans)?;
     Ok(status)
 }
 
@@ -90,12 +110,12 @@ pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, Com
 
 /// Refuses a plan of too many tasks, or one whose list has changed too much.
 pub(crate) fn check_size(
-    plan: &DryRun,
+    totals: PlanTotals,
     guard: Option<ListSizeGuard>,
     scene: &Scene<'_>,
 ) -> Result<(), CommandError> {
-    check_most(plan.totals().selected, scene.flags.max_tasks)?;
-    guard.map_or(Ok(()), |guard| guard.check(plan.totals()))
+    check_most(totals.selected, scene.flags.max_tasks)?;
+    guard.map_or(Ok(()), |guard| guard.check(totals))
 }
 
 /// Returns the request for a run with this plan.

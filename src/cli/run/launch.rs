@@ -85,7 +85,9 @@ pub(crate) fn launch(
     };
     let destination = opened.resolve(flags, service, clock, context)?;
     let action = opened.action(&destination);
-    let mut scene = Scene { action, destination, flags, documents: &documents, clock, context };
+    let targets = Vec::new();
+    let mut scene =
+        Scene { action, destination, targets, flags, documents: &documents, clock, context };
     // A document that cannot be written would otherwise be noticed after the last call.
     try_out(&documents)?;
     let log_file =
@@ -136,7 +138,7 @@ pub(crate) fn launch(
     }
     let if_good = terms.if_good(pending.planned());
     let (destination, credentials) = (&scene.destination, credentials.as_ref());
-    let place = ConnectedTarget { destination, credentials, context };
+    let place = ConnectedTarget { name: None, destination, credentials, context };
     let execution = Execution {
         targets: vec![place],
         display: &flags.reporting.display,

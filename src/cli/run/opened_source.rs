@@ -14,10 +14,13 @@ use crate::cli::output::stream::Stderr;
 use crate::cli::run::input_run::{InputRun, Purpose, preview_new, run_request};
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
+use crate::cli::run::reverting::RevertedPlace;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::terms::{EmptyRetry, IfEmpty, Terms, nothing_to_do};
-use crate::cli::run::{exclusions, input_check, preview, retrying, reverting, stored_plan};
+use crate::cli::run::{
+    exclusions, input_check, preview, preview_of_run, retrying, reverting, stored_plan,
+};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
@@ -257,15 +260,24 @@ impl<'a> OpenedSource<'a> {
                 if dry_run {
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
-                    let status = preview::show_tasks(selected, first, left_out, record, scene)?;
+                    let status =
+                        preview_of_run::show_tasks(selected, first, left_out, record, scene)?;
                     return Ok(ControlFlow::Break(status));
                 }
                 Ok(ControlFlow::Continue(Self::Retry { retry, dry_run }))
             }
             Self::Revert(mut revert) => {
-                let (shown, credentials) = reverting::choose_and_show(&mut revert, scene)?;
+                let place = RevertedPlace {
+                    target: None,
+                    part: None,
+                    credentials: &scene.flags.connection.credentials,
+                    destination: &scene.destination,
+                    context: scene.context,
+                };
+                let (reverted, credentials) = place.choose(&mut revert, scene)?;
                 // Used for the calls as well: a token command or a login is asked once.
                 scene.destination.loaded = credentials;
+                let shown = reverting::show_chosen(&revert, reverted, scene)?;
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }
             Self::New { .. } | Self::Resume(_) => Ok(ControlFlow::Continue(self)),

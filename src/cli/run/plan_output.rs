@@ -6,12 +6,13 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::terminal_guard::Content;
 use crate::cli::run::scene::Scene;
+use batchctl::event::SurveyCounts;
 use batchctl::policy::FirstLook;
-use batchctl::report::ResultsError;
+use batchctl::report::{ResultsError, Target};
 use batchctl::run::{DryRun, DryRunRow, LiveLook};
 use batchctl::settings::LeftOut;
 use batchctl::store::{PlanRow, PlanTotals, RunId};
-use batchctl::task::{PLAN_COLUMNS, TaskState};
+use batchctl::task::{PLAN_COLUMNS, TARGET_COLUMN, TaskState};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -51,6 +52,15 @@ impl PreviewTasks<'_> {
 pub(crate) struct PlanOutput<'a> {
     /// The run that the plan is stored as.
     pub(crate) run: Option<&'a RunId>,
+    /// What is called at each target; a run without targets has one part.
+    pub(crate) parts: Vec<PlanPart<'a>>,
+}
+
+/// What would be called at one place.
+pub(crate) struct PlanPart<'a> {
+    /// The name of the target, in a run of several.
+    pub(crate) target: Option<&'a str>,
+    pub(crate) place: Target,
     pub(crate) totals: PlanTotals,
     pub(crate) left_out: &'a LeftOut,
     pub(crate) tasks: PreviewTasks<'a>,
@@ -75,14 +85,24 @@ impl PlanOutput<'_> {
         Ok(())
     }
 
+    fn has_targets(&self) -> bool {
+        self.parts.iter().any(|part| part.target.is_some())
+    }
+
     fn csv(&self, out: &mut dyn Write) -> Result<(), ResultsError> {
-        writeln!(out, "{}", PLAN_COLUMNS.join(",")).map_err(ResultsError::Write)?;
-        self.tasks.for_each(|task| {
-            let (id, command) = (task.row.id.as_str(), task.row.command.as_str());
-            let state = task.state_before.map_or("", TaskState::as_str);
-            // Ids and these words have no character that a cell must be quoted for.
-            writeln!(out, "{id},{command},{state},{}", why(task.look)).map_err(ResultsError::Write)
-        })
+        let target = if self.has_targets() { format!(",{TARGET_COLUMN}") } else { String::new() };
+        writeln!(out, "{}{target}", PLAN_COLUMNS.join(",")).map_err(ResultsError::Write)?;
+        for part in &self.parts {
+            let target = part.target.map_or_else(String::new, |name| format!(",{name}"));
+            part.tasks.for_each(|task| {
+                let (id, command) = (task.row.id.as_str(), task.row.command.as_str());
+                let (state, why) =
+                    (task.state_before.map_or("", TaskState::as_str), why(task.look));
+                // These words, ids and names have no character that a cell must be quoted for.
+                writeln!(out, "{id},{command},{state},{why}{target}").map_err(ResultsError::Write)
+            })?;
+        }
+        Ok(())
     }
 
     /// Writes task after task, because a plan may have millions.
@@ -91,57 +111,100 @@ impl PlanOutput<'_> {
         let head = head.strip_suffix('}').expect("an object ends with a brace");
         write!(out, "{head},\"tasks\":[").map_err(ResultsError::Write)?;
         let mut between = "";
-        self.tasks.for_each(|task| {
-            let task = json!({
-                "id": task.row.id.as_str(),
-                "command": task.row.command.as_str(),
-                "source": task.row.source,
-                "line": task.row.line,
-                "state_before": task.state_before.map(TaskState::as_str),
-                "why": why(task.look),
-            });
-            let written = write!(out, "{between}\n{task}").map_err(ResultsError::Write);
-            between = ",";
-            written
-        })?;
+        for part in &self.parts {
+            part.tasks.for_each(|task| {
+                let mut task = json!({
+                    "id": task.row.id.as_str(),
+                    "command": task.row.command.as_str(),
+                    "source": task.row.source,
+                    "line": task.row.line,
+                    "state_before": task.state_before.map(TaskState::as_str),
+                    "why": why(task.look),
+                });
+                if let Some(target) = part.target {
+                    task["target"] = target.into();
+                }
+                let written = write!(out, "{between}\n{task}").map_err(ResultsError::Write);
+                between = ",";
+                written
+            })?;
+        }
         writeln!(out, "\n]}}").map_err(ResultsError::Write)
     }
 
     fn head(&self, scene: &Scene<'_>) -> Value {
-        let totals = self.totals;
-        let target = scene.target();
-        let states = self.tasks.look().map(|look| {
-            let counts = look.surveyed.counts;
-            json!({
-                "will_change": counts.will_change,
-                "already_there": counts.unchanged,
-                "unknown": counts.unknown,
-                "in_trouble": counts.in_trouble,
-                "not_read": counts.unread,
-            })
-        });
-        json!({
+        let mut left_out = LeftOut::default();
+        self.parts.iter().for_each(|part| left_out.add(part.left_out.clone()));
+        let looks = self.parts.iter().filter_map(|part| part.tasks.look());
+        let states = looks.map(|look| look.surveyed.counts).reduce(|sum, one| sum + one);
+        let places = self.parts.iter().map(|part| &part.place);
+        let mut head = json!({
             "schema_version": SCHEMA_VERSION,
             "dry_run": true,
             "run": self.run.map(RunId::as_str),
             "command": scene.action.word,
-            "target": { "endpoint": target.endpoint, "project_id": target.project_id },
-            "input": {
-                "rows": totals.rows,
-                "selected": totals.selected,
-                "duplicates": totals.duplicates,
-                "already_done": totals.already_done,
-                "excluded_count": totals.excluded,
-                "excluded": self.left_out.named,
-                "not_matched": totals.not_matched,
-                "not_sampled": totals.not_sampled,
-                "before_offset": totals.before_offset,
-                "of_other_shards": totals.of_other_shards,
-                "beyond_limit": totals.beyond_limit(),
+            "target": {
+                "endpoint": each(places.clone().map(|place| &*place.endpoint)),
+                "project_id": each(places.map(|place| &*place.project_id)),
             },
-            "states": states,
+            "input": input(self.parts.iter().map(|part| part.totals).sum(), &left_out),
+            "states": states.map(of_states),
+        });
+        if self.has_targets() {
+            let targets = self.parts.iter().map(PlanPart::head);
+            head["targets"] = targets.collect::<Vec<_>>().into();
+        }
+        head
+    }
+}
+
+impl PlanPart<'_> {
+    fn head(&self) -> Value {
+        json!({
+            "name": self.target,
+            "endpoint": self.place.endpoint,
+            "project_id": self.place.project_id,
+            "input": input(self.totals, self.left_out),
+            "states": self.tasks.look().map(|look| of_states(look.surveyed.counts)),
         })
     }
+}
+
+/// Returns the different texts, in order.
+fn each<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut different: Vec<&str> = Vec::new();
+    for text in texts {
+        if !different.contains(&text) {
+            different.push(text);
+        }
+    }
+    different.join(", ")
+}
+
+fn input(totals: PlanTotals, left_out: &LeftOut) -> Value {
+    json!({
+        "rows": totals.rows,
+        "selected": totals.selected,
+        "duplicates": totals.duplicates,
+        "already_done": totals.already_done,
+        "excluded_count": totals.excluded,
+        "excluded": left_out.named,
+        "not_matched": totals.not_matched,
+        "not_sampled": totals.not_sampled,
+        "before_offset": totals.before_offset,
+        "of_other_shards": totals.of_other_shards,
+        "beyond_limit": totals.beyond_limit(),
+    })
+}
+
+fn of_states(counts: SurveyCounts) -> Value {
+    json!({
+        "will_change": counts.will_change,
+        "already_there": counts.unchanged,
+        "unknown": counts.unknown,
+        "in_trouble": counts.in_trouble,
+        "not_read": counts.unread,
+    })
 }
 
 /// Says in a word or two what becomes of a task.

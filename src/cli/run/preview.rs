@@ -4,21 +4,20 @@ use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::output::documents;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::list_size_guard::check_most;
-use crate::cli::run::plan_output::{PlanOutput, PreviewTasks};
+use crate::cli::run::plan_output::{PlanOutput, PlanPart, PreviewTasks};
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::{plan_output, time_check};
-use batchctl::report::ExitStatus;
+use batchctl::report::Target;
 use batchctl::run;
 use batchctl::run::{DryRun, RunError, RunRequest};
 use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
-use batchctl::store::{PlanRow, PlanTotals, RunId, RunRecord, Surveyed, TaskRow};
+use batchctl::store::{PlanRow, PlanTotals, RunId, Surveyed};
 use batchctl::task::{Command, ExcludedTask, TaskId};
 use batchctl::text::{grouped, plural, printable, span};
 use std::fmt::Write;
 
 /// How often `-v` asks for the whole plan with its reasons.
-const WHOLE: u8 = 2;
+pub(crate) const WHOLE: u8 = 2;
 
 /// How many tasks are shown, unless `-v` asks for all.
 const SHOWN_ROWS: u32 = 5;
@@ -46,47 +45,78 @@ pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, Com
     Ok(runtime.block_on(run::dry_run_live(request, &client, scene.clock))?)
 }
 
-/// Prints the plan of inputs; `stored` is the run that it is stored as.
+/// The plan of one place, to be shown.
+pub(crate) struct ShownPlan<'a> {
+    /// The name of the target, in a run of several.
+    pub(crate) target: Option<&'a str>,
+    pub(crate) place: Target,
+    pub(crate) action: &'a ActionRequest,
+    pub(crate) plan: &'a DryRun,
+}
+
+/// Prints the plan of inputs, target by target; `stored` is the run that it is stored as.
 pub(crate) fn show(
-    plan: &DryRun,
+    plans: &[ShownPlan<'_>],
     stored: Option<&RunId>,
     scene: &Scene<'_>,
 ) -> Result<(), CommandError> {
-    let action = &scene.action;
-    let look = plan.look();
-    if let Some(gap) = look.and_then(|look| look.gap.as_ref()) {
-        scene.context.stderr.say("warning", &printable(&gap.to_string(), 300));
+    let mut text = String::new();
+    for shown in plans {
+        let gap = shown.plan.look().and_then(|look| look.gap.as_ref());
+        if let Some(gap) = gap {
+            let of = shown.target.map_or_else(String::new, |name| format!("{name}: "));
+            scene.context.stderr.say("warning", &printable(&format!("{of}{gap}"), 300));
+        }
+        if let Some(name) = shown.target {
+            let between = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{between}target {name}");
+        }
+        text.push_str(&whole(shown, scene.flags)?);
     }
-    // Tasks in the wanted state are not called, so they count as done.
-    let unchanged = look.map_or(0, |look| look.surveyed.counts.unchanged);
-    let totals = PlanTotals {
+    let output = PlanOutput { run: stored, parts: plans.iter().map(part_of).collect() };
+    let selected = plans.iter().map(|shown| to_be_called(shown.plan).selected).sum();
+    print(&text, selected, &output, scene)
+}
+
+fn part_of<'a>(shown: &'a ShownPlan<'_>) -> PlanPart<'a> {
+    PlanPart {
+        target: shown.target,
+        place: shown.place.clone(),
+        totals: shown.plan.totals(),
+        left_out: shown.plan.left_out(),
+        tasks: PreviewTasks::Planned(shown.plan),
+    }
+}
+
+/// Returns the numbers of a plan; tasks in the wanted state are not called, so they count as done.
+fn to_be_called(plan: &DryRun) -> PlanTotals {
+    let unchanged = plan.look().map_or(0, |look| look.surveyed.counts.unchanged);
+    PlanTotals {
         selected: plan.totals().selected - unchanged,
         already_done: plan.totals().already_done + unchanged,
         ..plan.totals()
-    };
-    let tasks = PreviewTasks::Planned(plan);
-    let mut text = head(action, totals);
-    if scene.flags.reporting.display.verbose >= WHOLE {
-        text.push_str(&explained(&tasks)?);
-    } else {
-        text.push_str(&some_rows(&plan.first_rows(shown_rows(scene.flags))?, totals));
     }
-    text.push_str(&excluded(plan.left_out(), shown_rows(scene.flags)));
-    if let Some(look) = look {
-        text.push_str(&states(&look.surveyed));
-    }
-    let (totals_of_plan, left_out) = (plan.totals(), plan.left_out());
-    let output = PlanOutput { run: stored, totals: totals_of_plan, left_out, tasks };
-    print(&text, totals, &output, scene)
 }
 
-/// Renders a plan and some of its tasks.
-pub(crate) fn in_short(action: &ActionRequest, totals: PlanTotals, rows: &[PlanRow]) -> String {
-    head(action, totals) + &some_rows(rows, totals)
+/// Renders the plan of one place.
+fn whole(shown: &ShownPlan<'_>, flags: &LaunchFlags<'_>) -> Result<String, CommandError> {
+    let ShownPlan { plan, action, .. } = *shown;
+    let totals = to_be_called(plan);
+    let mut text = head(action, totals);
+    if flags.reporting.display.verbose >= WHOLE {
+        text.push_str(&explained(&PreviewTasks::Planned(plan))?);
+    } else {
+        text.push_str(&some_rows(&plan.first_rows(shown_rows(flags))?, totals));
+    }
+    text.push_str(&excluded(plan.left_out(), shown_rows(flags)));
+    if let Some(look) = plan.look() {
+        text.push_str(&states(&look.surveyed));
+    }
+    Ok(text)
 }
 
 /// Renders some of the tasks that are excluded, each with its reason.
-fn excluded(left_out: &LeftOut, shown: u32) -> String {
+pub(crate) fn excluded(left_out: &LeftOut, shown: u32) -> String {
     if left_out.excluded == 0 {
         return String::new();
     }
@@ -137,14 +167,17 @@ fn states(surveyed: &Surveyed) -> String {
 }
 
 /// Prints a plan, and writes it where it is asked for.
-fn print(
+pub(crate) fn print(
     text: &str,
-    totals: PlanTotals,
+    selected: u64,
     output: &PlanOutput<'_>,
     scene: &Scene<'_>,
 ) -> Result<(), CommandError> {
     let stderr = &scene.context.stderr;
-    time_check::warn(&scene.action.settings, totals.selected, scene.clock, stderr);
+    // Each target has a rate of its own.
+    if scene.targets.is_empty() {
+        time_check::warn(&scene.action.settings, selected, scene.clock, stderr);
+    }
     output.write(scene)?;
     if scene.flags.reporting.documents.json {
         return Ok(());
@@ -157,18 +190,23 @@ fn print(
 }
 
 /// Refuses a plan with tasks that the project does not know, as the run would do.
-pub(crate) fn check_unknown(plan: &DryRun, scene: &Scene<'_>) -> Result<(), CommandError> {
-    let Some(look) = plan.look() else { return Ok(()) };
-    let count = look.surveyed.counts.unknown;
-    if count == 0 || scene.action.settings.on_unknown != OnUnknown::Fail {
+pub(crate) fn check_unknown(plans: &[ShownPlan<'_>]) -> Result<(), CommandError> {
+    let (mut count, mut examples) = (0, Vec::new());
+    for shown in plans {
+        let refuses = shown.action.settings.on_unknown == OnUnknown::Fail;
+        if let Some(look) = shown.plan.look().filter(|_| refuses) {
+            count += look.surveyed.counts.unknown;
+            examples.extend(look.surveyed.unknown.iter().cloned());
+        }
+    }
+    if count == 0 {
         return Ok(());
     }
-    let examples = look.surveyed.unknown.clone();
     Err(RunError::UnknownTasks { count, examples }.into())
 }
 
 /// Renders what holds for all tasks of the plan.
-fn head(action: &ActionRequest, totals: PlanTotals) -> String {
+pub(crate) fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     let mut text = String::new();
     let (one, many) = action.nouns();
     let tasks = plural(totals.selected, one, many);
@@ -199,7 +237,7 @@ fn head(action: &ActionRequest, totals: PlanTotals) -> String {
 }
 
 /// Renders every task with what becomes of it, and its state if that was read.
-fn explained(tasks: &PreviewTasks<'_>) -> Result<String, CommandError> {
+pub(crate) fn explained(tasks: &PreviewTasks<'_>) -> Result<String, CommandError> {
     let mut text = String::new();
     let written = tasks.for_each(|task| {
         let (command, id) = (task.row.command.as_str(), task.row.id.as_str());
@@ -215,7 +253,7 @@ fn explained(tasks: &PreviewTasks<'_>) -> Result<String, CommandError> {
 }
 
 /// Renders the first tasks, and how many more there are.
-fn some_rows(rows: &[PlanRow], totals: PlanTotals) -> String {
+pub(crate) fn some_rows(rows: &[PlanRow], totals: PlanTotals) -> String {
     let mut text = String::new();
     let width = rows.iter().map(|row| row.id.as_str().len()).max().unwrap_or_default();
     for row in rows {
@@ -299,52 +337,4 @@ fn stops_line(action: &ActionRequest, selected: u64) -> String {
 
 fn grouped_usize(n: usize) -> String {
     grouped(u64::try_from(n).unwrap_or(u64::MAX))
-}
-
-/// Prints the plan of tasks from an earlier run.
-pub(crate) fn show_tasks(
-    selected: u64,
-    tasks: Vec<TaskRow>,
-    left_out: &LeftOut,
-    record: &RunRecord,
-    scene: &Scene<'_>,
-) -> Result<ExitStatus, CommandError> {
-    let excluded_count = left_out.excluded;
-    let totals = PlanTotals {
-        rows: selected + excluded_count,
-        selected,
-        excluded: excluded_count,
-        ..PlanTotals::default()
-    };
-    let rows = plan_rows(tasks, record);
-    let shown = usize::try_from(shown_rows(scene.flags)).unwrap_or(usize::MAX).min(rows.len());
-    let tasks = PreviewTasks::OfRun(&rows);
-    let mut text = head(&scene.action, totals);
-    if scene.flags.reporting.display.verbose >= WHOLE {
-        text.push_str(&explained(&tasks)?);
-    } else {
-        text.push_str(&some_rows(&rows[..shown], totals));
-    }
-    text.push_str(&excluded(left_out, shown_rows(scene.flags)));
-    let output = PlanOutput { run: None, totals, left_out, tasks };
-    print(&text, totals, &output, scene)?;
-    check_most(selected, scene.flags.max_tasks)?;
-    Ok(ExitStatus::Ok)
-}
-
-/// Returns tasks of a run as a plan shows them.
-fn plan_rows(tasks: Vec<TaskRow>, record: &RunRecord) -> Vec<PlanRow> {
-    let name = |source: u32| {
-        let index = usize::try_from(source).expect("a u32 fits a usize");
-        record.sources.get(index).map(|source| source.name.clone()).unwrap_or_default()
-    };
-    tasks
-        .into_iter()
-        .map(|task| PlanRow {
-            id: task.id,
-            command: task.command,
-            source: name(task.source),
-            line: task.line,
-        })
-        .collect()
 }

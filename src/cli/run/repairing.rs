@@ -4,7 +4,6 @@ use crate::cli::Context;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
-use crate::cli::run::target_flags;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -25,7 +24,6 @@ pub(crate) fn repair(
 ) -> Result<ControlFlow<ExitStatus>, CommandError> {
     let stderr = &context.stderr;
     let reader = RunReader::open_damaged(&run::runs_in(&context.state), id)?;
-    target_flags::refuse_run(&reader.record()?, "`--repair`")?;
     let mut parts = reader.damage().iter().filter(|part| !part.is_repaired);
     if parts.clone().next().is_none() {
         let text = format!("`--repair` has no effect: run {id} is not damaged");

@@ -96,6 +96,8 @@ impl ActionRequest {
 pub(crate) struct Scene<'a> {
     pub(crate) action: ActionRequest,
     pub(crate) destination: Destination,
+    /// The name of each target and where it is called, in a run of several.
+    pub(crate) targets: Vec<(String, Target)>,
     pub(crate) flags: &'a LaunchFlags<'a>,
     /// What is written besides the summary or the preview.
     pub(crate) documents: &'a [Document],
@@ -106,9 +108,6 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Returns the destination as a report shows it.
     pub(crate) fn target(&self) -> Target {
-        Target {
-            endpoint: self.destination.endpoint.to_string(),
-            project_id: self.destination.project_id(),
-        }
+        self.destination.shown()
     }
 }

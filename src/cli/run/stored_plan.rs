@@ -5,24 +5,29 @@
 use crate::cli::Context;
 use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination;
-use crate::cli::flags::connection::DestinationArgs;
+use crate::cli::connect::destination::Destination;
+use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::values::EmptyInput;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
-use crate::cli::run::input_run::{InputRun, check_size, look, run_request};
+use crate::cli::run::input_run::{InputRun, check_size, look, of_scene, run_request, totals};
 use crate::cli::run::list_size_guard::ListSizeGuard;
 use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::preview::ShownPlan;
 use crate::cli::run::scene::Scene;
 use crate::cli::run::terms::nothing_to_do;
 use crate::cli::run::{input_check, preview};
+use batchctl::api::Credentials;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Drift, DriftedTask, Resumable};
+use batchctl::run::{DriftedTask, Planned, Resumable, RunError};
 use batchctl::settings::RunSettings;
 use batchctl::store::{RunId, RunRecord, StoreError};
 use batchctl::task::TaskState;
 use batchctl::text::{grouped, plural, printable, span};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The version that a plan belongs to: another one may carry it out in another way.
@@ -34,45 +39,74 @@ const SHOWN_TASKS: usize = 20;
 /// Reads the inputs, shows the plan and stores it.
 pub(crate) fn store(run: InputRun<'_>, scene: &mut Scene<'_>) -> Result<ExitStatus, CommandError> {
     let InputRun { word, mut plan, before, if_empty, .. } = run;
-    scene.action.settings.planned_with = Some(VERSION.to_owned());
+    mark(&mut scene.action.settings);
     let guard = ListSizeGuard::new(before, scene);
     // Read twice from the same bytes: the first time shows what the second one stores.
     let first = input_check::in_two(&mut plan).map_err(CommandError::io)?;
     let shown = look(run_request(word, before, first, scene), scene)?;
-    if shown.totals().is_empty_everywhere() {
-        return nothing_to_do(shown.totals(), if_empty, &scene.context.stderr);
+    let request = run_request(word, before, plan, scene);
+    let planned = |states: &[Vec<Option<TaskState>>]| match states {
+        [states] => run::plan_in_states(request, states, scene.clock),
+        _ => run::plan(request, scene.clock),
+    };
+    store_shown(&[of_scene(&shown, scene)], if_empty, guard, planned, scene)
+}
+
+/// Notes in settings that they are of a plan that is stored on its own.
+pub(crate) fn mark(settings: &mut RunSettings) {
+    settings.planned_with = Some(VERSION.to_owned());
+}
+
+/// Shows plans and stores them. `plan` does that, with the states that the tasks of each are in if
+/// they were read.
+pub(crate) fn store_shown(
+    plans: &[ShownPlan<'_>],
+    if_empty: EmptyInput,
+    guard: Option<ListSizeGuard>,
+    plan: impl FnOnce(&[Vec<Option<TaskState>>]) -> Result<Planned, RunError>,
+    scene: &Scene<'_>,
+) -> Result<ExitStatus, CommandError> {
+    let totals = totals(plans);
+    if totals.is_empty_everywhere() {
+        return nothing_to_do(totals, if_empty, &scene.context.stderr);
     }
-    if shown.totals().is_empty() {
+    if totals.is_empty() {
         scene.context.stderr.line("this shard has no task, so that no plan is stored");
         return Ok(ExitStatus::Ok);
     }
-    check_size(&shown, guard, scene)?;
-    preview::check_unknown(&shown, scene)?;
-    let request = run_request(word, before, plan, scene);
-    let planned = if shown.look().is_some() {
-        let mut states: Vec<Option<TaskState>> = Vec::new();
-        shown.for_each_row::<StoreError>(|row| {
-            states.push(row.state_before);
-            Ok(())
-        })?;
-        run::plan_in_states(request, &states, scene.clock)?
-    } else {
-        run::plan(request, scene.clock)?
-    };
+    check_size(totals, guard, scene)?;
+    preview::check_unknown(plans)?;
+    let planned = plan(&states_of(plans)?)?;
     // Removes the plan again if it cannot be shown.
     let pending = PendingPlan::new(planned, IfNotStarted::Discard);
-    if pending.planned().totals() != shown.totals() {
+    if pending.planned().totals() != totals {
         let error = "an input has changed while it was read; nothing was stored";
         return Err(CommandError::new(ExitStatus::BadInput, error));
     }
     let id = pending.planned().id().clone();
-    preview::show(&shown, Some(&id), scene)?;
+    preview::show(plans, Some(&id), scene)?;
     if scene.flags.is_talkative() {
         scene.context.stderr.line(&format!("stored as plan {id}"));
         scene.context.stderr.say("hint", &format!("`batchctl apply {id}` carries it out"));
     }
     drop(pending.begin());
     Ok(ExitStatus::Ok)
+}
+
+/// Returns the states that the tasks of each plan are in, if somebody has looked at them.
+fn states_of(plans: &[ShownPlan<'_>]) -> Result<Vec<Vec<Option<TaskState>>>, CommandError> {
+    if plans.iter().all(|shown| shown.plan.look().is_none()) {
+        return Ok(Vec::new());
+    }
+    let states = |shown: &ShownPlan<'_>| {
+        let mut states = Vec::new();
+        shown.plan.for_each_row::<StoreError>(|row| {
+            states.push(row.state_before);
+            Ok(())
+        })?;
+        Ok(states)
+    };
+    plans.iter().map(states).collect()
 }
 
 /// Returns whether a run is a plan that was stored on its own, and nothing has begun it.
@@ -176,31 +210,54 @@ impl ApplyLimits {
         if !plan.settings.skip_unchanged {
             return Ok(());
         }
-        let context = scene.context;
-        let StateReader { runtime, client, credentials } = state_reader(
-            &scene.flags.connection.credentials,
-            &scene.destination,
-            &plan.settings,
-            context,
-        )?;
-        let drift = runtime.block_on(plan.drift(&client, scene.clock, SHOWN_TASKS))?;
+        let credentials = &scene.flags.connection.credentials;
+        let place = PlannedPlace { target: None, settings: &plan.settings, credentials };
+        let (drift, loaded) = place.drift(plan, &scene.destination, scene.clock, scene.context)?;
         // Used for the calls as well: a token command or a login is asked once.
-        scene.destination.loaded = credentials;
-        let stderr = &context.stderr;
+        scene.destination.loaded = loaded;
+        self.judge(drift, scene)
+    }
+
+    /// Asks whether a plan may be applied, if tasks have changed since.
+    pub(crate) fn judge(self, changed: u64, scene: &Scene<'_>) -> Result<(), CommandError> {
+        if changed == 0 || self.accepts_drift { Ok(()) } else { ask(changed, scene) }
+    }
+}
+
+/// A place that a plan is for: a target of it, or all of it.
+pub(crate) struct PlannedPlace<'a> {
+    pub(crate) target: Option<&'a str>,
+    pub(crate) settings: &'a RunSettings,
+    pub(crate) credentials: &'a CredentialArgs,
+}
+
+impl PlannedPlace<'_> {
+    /// Looks at the tasks of the place and prints which have changed. Returns their number, and the
+    /// credentials that it looked with.
+    pub(crate) fn drift(
+        &self,
+        plan: &Resumable,
+        destination: &Destination,
+        clock: Clock,
+        context: &Context,
+    ) -> Result<(u64, Option<Arc<Credentials>>), CommandError> {
+        let reader = state_reader(self.credentials, destination, self.settings, context)?;
+        let StateReader { runtime, client, credentials } = reader;
+        let of_target = self.target.map(|_| self.settings);
+        let drift = runtime.block_on(plan.drift(of_target, &client, clock, SHOWN_TASKS))?;
+        let (stderr, of) =
+            (&context.stderr, self.target.map_or(String::new(), |it| format!("{it}: ")));
         if let Some(gap) = &drift.gap {
-            stderr.say("warning", &printable(&gap.to_string(), 300));
-        }
-        if drift.count == 0 {
-            return Ok(());
+            stderr.say("warning", &printable(&format!("{of}{gap}"), 300));
         }
         for task in &drift.first {
-            stderr.line(&changed(task));
+            stderr.line(&format!("{of}{}", changed(task)));
         }
         if drift.count > SHOWN_TASKS as u64 {
             let more = grouped(drift.count - SHOWN_TASKS as u64);
-            stderr.line(&format!("… and {more} more have changed"));
+            stderr.line(&format!("{of}… and {more} more have changed"));
         }
-        if self.accepts_drift { Ok(()) } else { ask(&drift, scene) }
+        Ok((drift.count, credentials))
     }
 }
 
@@ -211,8 +268,8 @@ fn changed(task: &DriftedTask) -> String {
 }
 
 /// Asks whether a plan may be applied although tasks have changed.
-fn ask(drift: &Drift, scene: &Scene<'_>) -> Result<(), CommandError> {
-    let (context, tasks) = (scene.context, plural(drift.count, "task has", "tasks have"));
+fn ask(changed: u64, scene: &Scene<'_>) -> Result<(), CommandError> {
+    let (context, tasks) = (scene.context, plural(changed, "task has", "tasks have"));
     let is_asked = !scene.flags.yes && prompt::has_person(&context.environment, &context.stderr);
     if is_asked {
         let question = format!("{tasks} changed since the plan; apply it to what is there now?");

@@ -2,19 +2,14 @@
 
 use crate::cli::Context;
 use crate::cli::flags::precedence::{GivenFlags, Rank};
-use crate::cli::flags::targets::{OF_PLACE, TargetArgs};
+use crate::cli::flags::targets::{TargetArgs, of_place};
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::ChosenTargets;
-use batchctl::settings::RunSettings;
-use batchctl::store::RunRecord;
 use batchctl::text::printable;
 use std::collections::BTreeSet;
 
 /// The longest name of a target.
 const LONGEST_NAME: usize = 40;
-
-/// Flags that say which rows of a list are taken: they have no meaning for several lists.
-const OF_ONE_LIST: [&str; 5] = ["shard", "sample", "offset", "limit", "after"];
 
 /// Returns the targets that the flags choose, if they choose some.
 pub(crate) fn chosen(
@@ -66,40 +61,19 @@ fn check_names(names: &[String]) -> Result<(), CommandError> {
 
 /// Refuses flags that a run of several targets cannot have.
 pub(crate) fn refuse(given: &GivenFlags) -> Result<(), CommandError> {
-    let typed = |flag: &&str| given.rank(flag) == Rank::CommandLine;
-    if let Some(flag) = OF_PLACE.into_iter().find(|flag| typed(flag)) {
-        let key = flag.replace('-', "_");
-        let error = format!("`--{flag}` is one for all targets, and each has its own");
-        let hint = match flag {
-            "sandbox" | "rate-group" => format!("leave `--{flag}` out"),
-            _ => format!("put `{key}` into the tables `[target.NAME]` of the config file"),
-        };
-        return Err(CommandError::usage(error).with_hint(hint));
+    let typed = |flag: &str| given.rank(flag) == Rank::CommandLine;
+    if typed("shard") {
+        let error = "`--shard` divides one list, and each target has its own";
+        return Err(CommandError::usage(error).with_hint("divide the list with `--where`"));
     }
-    let Some(flag) = OF_ONE_LIST.into_iter().find(|flag| typed(flag)) else { return Ok(()) };
-    let error = format!("`--{flag}` is about one list, and each target has its own");
-    Err(CommandError::usage(error).with_hint(format!("leave `--{flag}` out")))
-}
-
-/// Refuses a command that does not know runs of several targets.
-pub(crate) fn refuse_run(record: &RunRecord, what: &str) -> Result<(), CommandError> {
-    if record.run.settings.target.is_none() {
-        return Ok(());
-    }
-    let error =
-        format!("run {} has several targets, which {what} does not know yet", record.run.id);
-    Err(CommandError::usage(error)
-        .with_hint("`resume`, `retry`, `settle` and `report` do; use `--where` for one target"))
-}
-
-/// Refuses settings that a run of several targets cannot have.
-pub(crate) fn refuse_settings(settings: &RunSettings) -> Result<(), CommandError> {
-    let looks = [
-        (settings.skip_unchanged, "skip-unchanged"),
-        (settings.wait.is_some(), "wait"),
-        (settings.drill.is_some(), "drill"),
-    ];
-    let Some((_, flag)) = looks.into_iter().find(|(is_on, _)| *is_on) else { return Ok(()) };
-    let error = format!("`--{flag}` reads the states of one project, and this run has several");
-    Err(CommandError::usage(error).with_hint("begin a run for each target with `--where`"))
+    // Each target can have a sandbox of its own.
+    let mut of_one = of_place().filter(|flag| *flag != "sandbox");
+    let Some(flag) = of_one.find(|flag| typed(flag)) else { return Ok(()) };
+    let key = flag.replace('-', "_");
+    let error = format!("`--{flag}` is one for all targets, and each has its own");
+    let hint = match flag {
+        "rate-group" => "leave `--rate-group` out; `--rate-total` bounds the sum".into(),
+        _ => format!("put `{key}` into the tables `[target.NAME]` of the config file"),
+    };
+    Err(CommandError::usage(error).with_hint(hint))
 }

@@ -3,90 +3,31 @@
 use crate::cli::Context;
 use crate::cli::connect::client::ConnectedTarget;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::connect::{credentials, destination, protected_files};
-use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::effect;
-use crate::cli::flags::run::SettingArgs;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
-use crate::cli::output::stream;
 use crate::cli::run::execute::Execution;
-use crate::cli::run::input_run::{ChosenTargets, InputRun, Purpose};
+use crate::cli::run::input_run::Purpose;
 use crate::cli::run::job_lock::JobAccess;
+use crate::cli::run::log_file::LogFile;
 use crate::cli::run::opened_source::{OpenedSource, empty_retry};
 use crate::cli::run::pending_plan::PendingPlan;
+use crate::cli::run::reverting::RevertedPlace;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
+use crate::cli::run::stored_plan::PlannedPlace;
+use crate::cli::run::target::{Target, name_of, unless_all_refused};
 use crate::cli::run::{
-    exclusions, execute, job_lock, log_file, preview, settings, target_flags, terms,
+    exclusions, execute, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
 };
-use batchctl::api::CredentialSource;
 use batchctl::clock::Clock;
-use batchctl::input::TargetChoice;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::run::{Planned, TargetRequest, TargetsRequest};
-use batchctl::settings::{LeftOut, RunSettings, TargetPart};
+use batchctl::run::{ResumableTarget, Reverted};
+use batchctl::settings::{RunSettings, TargetPart};
 use batchctl::store::RunRecord;
-use clap::FromArgMatches;
+use std::iter;
 use std::ops::ControlFlow;
-
-/// A target of a run that is launched.
-struct Target {
-    connection: ConnectionArgs,
-    context: Context,
-    settings: RunSettings,
-    /// What an earlier process recorded of it.
-    record: Option<RunRecord>,
-    is_resumed: bool,
-}
-
-impl Target {
-    /// Reads what the command line and its table say for a target, and takes the flags for which
-    /// `counts` holds into its settings.
-    fn open(
-        mut settings: RunSettings,
-        context: &Context,
-        counts: impl Fn(&Context, &str) -> bool,
-    ) -> Result<Self, CommandError> {
-        let context = context.for_target(&name_of(&settings))?;
-        let matches = context.given.subcommand().expect("a run has a verb");
-        let connection = ConnectionArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
-        let flags = SettingArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
-        flags.apply(&mut settings, |flag| counts(&context, flag));
-        Ok(Self { connection, context, settings, record: None, is_resumed: false })
-    }
-
-    /// Takes a target of an earlier run up, with the flags that are given.
-    fn earlier(
-        record: RunRecord,
-        settings: RunSettings,
-        context: &Context,
-    ) -> Result<Self, CommandError> {
-        let target = Self::open(settings, context, |context, flag| context.given.is_given(flag))?;
-        Ok(Self { record: Some(record), ..target })
-    }
-
-    /// Decides where its calls go; notes that in its settings.
-    fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
-        let ConnectionArgs { place, credentials, .. } = &self.connection;
-        let context = &self.context;
-        let destination = match &self.record {
-            Some(record) => destination::of_run(place, record, &self.settings, context)?,
-            None => destination::resolve(place, credentials, lookup, context)?,
-        };
-        if !self.is_resumed {
-            self.settings.profile = self.context.profile.clone();
-            self.settings.by = self.context.identity();
-        }
-        Ok(destination)
-    }
-}
-
-fn unsupported(what: &str) -> CommandError {
-    CommandError::usage(format!("{what} does not know runs of several targets yet"))
-        .with_hint("`resume`, `retry`, `settle` and `report` do; use `--where` for one target")
-}
 
 /// Launches a run of several targets, and reports it when it has ended.
 pub(crate) fn launch(
@@ -99,34 +40,47 @@ pub(crate) fn launch(
     target_flags::refuse(&context.given)?;
     opened.exclude(flags.exclude, None, clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
-    let mut targets = open_targets(&opened, context)?;
+    let mut targets = open_targets(&opened, flags, context)?;
     if targets.is_empty() {
-        let OpenedSource::Retry { retry, .. } = &opened else {
-            return Err(unsupported("this command"));
-        };
-        return Ok(terms::nothing_to_retry(&empty_retry(retry), &context.stderr));
+        return Ok(nothing_to_do(&opened, context));
     }
-    let has_job = opened.job().is_some();
-    for target in &targets {
-        settings::check(&target.settings, &target.context.given)?;
-        effect::check_of_run(&target.context.given, &target.settings, has_job)?;
-        target_flags::refuse_settings(&target.settings)?;
-        protect(target, &documents)?;
-    }
+    check(&opened, &targets, &documents)?;
     let is_preview = opened.is_preview(flags);
     let documents =
         if is_preview { documents::of_plan(documents, &context.given)? } else { documents };
-    let lookup = if is_preview { Lookup::Never } else { Lookup::Allowed };
+    let lookup = if is_on_paper(&opened, &targets) { Lookup::Never } else { Lookup::Allowed };
     let places = targets.iter_mut().map(|target| target.resolve(lookup));
     let mut places = places.collect::<Result<Vec<_>, _>>()?;
     documents.iter().try_for_each(Document::try_out)?;
-    if is_preview {
-        if !documents.is_empty() || flags.reporting.documents.json {
-            return Err(unsupported("the document of a plan"));
-        }
-        return show(opened, &targets, &places, flags, clock);
+    let log_file = if is_preview { None } else { log_file::open(&flags.reporting.unattended)? };
+    let action = action(&opened, &targets, &places);
+    let named = targets.iter().zip(&places);
+    let named = named.map(|(target, place)| (target.name().to_owned(), place.shown())).collect();
+    let first = places.remove(0);
+    let mut scene = Scene {
+        action,
+        destination: first,
+        targets: named,
+        flags,
+        documents: &documents,
+        clock,
+        context,
+    };
+    match preview(opened, &mut targets, &mut places, &mut scene)? {
+        ControlFlow::Continue(opened) => begin(opened, targets, &places, &scene, log_file),
+        ControlFlow::Break(status) => Ok(status),
     }
-    let log_file = log_file::open(&flags.reporting.unattended)?;
+}
+
+/// Plans the run, asks whether it may begin, and carries it out.
+fn begin(
+    opened: OpenedSource<'_>,
+    mut targets: Vec<Target>,
+    others: &[Destination],
+    scene: &Scene<'_>,
+    log_file: Option<LogFile>,
+) -> Result<ExitStatus, CommandError> {
+    let Scene { flags, documents, clock, context, .. } = *scene;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
     let _lock =
@@ -134,30 +88,39 @@ pub(crate) fn launch(
             JobAccess::Ours(lock) => lock,
             JobAccess::Skipped => return Ok(ExitStatus::Ok),
         };
-    let sources = credential_sources(&mut targets, &places)?;
-    let action = action(&opened, &targets, &places);
-    let place = places.remove(0);
-    let scene = Scene { action, destination: place, flags, documents: &documents, clock, context };
-    let terms = opened.terms(&scene);
+    let all = iter::once(&scene.destination).chain(others);
+    let sources = targets.iter_mut().zip(all).map(|(target, place)| target.source(place));
+    let sources: Vec<_> = sources.collect();
+    if sources.iter().all(Result::is_err) {
+        // Before a plan of millions is made.
+        unless_all_refused(sources.into_iter().map(Some).collect(), &context.stderr)?;
+        unreachable!("all of them were refused");
+    }
+    let terms = opened.terms(scene);
     // The guard removes a new plan at every early return below.
-    let planned = plan(opened, &targets, &scene, &places)?;
+    let planned = target_plans::plan(opened, &targets, scene, others)?;
     let pending = PendingPlan::new(planned, terms.if_not_started);
+    // A target without a task needs no credentials.
+    let sources = sources.into_iter().zip(pending.planned().targets_with_tasks());
+    let sources = sources.map(|(source, has_tasks)| has_tasks.then_some(source)).collect();
+    let sources = unless_all_refused(sources, &context.stderr)?;
     let is_reported = !documents.is_empty() || flags.reporting.documents.json;
-    if let ControlFlow::Break(status) = terms.decide(pending.planned(), &scene, is_reported)? {
+    if let ControlFlow::Break(status) = terms.decide(pending.planned(), scene, is_reported)? {
         pending.discard()?;
         return Ok(status);
     }
-    let places = std::iter::once(&scene.destination).chain(&places);
-    let connected = targets.iter().zip(places).zip(&sources);
+    let all = iter::once(&scene.destination).chain(others);
+    let connected = targets.iter().zip(all).zip(&sources);
     let connected = connected.map(|((target, destination), credentials)| ConnectedTarget {
+        name: Some(target.name()),
         destination,
-        credentials: Some(credentials),
+        credentials: credentials.as_ref(),
         context: &target.context,
     });
     let execution = Execution {
         targets: connected.collect(),
         display: &flags.reporting.display,
-        documents: &documents,
+        documents,
         dump: &flags.reporting.dump,
         options: &documents::options(&flags.reporting.documents),
         json: flags.reporting.documents.json,
@@ -167,87 +130,144 @@ pub(crate) fn launch(
     execute::carry_out(pending, execution, context)
 }
 
-/// Reads for each target what the command line and its table say.
-fn open_targets(opened: &OpenedSource<'_>, context: &Context) -> Result<Vec<Target>, CommandError> {
-    match opened {
-        OpenedSource::New { run, settings } => {
-            let chosen = run.targets.as_ref().expect("it has targets");
-            let names = chosen.names.iter().enumerate();
-            names.map(|(index, _)| new_target(index, chosen, settings, context)).collect()
-        }
-        OpenedSource::Resume(run) => {
-            let targets = run.targets.iter();
-            let targets =
-                targets.map(|it| Target::earlier(it.record.clone(), it.settings.clone(), context));
-            let resumed = |target: Result<Target, _>| Ok(Target { is_resumed: true, ..target? });
-            targets.map(resumed).collect()
-        }
-        OpenedSource::Retry { retry, .. } => {
-            let records = retry.targets()?;
-            let names: Vec<String> = records.iter().map(|it| name_of(&it.run.settings)).collect();
-            let target = |(index, record): (usize, RunRecord)| {
-                let total = record.run.settings.target.as_ref().and_then(|it| it.rate_total);
-                let target = TargetPart { index, names: names.clone(), rate_total: total };
-                let settings = run::settings_of_child(&record.run.settings);
-                let settings = RunSettings { target: Some(target), ..settings };
-                let mut target = Target::earlier(record, settings, context)?;
-                let before = target.settings.credentials.take();
-                target.settings.credentials =
-                    credentials::kind::of_follower(before, &target.context);
-                Ok(target)
-            };
-            records.into_iter().enumerate().map(target).collect()
-        }
-        OpenedSource::Apply { .. } => Err(unsupported("`apply`")),
-        OpenedSource::Revert(_) => Err(unsupported("`revert`")),
-    }
-}
-
-fn name_of(settings: &RunSettings) -> String {
-    settings.target.as_ref().map_or("", TargetPart::name).to_owned()
-}
-
-fn new_target(
-    index: usize,
-    chosen: &ChosenTargets,
-    shared: &RunSettings,
-    context: &Context,
-) -> Result<Target, CommandError> {
-    let (names, rate_total) = (chosen.names.clone(), chosen.rate_total);
-    let target = Some(TargetPart { index, names, rate_total });
-    // A new run starts from the default settings, so it takes the defaults of the flags too.
-    Target::open(RunSettings { target, ..shared.clone() }, context, |_, _| true)
-}
-
-/// Refuses documents that would be written over the secrets of a target.
-fn protect(target: &Target, documents: &[Document]) -> Result<(), CommandError> {
-    let taken = protected_files::find(Some(&target.connection.credentials), &target.context);
-    for path in documents.iter().filter_map(Document::path) {
-        if let Some(what) = taken.what(path) {
-            let error = format!("`{}` is {what} of a target", path.display());
-            return Err(CommandError::usage(error).with_hint("name another document"));
-        }
+/// Refuses flags and documents that do not fit to a target.
+fn check(
+    opened: &OpenedSource<'_>,
+    targets: &[Target],
+    documents: &[Document],
+) -> Result<(), CommandError> {
+    let has_job = opened.job().is_some();
+    for target in targets {
+        settings::check(&target.settings, &target.context.given)?;
+        effect::check_of_run(&target.context.given, &target.settings, has_job)?;
+        target.protect(documents)?;
     }
     Ok(())
 }
 
-/// Looks for the credentials of each target, before a plan is made and anybody has to say yes.
-fn credential_sources(
-    targets: &mut [Target],
-    places: &[Destination],
-) -> Result<Vec<CredentialSource>, CommandError> {
-    let mut sources = Vec::new();
-    for (target, place) in targets.iter_mut().zip(places) {
-        let name = name_of(&target.settings);
-        let source = credentials::source(&target.connection.credentials, place, &target.context);
-        let source = source.map_err(|error| error.of_target(&name))?;
-        if target.record.is_none() {
-            let kind = credentials::kind::of_source(&source, &target.context);
-            target.settings.credentials = Some(kind);
+/// Ends a run that follows another and has nothing to call.
+fn nothing_to_do(opened: &OpenedSource<'_>, context: &Context) -> ExitStatus {
+    match opened {
+        OpenedSource::Retry { retry, .. } => {
+            return terms::nothing_to_retry(&empty_retry(retry), &context.stderr);
         }
-        sources.push(source);
+        OpenedSource::Revert(revert) => {
+            reverting::nothing_to_revert(&revert.record.run.id, &context.stderr);
+        }
+        OpenedSource::New { .. } | OpenedSource::Resume(_) | OpenedSource::Apply { .. } => {}
     }
-    Ok(sources)
+    ExitStatus::Ok
+}
+
+/// Returns whether no target is asked for anything: a plan is shown, and nobody looks at the states.
+fn is_on_paper(opened: &OpenedSource<'_>, targets: &[Target]) -> bool {
+    match opened {
+        OpenedSource::New { run, .. } => {
+            run.purpose == Purpose::DryRun && !targets.iter().any(|it| it.settings.skip_unchanged)
+        }
+        OpenedSource::Retry { dry_run, .. } => *dry_run,
+        OpenedSource::Resume(_) | OpenedSource::Apply { .. } | OpenedSource::Revert(_) => false,
+    }
+}
+
+/// Reads for each target what the command line and its table say.
+fn open_targets(
+    opened: &OpenedSource<'_>,
+    flags: &LaunchFlags<'_>,
+    context: &Context,
+) -> Result<Vec<Target>, CommandError> {
+    match opened {
+        OpenedSource::New { run, settings } => {
+            let chosen = run.targets.as_ref().expect("it has targets");
+            let part = |index| {
+                let (names, rate_total) = (chosen.names.clone(), chosen.rate_total);
+                let target = Some(TargetPart { index, names, rate_total });
+                Target::new(RunSettings { target, ..*settings.clone() }, context)
+            };
+            (0..chosen.names.len()).map(part).collect()
+        }
+        OpenedSource::Resume(run) | OpenedSource::Apply { plan: run, .. } => {
+            let target = |it: &ResumableTarget| {
+                let (record, settings) = (it.record.clone(), it.settings.clone());
+                let target = Target::earlier(record, settings, flags.settings.is_some(), context);
+                Ok(target?.resumed())
+            };
+            run.targets.iter().map(target).collect()
+        }
+        OpenedSource::Retry { retry, .. } => following(retry.targets()?, context),
+        OpenedSource::Revert(revert) => following(revert.targets()?, context),
+    }
+}
+
+/// Returns the targets of a run that takes its tasks from these targets of another.
+fn following(records: Vec<RunRecord>, context: &Context) -> Result<Vec<Target>, CommandError> {
+    let name = |record: &RunRecord| name_of(&record.run.settings).to_owned();
+    let names: Vec<String> = records.iter().map(name).collect();
+    let target = |(index, record): (usize, RunRecord)| {
+        let rate_total = record.run.settings.target.as_ref().and_then(|it| it.rate_total);
+        let target = Some(TargetPart { index, names: names.clone(), rate_total });
+        let settings = run::settings_of_child(&record.run.settings);
+        Target::earlier(record, RunSettings { target, ..settings }, true, context)
+    };
+    records.into_iter().enumerate().map(target).collect()
+}
+
+/// Shows what would be called, where nothing more is wanted; breaks with the exit status then.
+fn preview<'a>(
+    opened: OpenedSource<'a>,
+    targets: &mut [Target],
+    others: &mut [Destination],
+    scene: &mut Scene<'_>,
+) -> Result<ControlFlow<ExitStatus, OpenedSource<'a>>, CommandError> {
+    match opened {
+        OpenedSource::New { run, settings } if run.purpose != Purpose::CarryOut => {
+            target_plans::show(*run, &settings, targets, others, scene).map(ControlFlow::Break)
+        }
+        OpenedSource::Apply { plan, limits } => {
+            let mut changed = 0;
+            let places = iter::once(&mut scene.destination).chain(others.iter_mut());
+            for (target, place) in targets.iter().zip(places) {
+                target.check_planned_place()?;
+                if !target.settings.skip_unchanged {
+                    continue;
+                }
+                let planned = PlannedPlace {
+                    target: Some(target.name()),
+                    settings: &target.settings,
+                    credentials: target.credentials(),
+                };
+                let found = planned.drift(&plan, place, scene.clock, &target.context);
+                let (count, loaded) = found.map_err(|error| error.of_target(target.name()))?;
+                changed += count;
+                // Used for the calls as well: a token command or a login is asked once.
+                place.loaded = loaded;
+            }
+            limits.judge(changed, scene)?;
+            Ok(ControlFlow::Continue(OpenedSource::Apply { plan, limits }))
+        }
+        OpenedSource::Revert(mut revert) => {
+            let mut all = Reverted::default();
+            for (index, target) in targets.iter().enumerate() {
+                let destination = if index == 0 { &scene.destination } else { &others[index - 1] };
+                let place = RevertedPlace {
+                    target: Some(target.name()),
+                    part: target.earlier_settings(),
+                    credentials: target.credentials(),
+                    destination,
+                    context: &target.context,
+                };
+                let chosen = place.choose(&mut revert, scene);
+                let (reverted, loaded) = chosen.map_err(|error| error.of_target(target.name()))?;
+                all.add(reverted);
+                let destination =
+                    if index == 0 { &mut scene.destination } else { &mut others[index - 1] };
+                destination.loaded = loaded;
+            }
+            let shown = reverting::show_chosen(&revert, all, scene)?;
+            Ok(shown.map_continue(|()| OpenedSource::Revert(revert)))
+        }
+        opened => opened.preview(scene),
+    }
 }
 
 fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination]) -> ActionRequest {
@@ -256,111 +276,12 @@ fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination])
         OpenedSource::New { run, .. } => run.word.to_owned(),
         OpenedSource::Resume(run) => run.record.run.command.clone(),
         OpenedSource::Retry { retry, .. } => retry.record.run.command.clone(),
-        _ => String::new(),
+        OpenedSource::Apply { plan, .. } => plan.record.run.command.clone(),
+        OpenedSource::Revert(revert) => revert.command(),
     };
     let names = targets.iter().filter_map(|target| Some(target.settings.target.as_ref()?.name()));
     let url = |place: &Destination| place.pattern_of(&word, settings.level);
     let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
     let pattern = urls.collect::<Vec<_>>().join(", ");
     ActionRequest { word, pattern, service: None, settings }
-}
-
-/// Stores the plan of every target.
-fn plan(
-    opened: OpenedSource<'_>,
-    targets: &[Target],
-    scene: &Scene<'_>,
-    others: &[Destination],
-) -> Result<Planned, CommandError> {
-    match opened {
-        OpenedSource::Resume(mut resumable) => {
-            for (to, from) in resumable.targets.iter_mut().zip(targets) {
-                to.settings = from.settings.clone();
-            }
-            Ok(resumable.into_planned())
-        }
-        OpenedSource::New { run, settings } => {
-            let places = std::iter::once(&scene.destination).chain(others);
-            let request = request(*run, &settings, targets, places, scene.context);
-            Ok(run::plan_targets(request, scene.clock)?)
-        }
-        OpenedSource::Retry { retry, .. } => {
-            let places = std::iter::once(&scene.destination).chain(others);
-            let requests = requests(&retry.settings, targets, places);
-            Ok(retry.plan_targets(requests, scene.clock)?)
-        }
-        _ => Err(unsupported("this command")),
-    }
-}
-
-fn request<'a>(
-    run: InputRun<'_>,
-    shared: &RunSettings,
-    targets: &[Target],
-    places: impl Iterator<Item = &'a Destination>,
-    context: &Context,
-) -> TargetsRequest {
-    let InputRun { word, mut plan, before, targets: chosen, .. } = run;
-    let chosen = chosen.expect("it has targets");
-    plan.options.targets = Some(match chosen.column {
-        Some(column) => TargetChoice::Column { column, names: chosen.names },
-        None => TargetChoice::Every { of: chosen.names.len() },
-    });
-    TargetsRequest {
-        state: context.state.clone(),
-        command: word.into(),
-        plan,
-        job: before.job.as_ref().map(ToString::to_string),
-        reason: before.reason.clone(),
-        targets: requests(shared, targets, places),
-    }
-}
-
-/// Returns what each target of a run is to be; what is left out of all is with the first.
-fn requests<'a>(
-    shared: &RunSettings,
-    targets: &[Target],
-    places: impl Iterator<Item = &'a Destination>,
-) -> Vec<TargetRequest> {
-    let target = |(index, (target, place)): (usize, (&Target, &Destination))| {
-        let mut choice = shared.choice.clone();
-        if index > 0 {
-            choice.left_out = LeftOut::default();
-        }
-        TargetRequest {
-            endpoint: place.endpoint.to_string(),
-            project_id: place.project.to_string(),
-            settings: RunSettings { choice, ..target.settings.clone() },
-        }
-    };
-    targets.iter().zip(places).enumerate().map(target).collect()
-}
-
-/// Shows the plan of every target; sends nothing.
-fn show(
-    opened: OpenedSource<'_>,
-    targets: &[Target],
-    places: &[Destination],
-    flags: &LaunchFlags<'_>,
-    clock: Clock,
-) -> Result<ExitStatus, CommandError> {
-    let OpenedSource::New { run, settings } = opened else {
-        return Err(unsupported("a preview of this command"));
-    };
-    if run.purpose == Purpose::Plan {
-        return Err(unsupported("`plan`"));
-    }
-    let word = run.word;
-    let context = &targets[0].context;
-    let request = request(*run, &settings, targets, places.iter(), context);
-    let rows = preview::shown_rows(flags);
-    for (target, place) in run::preview_targets(request, rows, clock)?.into_iter().zip(places) {
-        let name = name_of(&target.settings);
-        let pattern = place.pattern_of(word, target.settings.level);
-        let action =
-            ActionRequest { word: word.into(), pattern, service: None, settings: target.settings };
-        let text = preview::in_short(&action, target.totals, &target.first);
-        stream::print(&format!("target {name}\n{text}\n"))?;
-    }
-    Ok(ExitStatus::Ok)
 }

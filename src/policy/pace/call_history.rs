@@ -176,11 +176,8 @@ impl CallHistory {
         first >= after && self.accepted_between(first, last) <= 0.0
     }
 
-    /// Returns whether the throttled calls of a span lie scattered among the accepted ones.
-    ///
-    /// Of `n` calls with `k` throttled by chance, k·(n − k)/n groups are expected (the runs of the
-    /// Wald–Wolfowitz test); those of a limit come in few groups.
-    pub(super) fn is_scattered(&self, after: Instant, to: Instant) -> bool {
+    /// Returns how the throttled calls of a span lie among the accepted ones.
+    pub(super) fn groups(&self, after: Instant, to: Instant) -> Groups {
         let begin = self.throttled.partition_point(|&at| at <= after);
         let end = self.throttled.partition_point(|&at| at <= to);
         let (mut groups, mut last) = (0.0, None);
@@ -189,9 +186,33 @@ impl CallHistory {
             groups += if joins { 0.0 } else { 1.0 };
             last = Some(at);
         }
-        let (calls, throttled) = (self.sent_between(after, to), end.saturating_sub(begin) as f64);
+        let throttled = end.saturating_sub(begin) as f64;
+        Groups { calls: self.sent_between(after, to), throttled, groups }
+    }
+}
+
+/// The throttled calls of a span, and the groups in which they follow one another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Groups {
+    calls: f64,
+    throttled: f64,
+    groups: f64,
+}
+
+impl Groups {
+    /// Returns whether they lie scattered.
+    ///
+    /// Of `n` calls with `k` throttled by chance, k·(n − k)/n groups are expected (the runs of the
+    /// Wald–Wolfowitz test); those of a limit come in few groups.
+    pub(super) fn are_scattered(self) -> bool {
+        let Self { calls, throttled, groups } = self;
         let expected = throttled * (calls - throttled) / calls.max(1.0);
         groups >= 3.0 && groups >= 0.6 * (expected + 0.5)
+    }
+
+    /// Returns how many follow one another on average.
+    pub(super) fn in_a_row(self) -> f64 {
+        self.throttled / self.groups.max(1.0)
     }
 }
 
@@ -274,9 +295,11 @@ mod tests {
     #[test]
     fn chance_scatters_and_a_limit_does_not() {
         let (chance, at) = history(60, &[3, 9, 20, 22, 37, 41, 58]);
-        assert!(chance.is_scattered(at(0), at(60)));
+        assert!(chance.groups(at(0), at(60)).are_scattered());
         let (limit, at) = history(60, &[54, 55, 56, 57, 58, 59, 60]);
-        assert!(!limit.is_scattered(at(0), at(60)));
+        let limit = limit.groups(at(0), at(60));
+        assert!(!limit.are_scattered());
+        assert_eq!((chance.groups(at(18), at(60)).in_a_row(), limit.in_a_row()), (1.0, 7.0));
     }
 
     #[test]

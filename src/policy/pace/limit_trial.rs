@@ -62,8 +62,10 @@ pub(super) struct TrialCounts {
     pub(super) chance: f64,
     /// How sure a verdict of chance must be, as the logarithm of a likelihood ratio.
     pub(super) decisive: f64,
-    /// Whether the throttled calls lie scattered among the others.
+    /// Whether the throttled calls lie scattered among the others, and how many follow one another
+    /// on average.
     pub(super) is_scattered: bool,
+    pub(super) in_a_row: f64,
     /// Whether the pace has not been raised lately: a window remembers what was sent before.
     pub(super) is_steady: bool,
 }
@@ -118,11 +120,19 @@ impl Trial {
         let ratio = likelihood_ratio(counts, given, chance);
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
-            let is_chance = is_lower && counts.is_steady && counts.is_scattered;
-            let is_clear = || {
-                let seen = self.seen.with(counts.observed());
-                !seen.is_large() || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT
+            let seen = self.seen.with(counts.observed());
+            let is_clear = || match counts.is_scattered {
+                true => {
+                    !seen.is_large() || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT
+                }
+                // Where one of several servers behind a gateway refuses, its calls come in rows. A
+                // row counts as one call, and nothing but what was seen at several paces counts.
+                false => {
+                    let enough = AGAINST_ANY_LIMIT * (1.0 + counts.in_a_row);
+                    seen.against_any_limit(counts.chance) > enough
+                }
             };
+            let is_chance = is_lower && counts.is_steady;
             if is_chance && ratio > counts.decisive && is_clear() {
                 return TrialFinding::Chance { share: f64::midpoint(chance, share) };
             }

@@ -17,6 +17,7 @@ fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
         chance: 0.0,
         decisive: DECISIVE,
         is_scattered: true,
+        in_a_row: 1.0,
         is_steady: true,
     }
 }
@@ -48,7 +49,7 @@ fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
 
 #[test]
 fn throttled_calls_in_a_row_are_not_put_down_to_chance() {
-    let in_a_row = TrialCounts { is_scattered: false, ..counts(32.0, 8.0, 300.0) };
+    let in_a_row = TrialCounts { is_scattered: false, in_a_row: 4.0, ..counts(32.0, 8.0, 300.0) };
     assert!(!matches!(trial(AT_300).judge(in_a_row), TrialFinding::Chance { .. }));
     let after_a_rise = TrialCounts { is_steady: false, ..counts(32.0, 8.0, 300.0) };
     assert_eq!(trial(AT_300).judge(after_a_rise), TrialFinding::Open);

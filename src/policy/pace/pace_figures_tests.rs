@@ -241,3 +241,23 @@ fn table_of_all_kinds() {
     println!("{:22} {:>6} {:>5}  whole  late   throttled", "limiter", "level", "rate");
     table().for_each(|row| println!("{row}"));
 }
+
+#[test]
+fn calls_that_are_throttled_in_rows_whatever_the_pace_leave_it_as_it_is() {
+    for (refused, of) in [(1, 10), (1, 3), (2, 10), (3, 10)] {
+        for rate in [50, 400, 1_000] {
+            let level = |_: f64| f64::from(rate);
+            let run = Run {
+                limiter: Limiter::Rows(refused, of),
+                limit: &level,
+                ceiling: Some(rate),
+                latency: 0.002,
+                wire: Wire::NONE,
+                seconds: 30.0,
+                clients: 1,
+            };
+            let sent = simulate(&run, 1)[0].sent.len() as f64 / 30.0 / f64::from(rate);
+            assert!(sent >= 0.9, "{refused} of {of} at {rate}/s: {sent:.3}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use crate::report::diff::changes::failure_of_pair;
 use crate::report::diff::{Diff, TaskChange};
 use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
 use crate::store::{RunReader, TaskPair, for_each_pair};
-use crate::task::{DIFF_COLUMNS, Failure, FailureKind, Outcome};
+use crate::task::{DIFF_COLUMNS, Failure, FailureKind, Outcome, TARGET_COLUMN};
 use crate::text::non_empty;
 use serde::Serialize;
 use std::io::Write;
@@ -26,7 +26,9 @@ pub fn write_diff_csv(
     out: impl Write,
 ) -> Result<(), ResultsError> {
     let mut writer = dialect.begin(out).map_err(ResultsError::Write)?;
-    writer.write_record(DIFF_COLUMNS).map_err(not_written)?;
+    let has_targets = before.has_targets() || after.has_targets();
+    let columns = DIFF_COLUMNS.iter().copied().chain(has_targets.then_some(TARGET_COLUMN));
+    writer.write_record(columns).map_err(not_written)?;
     for_each_change(before, after, |row| {
         let id = format!("{}{}", dialect.id_prefix(&row.pair.id), row.pair.id);
         // The message of a failure is foreign text, here as in results.csv.
@@ -42,7 +44,8 @@ pub fn write_diff_csv(
             &*code,
             &*message,
         ];
-        writer.write_record(cells).map_err(not_written)
+        let target = has_targets.then(|| row.target.unwrap_or_default());
+        writer.write_record(cells.into_iter().chain(target)).map_err(not_written)
     })?;
     writer.flush().map_err(ResultsError::Write)
 }
@@ -88,6 +91,8 @@ struct DiffRow<'a> {
     change: &'static str,
     id: &'a str,
     command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     before: Option<&'static str>,
     after: Option<&'static str>,
     error_kind: Option<&'static str>,
@@ -103,6 +108,7 @@ impl<'a> DiffRow<'a> {
             change: change.as_str(),
             id: pair.id.as_str(),
             command: pair.command.as_str(),
+            target: pair.target.as_deref(),
             before: pair.before.map(Outcome::as_str),
             after: pair.after.map(Outcome::as_str),
             error_kind: failure.map(|failure| FailureKind::as_str(failure.kind)),

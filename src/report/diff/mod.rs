@@ -1,6 +1,6 @@
 //! Compares two runs, task by task.
 //!
-//! A task is the same in both runs if its id and its command are.
+//! A task is the same in both runs if its id, its command and its target are.
 
 mod changes;
 mod documents;

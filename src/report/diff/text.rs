@@ -48,7 +48,9 @@ fn section(f: &mut fmt::Formatter<'_>, diff: &Diff, change: TaskChange) -> fmt::
         let (before, after) = (outcome(task.before), outcome(task.after));
         let why =
             failure.as_ref().map_or_else(String::new, |it| format!("   {}", failure_words(it)));
-        writeln!(f, "  {:width$}  {:5}  {before} → {after}{why}", task.id, task.command)?;
+        let target = task.target.as_ref().map_or_else(String::new, |it| format!("  {it}"));
+        let (id, command) = (&task.id, task.command);
+        writeln!(f, "  {id:width$}  {command:5}{target}  {before} → {after}{why}")?;
     }
     let shown = u64::try_from(examples.len()).unwrap_or(u64::MAX);
     match diff.count(change).saturating_sub(shown) {

@@ -105,6 +105,6 @@ pub(crate) fn in_words(task: &DrilledSubTask) -> String {
 /// Returns an error of sub-tasks, with their number, on one line.
 pub(crate) fn error_in_words(error: &SubTaskError) -> String {
     let SubTaskError { error_code, error_msg, count, example } = error;
-    let code = if error_code.is_empty() { String::new() } else { format!("{error_code}, ") };
-    format!("{}: {code}e.g. {example}: {error_msg}", sub_tasks(*count))
+    let code = if error_code.is_empty() { String::new() } else { format!(": {error_code}") };
+    format!("{}{code}, e.g. {example}: {error_msg}", sub_tasks(*count))
 }

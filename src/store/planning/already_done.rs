@@ -6,10 +6,10 @@ use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::id_sorter::{Entry, IdSorter, SortedIds, SortedRows};
-use crate::store::planning::tables::{
-    COMMAND_BITS, PlanFile, command_part, has_same_command, ordinal_of,
-};
+use crate::store::planning::plan_files::PlanPart;
+use crate::store::planning::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
 use crate::store::reading::RunReader;
+use crate::task::Command;
 use std::io;
 
 /// Returns a run and the runs that it follows, the latest first.
@@ -40,7 +40,7 @@ pub(crate) fn runs_followed(
 /// The runs are opened one after the other: a job that follows itself every night for years has
 /// more runs than a process may have open files.
 pub(crate) fn leave_out_done(
-    plan: PlanFile<'_>,
+    PlanPart { file: plan, run }: PlanPart<'_>,
     runs: &RunDirectory,
     followed: &[RunId],
     planned: &mut SortedRows,
@@ -51,10 +51,19 @@ pub(crate) fn leave_out_done(
     }
     let failed = file(plan.path);
     let mut done = IdSorter::new(planned.keys.clone(), &plan.directory());
-    for (age, run) in (0_u64..).zip(followed) {
-        RunReader::open(runs, run)?.for_each_decided(|id, command| {
+    for (age, id) in (0_u64..).zip(followed) {
+        let mut take = |id: &str, command: Option<Command>| {
             let decision = command.map_or(NOT_DONE, command_part);
             done.push(id, age << COMMAND_BITS | decision).map_err(&failed)
+        };
+        let reader = RunReader::open(runs, id)?;
+        if run.settings.target.is_none() && !reader.has_targets() {
+            reader.for_each_decided(&mut take)?;
+            continue;
+        }
+        reader.for_each_part(|part| match part.own_record()?.run.is_of_same_place(run) {
+            true => part.for_each_decided(&mut take),
+            false => Ok(()),
         })?;
     }
     let before = without.len();

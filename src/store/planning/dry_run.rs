@@ -7,7 +7,8 @@ use crate::settings::LeftOut;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::home::Home;
-use crate::store::planning::load::{NewPlan, load};
+use crate::store::planning::load::{NewPlan, load_parts};
+use crate::store::planning::plan_files::PlanPart;
 use crate::store::planning::tables::{PlanFile, PlanTotals};
 use crate::store::reading::{NewRun, first_rows, for_each_planned, plan_row};
 use crate::store::rows::PlanRow;
@@ -39,14 +40,31 @@ pub fn temporary_plan(
     run: &NewRun,
     new: NewPlan,
 ) -> Result<Result<TemporaryPlan, Problems>, StoreError> {
-    let connection = schema::temporary().map_err(failed)?;
-    let plan = PlanFile { connection: &connection, path: Path::new(NOWHERE) };
-    let totals = match load(plan, runs, run, new)? {
+    let plans = temporary_plans(runs, std::slice::from_ref(run), new)?;
+    Ok(plans.map(|mut plans| plans.remove(0)))
+}
+
+/// Reads all inputs into a plan for each target, and keeps nothing after the plans are dropped.
+pub fn temporary_plans(
+    runs: &RunDirectory,
+    parts: &[NewRun],
+    new: NewPlan,
+) -> Result<Result<Vec<TemporaryPlan>, Problems>, StoreError> {
+    let connections = parts.iter().map(|_| schema::temporary().map_err(failed));
+    let connections = connections.collect::<Result<Vec<_>, _>>()?;
+    let path = Path::new(NOWHERE);
+    let plan = |(connection, run)| PlanPart { file: PlanFile { connection, path }, run };
+    let plans: Vec<_> = connections.iter().zip(parts).map(plan).collect();
+    let totals = match load_parts(&plans, runs, new)? {
         Ok(totals) => totals,
         Err(problems) => return Ok(Err(problems)),
     };
-    let left_out = Home::new(&connection).head().map_err(failed)?.run.settings.choice.left_out;
-    Ok(Ok(TemporaryPlan { connection, totals, origin: run.origin, left_out }))
+    let plan = |((connection, run), totals): ((Connection, &NewRun), PlanTotals)| {
+        let left_out = Home::new(&connection).head().map_err(failed)?.run.settings.choice.left_out;
+        Ok(TemporaryPlan { connection, totals, origin: run.origin, left_out })
+    };
+    let plans = connections.into_iter().zip(parts).zip(totals).map(plan);
+    plans.collect::<Result<Vec<_>, StoreError>>().map(Ok)
 }
 
 impl TemporaryPlan {

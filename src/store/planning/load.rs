@@ -98,10 +98,7 @@ pub fn plan_run_in_states(
     store_plan(runs, run, holder, |plan| {
         let loaded = load(plan, runs, run, new)?;
         if loaded.is_ok() {
-            let failed = plan.failed();
-            plan.connection.execute_batch("BEGIN").map_err(&failed)?;
-            keep_states(plan.connection, states).map_err(&failed)?;
-            plan.connection.execute_batch("COMMIT").map_err(&failed)?;
+            keep_in(plan, states)?;
         }
         Ok(loaded)
     })
@@ -109,13 +106,32 @@ pub fn plan_run_in_states(
 
 /// Reads all inputs and stores the plan of a new run of several targets; `parts` are its runs, one
 /// for each target, with the same id.
+///
+/// `states` are those that the tasks of each target are in, in the order of its plan, if they are
+/// kept.
 pub fn plan_run_of_targets(
     runs: &RunDirectory,
     parts: &[NewRun],
     new: NewPlan,
+    states: &[Vec<Option<TaskState>>],
     holder: &str,
 ) -> Result<PlannedTargets, StoreError> {
-    store_parts(runs, parts, holder, |parts| load_parts(parts, runs, new))
+    store_parts(runs, parts, holder, |parts| {
+        let loaded = load_parts(parts, runs, new)?;
+        if loaded.is_ok() {
+            let mut files = parts.iter().map(|part| part.file).zip(states);
+            files.try_for_each(|(file, states)| keep_in(file, states))?;
+        }
+        Ok(loaded)
+    })
+}
+
+/// Keeps the states of the tasks of a plan.
+fn keep_in(plan: PlanFile<'_>, states: &[Option<TaskState>]) -> Result<(), StoreError> {
+    let failed = plan.failed();
+    plan.connection.execute_batch("BEGIN").map_err(&failed)?;
+    keep_states(plan.connection, states).map_err(&failed)?;
+    plan.connection.execute_batch("COMMIT").map_err(&failed)
 }
 
 /// Fills a plan from inputs.
@@ -182,7 +198,7 @@ impl LeaveOut<'_> {
             .map_err(&failed)?;
         let excluded = left_out.excluded;
         let already_done =
-            leave_out_done(plan, self.runs, &self.followed, &mut sorted, &mut without)?;
+            leave_out_done(part, self.runs, &self.followed, &mut sorted, &mut without)?;
         let mut totals = PlanTotals {
             rows,
             duplicates,

@@ -14,7 +14,7 @@ mod plan_from_run;
 mod planned_states;
 mod tables;
 
-pub use dry_run::{TemporaryPlan, temporary_plan};
+pub use dry_run::{TemporaryPlan, temporary_plan, temporary_plans};
 pub use load::{NewPlan, ServicePlan, plan_run, plan_run_in_states, plan_run_of_targets};
 pub use plan_files::{PlannedRun, PlannedTargets};
 pub use plan_from_run::plan_from_run;

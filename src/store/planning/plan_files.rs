@@ -43,6 +43,14 @@ pub enum PlannedTargets {
 }
 
 impl PlannedTargets {
+    /// Returns how many tasks each target has.
+    pub fn selected(&self) -> Vec<u64> {
+        match self {
+            Self::Ready { totals, .. } => totals.iter().map(|totals| totals.selected).collect(),
+            Self::Refused(_) => Vec::new(),
+        }
+    }
+
     /// Returns them as one plan, with the sums of their numbers.
     pub fn whole(self) -> PlannedRun {
         match self {

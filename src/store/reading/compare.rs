@@ -1,4 +1,4 @@
-//! Pairs the tasks of two runs.
+//! Pairs the tasks of two runs: those of one target in both, or of runs without targets.
 //!
 //! A merge join in the order of ids, sorted outside of memory, so that memory does not grow with the
 //! number of tasks.
@@ -9,11 +9,13 @@ use crate::store::codes;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::external_sort::{ExternalSorter, SortEntry};
 use crate::store::reading::reader::RunReader;
+use crate::store::reading::record::NewRun;
 use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
 use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, params};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A task in one of two runs, or in both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct TaskPair {
     pub id: TaskId,
     /// The command for it.
     pub command: Command,
+    /// The target, if one of the runs has several.
+    pub target: Option<Arc<str>>,
     /// Its outcome in the first run, if that has it.
     pub before: Option<Outcome>,
     /// Its outcome in the second run, if that has it.
@@ -58,8 +62,9 @@ where
     Task<WORDS>: SortEntry<BYTES>,
 {
     let (failed_before, failed_after) = (file(&before.path), file(&after.path));
+    let places = Places::of(before, after)?;
     let (mut sorter_before, mut sorter_after) =
-        (sort::<WORDS, BYTES>(before)?, sort::<WORDS, BYTES>(after)?);
+        (sort::<WORDS, BYTES>(before, &places)?, sort::<WORDS, BYTES>(after, &places)?);
     let mut rows_before = sorter_before.sorted().map_err(&failed_before)?;
     let mut rows_after = sorter_after.sorted().map_err(&failed_after)?;
     let mut one = rows_before.next().map_err(&failed_before)?;
@@ -81,7 +86,7 @@ where
             let following = rows_after.next().map_err(&failed_after)?;
             right = std::mem::replace(&mut other, following);
         }
-        if let Some(pair) = paired(left, right).map_err(sqlite(&after.path))? {
+        if let Some(pair) = paired(left, right, &places).map_err(sqlite(&after.path))? {
             take(pair)?;
         }
     }
@@ -109,9 +114,49 @@ impl TaskPair {
     }
 }
 
+/// The places that the tasks of two runs are called at.
+struct Places(Vec<NewRun>);
+
+impl Places {
+    fn of(before: &RunReader, after: &RunReader) -> Result<Self, StoreError> {
+        let mut places: Vec<NewRun> = Vec::new();
+        // Two runs without targets are compared wherever they were.
+        if before.has_targets() || after.has_targets() {
+            for run in [before, after] {
+                run.for_each_part(|part| {
+                    let place = part.own_record()?.run;
+                    match places.iter_mut().find(|known| known.is_of_same_place(&place)) {
+                        None => places.push(place),
+                        // The name of the target is the one to show.
+                        Some(known) if known.settings.target.is_none() => *known = place,
+                        Some(_) => {}
+                    }
+                    Ok::<(), StoreError>(())
+                })?;
+            }
+        }
+        Ok(Self(places))
+    }
+
+    fn number_of(&self, part: &RunReader) -> Result<u16, StoreError> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let place = part.own_record()?.run;
+        let number = self.0.iter().position(|known| known.is_of_same_place(&place));
+        Ok(number.and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX))
+    }
+
+    fn name_of(&self, number: u16) -> Option<Arc<str>> {
+        let target = self.0.get(usize::from(number))?.settings.target.as_ref()?;
+        Some(target.name().into())
+    }
+}
+
 /// Sorts the tasks of a run by their ids, and keeps its failures to be looked up.
 fn sort<const WORDS: usize, const BYTES: usize>(
     run: &RunReader,
+    places: &Places,
 ) -> Result<ExternalSorter<Task<WORDS>, BYTES>, StoreError>
 where
     Task<WORDS>: SortEntry<BYTES>,
@@ -127,10 +172,14 @@ where
         )
         .map_err(&failed)?;
     let mut sorter = ExternalSorter::new(&tempfile::env::temp_dir());
-    run.for_each_record::<StoreError>(|task, record| {
-        let entry = Task::new(task, record).map_err(&failed)?;
-        sorter.push(entry).map_err(file(&run.path))?;
-        keep_failure(&run.connection, task, record).map_err(&failed)
+    run.for_each_part(|part| {
+        let place = places.number_of(part)?;
+        part.for_each_record::<StoreError>(|task, record| {
+            let entry = Task::new(task, record, place).map_err(&failed)?;
+            sorter.push(entry).map_err(file(&run.path))?;
+            // The places of tasks differ between the targets of a run.
+            keep_failure(&run.connection, task, record).map_err(&failed)
+        })
     })?;
     Ok(sorter)
 }
@@ -168,7 +217,7 @@ const SHORT_WORDS: usize = 5;
 /// The words of an id of any service: it has at most 256 bytes, and no zero.
 const LONG_WORDS: usize = 32;
 /// The length of a task in the file of the sort, behind its id.
-const REST: usize = 7;
+const REST: usize = 9;
 const SHORT_BYTES: usize = 8 * SHORT_WORDS + REST;
 const LONG_BYTES: usize = 8 * LONG_WORDS + REST;
 
@@ -177,22 +226,24 @@ const LONG_BYTES: usize = 8 * LONG_WORDS + REST;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Task<const WORDS: usize> {
     id: [u64; WORDS],
+    place: u16,
     command: Command,
     ordinal: u32,
     outcome: Outcome,
 }
 
 impl<const WORDS: usize> Task<WORDS> {
-    fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>) -> rusqlite::Result<Self> {
+    fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>, place: u16) -> rusqlite::Result<Self> {
         let mut bytes = vec![0; 8 * WORDS];
         let valid = codes::task_id(task)?;
         bytes.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
         let id = words(&bytes);
-        Ok(Self { id, command: task.command, ordinal: task.ordinal, outcome: record.outcome() })
+        let (command, ordinal, outcome) = (task.command, task.ordinal, record.outcome());
+        Ok(Self { id, place, command, ordinal, outcome })
     }
 
-    fn key(&self) -> ([u64; WORDS], Command) {
-        (self.id, self.command)
+    fn key(&self) -> ([u64; WORDS], u16, Command) {
+        (self.id, self.place, self.command)
     }
 
     fn task_id(&self) -> rusqlite::Result<TaskId> {
@@ -209,16 +260,19 @@ impl<const WORDS: usize> Task<WORDS> {
         rest[..4].copy_from_slice(&self.ordinal.to_le_bytes());
         rest[4..6].copy_from_slice(&self.command.number().to_le_bytes());
         rest[6] = self.outcome as u8;
+        rest[7..9].copy_from_slice(&self.place.to_le_bytes());
     }
 
     fn read(bytes: &[u8]) -> Self {
         let (id, rest) = bytes.split_at(8 * WORDS);
-        let (mut ordinal, mut command) = ([0; 4], [0; 2]);
+        let (mut ordinal, mut command, mut place) = ([0; 4], [0; 2], [0; 2]);
+        place.copy_from_slice(&rest[7..9]);
         ordinal.copy_from_slice(&rest[..4]);
         command.copy_from_slice(&rest[4..6]);
         let command = Command::numbered(u16::from_le_bytes(command));
         let outcome = Outcome::ALL[usize::from(rest[6])];
-        Self { id: words(id), command, ordinal: u32::from_le_bytes(ordinal), outcome }
+        let (ordinal, place) = (u32::from_le_bytes(ordinal), u16::from_le_bytes(place));
+        Self { id: words(id), place, command, ordinal, outcome }
     }
 }
 
@@ -263,12 +317,14 @@ impl SortEntry<LONG_BYTES> for Task<LONG_WORDS> {
 fn paired<const WORDS: usize>(
     before: Option<Task<WORDS>>,
     after: Option<Task<WORDS>>,
+    places: &Places,
 ) -> rusqlite::Result<Option<TaskPair>> {
     let Some(task) = after.or(before) else { return Ok(None) };
     let ordinal = |task: Option<Task<WORDS>>| task.map(|task| Ordinal(task.ordinal));
     Ok(Some(TaskPair {
         id: task.task_id()?,
         command: task.command,
+        target: places.name_of(task.place),
         before: before.map(|task| task.outcome),
         after: after.map(|task| task.outcome),
         ordinals: (ordinal(before), ordinal(after)),

@@ -24,7 +24,7 @@ impl RunReader {
     /// Returns which tasks were looked into, and what was seen.
     pub fn drill(&self) -> Result<DrillRecord, StoreError> {
         let mut all = self.own_drill()?;
-        for other in &self.other_shards {
+        for other in self.others() {
             let DrillRecord { mut tasks, end, is_pending } = other.with(Self::own_drill)?;
             tasks.iter_mut().for_each(|task| task.ordinal += other.shift);
             all.tasks.extend(tasks);

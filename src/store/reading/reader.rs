@@ -71,6 +71,17 @@ impl RunReader {
         Self::open_file(&path)
     }
 
+    /// Opens one target of a run alone; a run without targets has a single part.
+    pub(crate) fn open_part(
+        runs: &RunDirectory,
+        run: &RunId,
+        index: usize,
+    ) -> Result<Self, StoreError> {
+        let (part, _) = Self::open_one(&runs.part_file(run, index))?;
+        part.is_alone.set(true);
+        Ok(part)
+    }
+
     /// Opens the file of a run, and those of its other targets.
     pub(crate) fn open_file(path: &Path) -> Result<Self, StoreError> {
         Self::with_targets(path, Self::open_one)
@@ -116,6 +127,14 @@ impl RunReader {
         let first = alone(self)?;
         let others = self.other_shards.iter().map(|other| other.with(&mut alone));
         [Ok(first)].into_iter().chain(others).collect()
+    }
+
+    /// Calls `ask` for each target of the run alone, or once for a run without targets.
+    pub(crate) fn for_each_part<E>(
+        &self,
+        mut ask: impl FnMut(&Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.has_targets() { self.of_targets(ask).map(drop) } else { ask(self) }
     }
 
     /// Returns the other files that it reads.

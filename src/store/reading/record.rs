@@ -59,6 +59,18 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
+impl NewRun {
+    /// Returns whether two runs, or targets of runs, have the same tasks for the service: those of
+    /// one target by its name, otherwise those of one project.
+    pub(crate) fn is_of_same_place(&self, other: &Self) -> bool {
+        let targets = (self.settings.target.as_ref(), other.settings.target.as_ref());
+        if let (Some(one), Some(other)) = targets {
+            return one.name() == other.name();
+        }
+        (&self.endpoint, &self.project_id) == (&other.endpoint, &other.project_id)
+    }
+}
+
 /// The record of a run in its file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRecord {

@@ -44,6 +44,5 @@ mod services;
 mod signals;
 mod spreadsheets;
 mod streams;
-mod targets;
 mod terminal;
 mod unattended;

@@ -133,8 +133,17 @@ fn end_of(scene: &Scene, server: &Server, more: &[&str]) -> [String; 5] {
 }
 
 /// The bodies that a file takes for no answer, and that the built-in service mends: those that are no
-/// UTF-8, that go on behind their JSON, or that were cut behind their counts.
-const MENDED: [&str; 3] = ["UTF-16, little end first", "UTF-16, big end first", "bytes after JSON"];
+/// UTF-8 or are encoded, that go on behind their JSON, or that were cut behind their counts.
+const MENDED: [&str; 8] = [
+    "UTF-16, little end first",
+    "UTF-16, big end first",
+    "bytes after JSON",
+    "a number that is too large beside it",
+    "chunks without their last one",
+    "a character set for an encoding",
+    "an empty encoding",
+    "an encoding that was not applied",
+];
 
 /// Returns how VIAS as a file differs from VIAS as it is built in. What differs is in doubt, and never
 /// more than that.

@@ -4,12 +4,12 @@
 
 use crate::cli::Context;
 use crate::cli::commands::config::ConfigShowArgs;
-use crate::cli::flags::config_file::{ConfigFile, Setting, quoted};
+use crate::cli::flags::config_file::{ConfigFile, Setting, Settings, quoted};
 use crate::cli::flags::secret_value;
 use crate::cli::flags::sources::{settings_of, variable_of};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::fmt::Write;
 
@@ -52,8 +52,38 @@ impl fmt::Display for Origin {
 }
 
 pub(crate) fn show(args: &ConfigShowArgs, context: &Context) -> String {
-    let shown = all(context);
-    if args.json { as_json(&shown, context) } else { as_toml(&shown, args, context) }
+    let (shown, targets) = (all(context), targets(context));
+    if args.json {
+        return as_json(&shown, &targets, context);
+    }
+    let mut text = as_toml(&shown, args);
+    for variable in context.environment.secrets() {
+        let _ = writeln!(text, "# {variable} is set {NOT_SHOWN}");
+    }
+    // Behind all else, because what follows the head of a table belongs to it.
+    for (name, shown) in &targets {
+        let _ = write!(text, "\n[target.{}]\n{}", key_of(name), as_toml(shown, args));
+    }
+    text
+}
+
+/// Collects what the file sets for each target.
+fn targets(context: &Context) -> Vec<(String, Vec<Shown>)> {
+    let Some(file) = &context.config else { return Vec::new() };
+    let shown = |(flag, setting): (&String, &Setting)| {
+        let (values, origin) = (setting.values.clone(), in_file(file, setting));
+        redacted(Shown { flag: flag.clone(), values, origin }, context)
+    };
+    let target = |(name, settings): (&String, &Settings)| {
+        (name.clone(), settings.iter().map(shown).collect())
+    };
+    file.targets.iter().map(target).collect()
+}
+
+/// Returns the name of a target as it stands in the head of its table.
+fn key_of(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) { name.into() } else { quoted(name) }
 }
 
 /// Collects all flags of a run, and what the file sets of other commands' besides.
@@ -113,7 +143,7 @@ fn redacted(mut shown: Shown, context: &Context) -> Shown {
     shown
 }
 
-fn as_toml(shown: &[Shown], args: &ConfigShowArgs, context: &Context) -> String {
+fn as_toml(shown: &[Shown], args: &ConfigShowArgs) -> String {
     let mut text = String::new();
     let lines: Vec<String> = shown.iter().map(line).collect();
     let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(40);
@@ -123,9 +153,6 @@ fn as_toml(shown: &[Shown], args: &ConfigShowArgs, context: &Context) -> String 
         } else {
             writeln!(text, "{line}")
         };
-    }
-    for variable in context.environment.secrets() {
-        let _ = writeln!(text, "# {variable} is set {NOT_SHOWN}");
     }
     text
 }
@@ -143,12 +170,16 @@ fn line(shown: &Shown) -> String {
     }
 }
 
-fn as_json(shown: &[Shown], context: &Context) -> String {
-    let settings = shown.iter().map(|shown| (shown.flag.replace('-', "_"), setting(shown)));
-    let settings: serde_json::Map<String, Value> = settings.collect();
+fn as_json(shown: &[Shown], targets: &[(String, Vec<Shown>)], context: &Context) -> String {
+    let object = |shown: &[Shown]| -> Map<String, Value> {
+        shown.iter().map(|shown| (shown.flag.replace('-', "_"), setting(shown))).collect()
+    };
+    let targets: Map<String, Value> =
+        targets.iter().map(|(name, shown)| (name.clone(), object(shown).into())).collect();
     let json = json!({
         "file": context.environment.config_file(),
-        "settings": settings,
+        "settings": object(shown),
+        "targets": targets,
         "secrets": context.environment.secrets().collect::<Vec<_>>(),
     });
     format!("{json:#}\n")

@@ -13,7 +13,7 @@ use crate::cli::commands::tasks::walk::{BatchTask, SubTaskWalk};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::input::TableArgs;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::reading::ReadingArgs;
@@ -28,8 +28,8 @@ use batchctl::input::CommandSource;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RetryFilter, RunRequest};
-use batchctl::settings::RunSettings;
-use batchctl::store::RunReader;
+use batchctl::settings::{RunSettings, TargetPart};
+use batchctl::store::{RunReader, StoreError};
 use batchctl::survey::WalkerSettings;
 use batchctl::task::{Command, Level, Outcome};
 use clap::Args;
@@ -89,44 +89,77 @@ pub(crate) struct TasksArgs {
 enum Named {
     /// In the plan of a run.
     Run(RunReader, RetryFilter),
+    /// In one target of a run.
+    Target(Vec<BatchTask>),
     /// In inputs, which were read and are right.
     Inputs(DryRun),
 }
 
+/// A project whose batch tasks are looked into, and what was said for it.
+struct Place {
+    named: Named,
+    settings: RunSettings,
+    destination: Destination,
+    credentials: CredentialArgs,
+    /// The target, with what the command line means for it.
+    target: Option<(String, Context)>,
+}
+
 pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let states = StateChoice::parse(&args.state)?;
-    let (named, settings, place) = match run_of(args, context)? {
+    let places = match run_of(args, context)? {
         Some(which) => of_run(which, args, context)?,
-        None => of_inputs(args, context)?,
+        None => vec![of_inputs(args, context)?],
     };
-    let connect_timeout = settings.connect_timeout;
-    let ReadingClient { runtime, client, .. } =
-        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
-    let slots = run::group_slots(&context.machine, settings.rate_group.as_deref())?;
     let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
-    let mut table = SubTaskTable::new(format, args.detail);
-    let mut walk = SubTaskWalk::new(&client, walker_settings(&settings), slots, &states);
+    // Only a run of targets has no place at all: where nothing is to be looked into.
+    let has_targets = places.iter().all(|place| place.target.is_some());
+    let mut table = SubTaskTable::new(format, args.detail, has_targets);
+    for place in places {
+        let target = place.target.as_ref().map(|(name, _)| name.clone());
+        let read = read(place, args, &states, &mut table, context);
+        read.map_err(|error| match target {
+            Some(name) => error.of_target(&name),
+            None => error,
+        })?;
+    }
+    table.warn_of_uncallable(&context.stderr);
+    table.print()?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Reads the sub-tasks of the batch tasks of one place.
+fn read(
+    place: Place,
+    args: &TasksArgs,
+    states: &StateChoice,
+    table: &mut SubTaskTable,
+    context: &Context,
+) -> Result<(), CommandError> {
+    let Place { named, settings, destination, credentials, target } = place;
+    let own = target.as_ref().map_or(context, |(_, own)| own);
+    let timeout = settings.connect_timeout;
+    let ReadingClient { runtime, client, .. } =
+        client_for_reading(&credentials, &destination, timeout, own)?;
+    let slots = run::group_slots(&context.machine, settings.rate_group.as_deref())?;
+    let mut walk = SubTaskWalk::new(&client, walker_settings(&settings), slots, states);
+    let name = target.as_ref().map(|(name, _)| name.as_str());
     let mut take = |batch_task: &BatchTask| {
         let tasks = runtime.block_on(walk.read(batch_task, args.detail))?;
-        tasks.iter().for_each(|task| table.add(&batch_task.id, task));
+        tasks.iter().for_each(|task| table.add(&batch_task.id, name, task));
         Ok::<(), CommandError>(())
     };
     match named {
         Named::Run(reader, filter) => reader.for_each_task(|task| {
-            if !filter.wants(&task) {
-                return Ok(());
-            }
-            let counts = task.last.as_ref().and_then(|last| last.counts);
-            take(&BatchTask { id: task.id, expected: counts.map(|counts| counts.total) })
+            if filter.wants(&task) { take(&BatchTask::of(task)) } else { Ok(()) }
         })?,
+        Named::Target(batch_tasks) => batch_tasks.iter().try_for_each(take)?,
         Named::Inputs(plan) => {
             plan.for_each_row(|planned| take(&BatchTask { id: planned.row.id, expected: None }))?;
         }
     }
     walk.warn_of_empty(&context.stderr);
-    table.warn_of_uncallable(&context.stderr);
-    table.print()?;
-    Ok(ExitStatus::Ok)
+    Ok(())
 }
 
 /// Returns the run whose batch tasks are meant, unless inputs name them.
@@ -153,28 +186,61 @@ fn of_run(
     which: &WhichRunArgs,
     args: &TasksArgs,
     context: &Context,
-) -> Result<(Named, RunSettings, Destination), CommandError> {
+) -> Result<Vec<Place>, CommandError> {
     let runs = run::runs_in(&context.state);
     let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
     let record = reader.record()?;
-    target_flags::refuse_run(&record, "this command")?;
     let mut settings = record.run.settings.clone();
     if settings.level == Level::Task {
         let error = format!("run {} acts on sub-tasks itself", record.run.id);
         let hint = format!("`batchctl report {} -o results.csv` writes them", record.run.id);
         return Err(CommandError::usage(error).with_hint(hint));
     }
-    args.reading.adjust(&mut settings, &context.given);
-    let place = destination::of_run(&args.place, &record, &settings, context)?;
-    destination::outlives_run(&place)?;
     let filter = RetryFilter { outcomes: args.outcome.clone(), ..RetryFilter::default() };
-    Ok((Named::Run(reader, filter), settings, place))
+    if settings.target.is_some() {
+        target_flags::refuse(&context.given)?;
+        return of_targets(&reader, &filter, args, context);
+    }
+    args.reading.adjust(&mut settings, &context.given);
+    let destination = destination::of_run(&args.place, &record, &settings, context)?;
+    destination::outlives_run(&destination)?;
+    let (named, credentials) = (Named::Run(reader, filter), args.credentials.clone());
+    Ok(vec![Place { named, settings, destination, credentials, target: None }])
 }
 
-fn of_inputs(
+/// Returns the targets of a run with batch tasks to look into, each with its own credentials.
+fn of_targets(
+    reader: &RunReader,
+    filter: &RetryFilter,
     args: &TasksArgs,
     context: &Context,
-) -> Result<(Named, RunSettings, Destination), CommandError> {
+) -> Result<Vec<Place>, CommandError> {
+    let mut places = Vec::new();
+    for record in reader.of_targets(RunReader::record)? {
+        let mut settings = record.run.settings.clone();
+        let name = settings.target.as_ref().map_or("", TargetPart::name).to_owned();
+        let mut batch_tasks = Vec::new();
+        reader.for_each_task::<StoreError>(|task| {
+            if task.target.as_deref() == Some(&*name) && filter.wants(&task) {
+                batch_tasks.push(BatchTask::of(task));
+            }
+            Ok(())
+        })?;
+        if batch_tasks.is_empty() {
+            continue;
+        }
+        let own = context.for_target(&name)?;
+        let ConnectionArgs { place, credentials, .. } = own.connection()?;
+        args.reading.adjust(&mut settings, &own.given);
+        let destination = destination::of_run(&place, &record, &settings, &own)?;
+        destination::outlives_run(&destination)?;
+        let (named, target) = (Named::Target(batch_tasks), Some((name, own)));
+        places.push(Place { named, settings, destination, credentials, target });
+    }
+    Ok(places)
+}
+
+fn of_inputs(args: &TasksArgs, context: &Context) -> Result<Place, CommandError> {
     let mut settings = RunSettings::default();
     let ReadingArgs { rate_group, connect_timeout, .. } = &args.reading;
     let WalkerSettings { timeout, max_attempts, .. } = args.reading.settings();
@@ -205,8 +271,9 @@ fn of_inputs(
         return Err(CommandError::new(ExitStatus::BadInput, "there is no task in the input")
             .with_hint("`--if-empty ok` makes that a success"));
     }
-    let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
-    Ok((Named::Inputs(plan), settings, place))
+    let credentials = args.credentials.clone();
+    let destination = destination::resolve(&args.place, &credentials, Lookup::Allowed, context)?;
+    Ok(Place { named: Named::Inputs(plan), settings, destination, credentials, target: None })
 }
 
 fn walker_settings(settings: &RunSettings) -> WalkerSettings {

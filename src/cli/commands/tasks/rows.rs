@@ -5,7 +5,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::{RowFormat, RowTable};
 use crate::cli::output::stream::Stderr;
 use batchctl::api::ListedTask;
-use batchctl::task::TaskId;
+use batchctl::task::{TARGET_COLUMN, TaskId};
 use batchctl::text::{plural, printable};
 use serde_json::{Value, json};
 
@@ -35,19 +35,23 @@ pub(super) struct SubTaskTable {
 }
 
 impl SubTaskTable {
-    pub(super) fn new(format: RowFormat, detail: bool) -> Self {
+    pub(super) fn new(format: RowFormat, detail: bool, has_targets: bool) -> Self {
         let columns = if detail { COLUMNS.len() } else { WITHOUT_DETAIL };
-        let rows = RowTable::new(format, &COLUMNS[..columns]);
+        let target = has_targets.then_some(TARGET_COLUMN);
+        let named: Vec<&str> = COLUMNS[..columns].iter().copied().chain(target).collect();
+        let rows = RowTable::new(format, &named);
         Self { rows, columns, uncallable: 0, example: None }
     }
 
-    pub(super) fn add(&mut self, batch_task: &TaskId, task: &ListedTask) {
+    /// Adds a sub-task; `target` is that of its run, in a run of several.
+    pub(super) fn add(&mut self, batch_task: &TaskId, target: Option<&str>, task: &ListedTask) {
         if TaskId::check(&task.id).is_err() {
             self.uncallable += 1;
             self.example.get_or_insert_with(|| task.id.clone());
         }
-        let cells = cells(batch_task, task);
-        self.rows.add(&cells[..self.columns], || object(batch_task, task));
+        let mut cells = cells(batch_task, task)[..self.columns].to_vec();
+        cells.extend(target.map(str::to_owned));
+        self.rows.add(&cells, || object(batch_task, target, task));
     }
 
     /// Says which sub-tasks cannot be called: their ids are not what the service says ids are.
@@ -80,13 +84,17 @@ fn cells(batch_task: &TaskId, task: &ListedTask) -> [String; COLUMNS.len()] {
     ]
 }
 
-fn object(batch_task: &TaskId, task: &ListedTask) -> Value {
-    json!({
+fn object(batch_task: &TaskId, target: Option<&str>, task: &ListedTask) -> Value {
+    let mut object = json!({
         "id": task.id,
         "name": task.name,
         "state": task.state_word(),
         "batch_id": batch_task.as_str(),
         "created": created(task).map(|at| at.to_string()),
         "others": task.others,
-    })
+    });
+    if let Some(target) = target {
+        object["target"] = target.into();
+    }
+    object
 }

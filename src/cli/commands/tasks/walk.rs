@@ -7,6 +7,7 @@ use crate::cli::output::stream::Stderr;
 use batchctl::api::{ListedTask, TaskApi};
 use batchctl::clock::Clock;
 use batchctl::policy::SharedSlots;
+use batchctl::store::TaskRow;
 use batchctl::survey::{Gap, Unrecorded, Walker, WalkerSettings, read_sub_task, read_sub_tasks};
 use batchctl::task::TaskId;
 use batchctl::text::{plural, printable};
@@ -16,6 +17,14 @@ pub(super) struct BatchTask {
     pub(super) id: TaskId,
     /// How many sub-tasks it has, by the answer to its call.
     pub(super) expected: Option<u64>,
+}
+
+impl BatchTask {
+    /// Returns that of a task of a run.
+    pub(super) fn of(task: TaskRow) -> Self {
+        let counts = task.last.as_ref().and_then(|last| last.counts);
+        Self { id: task.id, expected: counts.map(|counts| counts.total) }
+    }
 }
 
 /// The walks through the lists, one after the other at one rate.

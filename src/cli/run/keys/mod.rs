@@ -124,6 +124,9 @@ impl KeyContext {
     fn change_rate(&mut self, step: fn(Rate) -> Rate) {
         match self.live_status.rate_limit() {
             Some(limit) => self.ask(Change::Rate(Some(step(limit)))),
+            None if !self.live_status.targets().is_empty() => {
+                self.say("each target has a rate of its own; see `batchctl ctl RUN rate --help`");
+            }
             None => self.say("there is no fixed rate; set one with `batchctl ctl RUN rate 10/s`"),
         }
     }

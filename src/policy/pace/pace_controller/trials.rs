@@ -56,6 +56,7 @@ impl PaceController {
     pub(super) fn judge(&mut self, trial: Trial, now: Instant) {
         let to = self.history.horizon(now);
         let is_steady = self.raised_at.is_none_or(|raised| seconds(raised, now) > 1.5);
+        let groups = self.history.groups(trial.after, to);
         let counts = TrialCounts {
             calls: self.history.sent_between(trial.after, to),
             throttled: self.history.throttled_between(trial.after, to),
@@ -64,7 +65,8 @@ impl PaceController {
             chance: self.chance.share(),
             // Where a limit is known, chance is the less likely reason.
             decisive: if self.limit.is_some() { 2.0 * DECISIVE } else { DECISIVE },
-            is_scattered: self.history.is_scattered(trial.after, to),
+            is_scattered: groups.are_scattered(),
+            in_a_row: groups.in_a_row(),
             is_steady,
         };
         let last = self.history.last_throttled().unwrap_or(now);
