@@ -8,8 +8,9 @@ use crate::api::exchange::Record;
 use crate::api::list::Listed;
 use crate::api::listing::Listing;
 use crate::api::service::ServiceTasks;
+use crate::api::state_access::{StateAccess, Undo};
 use crate::policy::Answer;
-use crate::task::Task;
+use crate::task::{Command, Task, TaskId};
 use std::sync::Arc;
 
 /// The client of a run.
@@ -52,6 +53,27 @@ impl TaskApi for AnyClient {
         match self {
             Self::Vias(client) => client.list(listing, number).await,
             Self::Service(tasks) => tasks.list(listing, number).await,
+        }
+    }
+
+    fn state_access(&self) -> StateAccess {
+        match self {
+            Self::Vias(client) => client.state_access(),
+            Self::Service(tasks) => tasks.state_access(),
+        }
+    }
+
+    async fn look(&self, id: &TaskId) -> Listed {
+        match self {
+            Self::Vias(client) => client.look(id).await,
+            Self::Service(tasks) => tasks.look(id).await,
+        }
+    }
+
+    fn undo(&self, command: Command) -> Option<Undo> {
+        match self {
+            Self::Vias(client) => client.undo(command),
+            Self::Service(tasks) => tasks.undo(command),
         }
     }
 

@@ -9,7 +9,7 @@ use super::redactor::Redactor;
 use super::skew::ClockSkew;
 use super::wire::{excerpt, loose_text, whole};
 use crate::policy::{Answer, RateHint};
-use crate::task::{ObservedState, StateCounts, TaskId};
+use crate::task::{ObservedState, StateCounts, TaskId, TaskState};
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -58,6 +58,8 @@ pub struct Page {
     pub retry_after: Option<Duration>,
     /// What the answer says of the service's quota.
     pub rate_hint: Option<Box<RateHint>>,
+    /// Whether it is the last page, if the answer itself says so.
+    pub is_last: Option<bool>,
 }
 
 /// One batch task or sub-task of a page.
@@ -75,6 +77,8 @@ pub struct ListedTask {
     pub created_ms: Option<i64>,
     /// All its other fields.
     pub others: Map<String, Value>,
+    /// What was seen of a thing of another service than VIAS, if its id is one that can be called.
+    pub seen: Option<Box<ObservedState>>,
 }
 
 impl Page {
@@ -87,8 +91,16 @@ impl Page {
 impl ListedTask {
     /// Returns what was seen of it, if its id is one that can be called.
     pub fn observed_state(&self) -> Option<ObservedState> {
+        if let Some(seen) = &self.seen {
+            return Some(ObservedState::clone(seen));
+        }
         let id: TaskId = self.id.parse().ok()?;
         Some(ObservedState::from_counts(id, &self.states))
+    }
+
+    /// Returns the one word for its state.
+    pub fn state(&self) -> TaskState {
+        self.seen.as_ref().map_or_else(|| self.states.state(), |seen| seen.state)
     }
 
     /// Returns the service's own word for the state of a sub-task, in lower case as in all lists.
@@ -283,6 +295,7 @@ fn entry(value: Value, listing: &Listing, redactor: &Redactor) -> Option<ListedT
         states,
         created_ms: number(fields.remove("created_at")),
         others: cleaned_fields(fields, redactor),
+        seen: None,
     })
 }
 
@@ -317,7 +330,6 @@ fn states(value: Option<Value>, redactor: &Redactor) -> StateCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::TaskState;
     use proptest::prelude::*;
 
     fn read_text(text: &str) -> Result<Page, String> {

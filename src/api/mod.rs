@@ -22,6 +22,7 @@ mod route;
 mod service;
 mod shell_command;
 mod skew;
+mod state_access;
 mod transport;
 mod wire;
 
@@ -42,9 +43,10 @@ pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
 pub use service::{ServiceClient, ServiceClientSettings, ServiceTasks, ServiceWork, judged_answer};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
+pub use state_access::{StateAccess, StateLookup, Undo};
 
 use crate::policy::{Answer, Delivery, NoResponse};
-use crate::task::{FailureKind, Task};
+use crate::task::{Command, FailureKind, Task, TaskId};
 use std::sync::Arc;
 
 /// A service that carries out one command on one task per call.
@@ -63,15 +65,38 @@ pub trait TaskApi {
     /// By default the service has no list: no state can be read.
     fn list(&self, listing: &Listing, number: u32) -> impl Future<Output = Listed> {
         let _ = (listing, number);
-        std::future::ready(Listed::Answer(Answer::NoResponse(NoResponse {
-            kind: FailureKind::NotSent,
-            delivery: Delivery::NeverLeft,
-            message: "this service has no list of its tasks".into(),
-        })))
+        std::future::ready(no_list())
+    }
+
+    /// Returns how the states of tasks are read; by default a list shows them.
+    fn state_access(&self) -> StateAccess {
+        StateAccess::default()
+    }
+
+    /// Asks for the state of one task, where the service has to be asked for each: a page that holds
+    /// it, or an empty one if the service does not know the id.
+    ///
+    /// By default no state can be read.
+    fn look(&self, id: &TaskId) -> impl Future<Output = Listed> {
+        let _ = id;
+        std::future::ready(no_list())
+    }
+
+    /// Returns what takes a command back, if anything does; by default as VIAS does.
+    fn undo(&self, command: Command) -> Option<Undo> {
+        Undo::of_vias(command)
     }
 
     /// Returns the authority over the credentials of the calls; by default they never change.
     fn authority(&self) -> &dyn Authority {
         &Unchanging
     }
+}
+
+fn no_list() -> Listed {
+    Listed::Answer(Answer::NoResponse(NoResponse {
+        kind: FailureKind::NotSent,
+        delivery: Delivery::NeverLeft,
+        message: "this service has no list of its tasks".into(),
+    }))
 }

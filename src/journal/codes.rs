@@ -19,6 +19,9 @@ pub(crate) fn outcome(code: u8) -> Option<Outcome> {
     Outcome::ALL.into_iter().find(|&outcome| outcome_code(outcome) == code)
 }
 
+/// The number of a state that has a word of its own, which follows.
+pub(crate) const NAMED_STATE: u8 = 15;
+
 /// Returns the number of a state.
 pub(crate) fn state_code(state: TaskState) -> u8 {
     match state {
@@ -28,6 +31,7 @@ pub(crate) fn state_code(state: TaskState) -> u8 {
         TaskState::Mixed => 3,
         TaskState::Bad => 4,
         TaskState::Unknown => 5,
+        TaskState::Named(_) => NAMED_STATE,
     }
 }
 

@@ -20,6 +20,8 @@ const DOUBTED: u8 = 64;
 const ACTION: u8 = 128;
 /// With an action, the bit of `stop` says that it must not be repeated.
 const HARMFUL: u8 = STOP;
+/// With an action, the bit of `delete` says that it leads to an id that is not there any more.
+const REMOVAL: u8 = DELETE;
 
 /// A task of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl PlanChunkWriter {
             (_, Repetition::Harmless) => ACTION,
             (_, Repetition::Harmful) => ACTION | HARMFUL,
         };
+        bits |= if task.command.is_action() && task.command.leads_out() { REMOVAL } else { 0 };
         bits |= if task.doubted { DOUBTED } else { 0 };
         bits |= if task.source == self.source { 0 } else { SOURCE };
         bits |= task.column.map_or(0, |_| COLUMN);
@@ -140,7 +143,7 @@ pub(crate) struct PlanChunk<'a> {
     source: u32,
     line: u64,
     /// The last action: most tasks have the same.
-    action: Option<(&'a str, Command)>,
+    action: Option<(&'a str, u8, Command)>,
 }
 
 impl<'a> PlanChunk<'a> {
@@ -181,8 +184,7 @@ impl<'a> PlanChunk<'a> {
             (None, 0) => Command::START,
             (None, STOP) => Command::STOP,
             (None, DELETE) => Command::DELETE,
-            (Some(name), 0) => self.action(name, Repetition::Harmless)?,
-            (Some(name), HARMFUL) => self.action(name, Repetition::Harmful)?,
+            (Some(name), bits) => self.action(name, bits)?,
             (_, _) => return Err(self.reader.malformed("a task has two commands")),
         };
         let doubted = bits & DOUBTED != 0;
@@ -190,15 +192,21 @@ impl<'a> PlanChunk<'a> {
         Ok(Some(PlannedTask { ordinal, id, command, source, line, column, others, doubted }))
     }
 
-    fn action(&mut self, name: &'a str, repetition: Repetition) -> Result<Command, Malformed> {
-        let is_last =
-            |(last, command): &(&str, Command)| *last == name && command.repetition() == repetition;
-        if let Some((_, command)) = self.action.filter(is_last) {
+    fn action(&mut self, name: &'a str, bits: u8) -> Result<Command, Malformed> {
+        let is_last = |(last, of, _): &(&str, u8, Command)| (*last, *of) == (name, bits);
+        if let Some((_, _, command)) = self.action.filter(is_last) {
             return Ok(command);
         }
-        let command = Command::of_action(name, repetition);
+        let repetition = match bits & HARMFUL {
+            0 => Repetition::Harmless,
+            _ => Repetition::Harmful,
+        };
+        let command = match bits & REMOVAL {
+            0 => Command::of_action(name, repetition),
+            _ => Command::of_removal(name, repetition),
+        };
         let command = command.map_err(|_| self.reader.malformed("no action has such a name"))?;
-        self.action = Some((name, command));
+        self.action = Some((name, bits, command));
         Ok(command)
     }
 }

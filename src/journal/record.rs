@@ -6,7 +6,7 @@ use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
 use crate::journal::codes;
 use crate::journal::failure::FailureTexts;
 use crate::journal::text::{ReadTexts, Repeats, Text};
-use crate::task::{Counts, Outcome, TaskState};
+use crate::task::{Counts, Outcome, StateWord, TaskState};
 
 /// The kinds, in the lower half of a tag.
 const STARTED: u8 = 1;
@@ -118,12 +118,14 @@ impl Record<'_> {
                 }
                 before.put_time(body, *leaves_us);
             }
-            Fact::Withdrawn | Fact::Before(_) | Fact::Lost => {}
+            Fact::Withdrawn | Fact::Lost => {}
+            Fact::Before(state) => write_word(*state, body, repeats),
             Fact::Ended(ended) => ended.write(body, before, repeats),
             Fact::Settled { at_us, .. } => {
                 put_signed(body, at_us.wrapping_sub(before.ended_us));
             }
-            Fact::After { verified_us, verdict, .. } => {
+            Fact::After { state, verified_us, verdict } => {
+                write_word(*state, body, repeats);
                 let verdict = verdict.map_or(0, |verdict| codes::outcome_code(verdict) + 1);
                 body.push(verdict | verified_us.map_or(0, |_| VERIFIED));
                 if let Some(verified_us) = verified_us {
@@ -155,9 +157,9 @@ impl<'a> Record<'a> {
                 let outcome = codes::outcome(code).ok_or(unknown)?;
                 Fact::Settled { outcome, at_us: before.ended_us.wrapping_add(reader.signed()?) }
             }
-            (BEFORE, code) => Fact::Before(codes::state(code).ok_or(unknown)?),
+            (BEFORE, code) => Fact::Before(read_state(code, reader, texts)?),
             (AFTER, code) => {
-                let state = codes::state(code).ok_or(unknown)?;
+                let state = read_state(code, reader, texts)?;
                 Fact::read_after(state, reader, before)?
             }
             _ => return Err(unknown),
@@ -214,6 +216,26 @@ impl Fact<'_> {
         let verified_us = if bits & VERIFIED == 0 { None } else { Some(before.time(reader)?) };
         Ok(Self::After { state, verified_us, verdict })
     }
+}
+
+/// Appends the word of a state that has one of its own.
+fn write_word(state: TaskState, body: &mut Vec<u8>, repeats: &mut Repeats) {
+    if let TaskState::Named(word) = state {
+        repeats.write(body, word.as_str());
+    }
+}
+
+fn read_state<'a>(
+    code: u8,
+    reader: &mut ByteReader<'a>,
+    texts: &mut ReadTexts<'a>,
+) -> Result<TaskState, Malformed> {
+    let unknown = reader.malformed("there is no such state");
+    if code != codes::NAMED_STATE {
+        return codes::state(code).ok_or(unknown);
+    }
+    let word = StateWord::of(texts.read(reader)?);
+    word.map(TaskState::Named).map_err(|_| unknown)
 }
 
 impl<'a> Ended<'a> {

@@ -92,6 +92,9 @@ pub fn classify_repeated_deletion(id: &TaskId, answer: &Answer) -> Finding {
 /// Reading changes nothing on the service, so an unusable 2xx answer is transient, not in doubt.
 pub fn classify_read(answer: &Answer) -> Finding {
     match answer {
+        Answer::Response(Response { status, body: Body::Judged(judgement), .. }) => {
+            judged_reading(*status, judgement)
+        }
         Answer::Response(response) if (200..300).contains(&response.status) => {
             let seen = match &response.body {
                 Body::Error(error) => format!("{} {}", error.code, error.message),
@@ -169,6 +172,25 @@ fn judged(id: &TaskId, status: u16, judgement: &Judgement) -> Finding {
         }),
         Some(AnswerMeaning::InDoubt) | None => failed(Verdict::InDoubt),
     }
+}
+
+/// Decides what the rules of a file make of an answer that should have been a state, or a page of
+/// them.
+fn judged_reading(status: u16, judgement: &Judgement) -> Finding {
+    let verdict = match judgement.meaning {
+        Some(AnswerMeaning::Throttled) => Verdict::Throttled { hold: judgement.wait },
+        Some(AnswerMeaning::Unauthorised) => Verdict::Unauthorised,
+        Some(AnswerMeaning::Refused | AnswerMeaning::Gone) => Verdict::Refused,
+        Some(
+            AnswerMeaning::Transient
+            | AnswerMeaning::InDoubt
+            | AnswerMeaning::Done
+            | AnswerMeaning::Counted
+            | AnswerMeaning::Unchanged,
+        )
+        | None => Verdict::Transient,
+    };
+    Finding::failed(verdict, described(status, verdict, judgement.error.clone()))
 }
 
 /// Settles from the counts, if they are complete, add up and belong to this task.

@@ -25,7 +25,7 @@ pub enum Goal {
 
 impl From<Command> for Goal {
     fn from(command: Command) -> Self {
-        if command == Command::DELETE { Self::Gone } else { Self::State }
+        if command.leads_out() { Self::Gone } else { Self::State }
     }
 }
 
@@ -140,7 +140,8 @@ pub fn first_look(
         | TaskState::Stopped
         | TaskState::Changing
         | TaskState::Mixed
-        | TaskState::Unknown => FirstLook::WillChange,
+        | TaskState::Unknown
+        | TaskState::Named(_) => FirstLook::WillChange,
     }
 }
 
@@ -236,7 +237,8 @@ pub fn last_look(called: CalledTask, seen: Option<Observation>, round: VerifyRou
         | TaskState::Stopped
         | TaskState::Changing
         | TaskState::Mixed
-        | TaskState::Unknown => ArrivalProgress::OnTheWay,
+        | TaskState::Unknown
+        | TaskState::Named(_) => ArrivalProgress::OnTheWay,
     });
     let record = match (round, called.outcome) {
         // It may still arrive.

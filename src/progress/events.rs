@@ -5,6 +5,7 @@
 //! because the reader was too slow, are counted in a line of their own. See `docs/GLOSSARY.md`:
 //! event, document.
 
+use super::event_service::EventService;
 use super::log::result_of;
 use crate::clock::Timestamp;
 use crate::event::{
@@ -34,6 +35,8 @@ pub struct Events {
     run: String,
     /// The target of the lines that are written, in a run of several.
     target: Option<Arc<str>>,
+    /// The service that is called; `None` for VIAS.
+    service: Option<EventService>,
     /// The time of the last event, which is also the time of a line about dropped events.
     latest: Timestamp,
 }
@@ -47,7 +50,13 @@ impl fmt::Debug for Events {
 impl Events {
     /// Returns a document about `run` that writes to `out` and ignores its errors.
     pub fn new(out: Box<dyn Write + Send>, run: String) -> Self {
-        Self { out, run, target: None, latest: Timestamp::from_micros(0) }
+        Self { out, run, target: None, service: None, latest: Timestamp::from_micros(0) }
+    }
+
+    /// Names the service that is called, where it is not VIAS.
+    #[must_use]
+    pub fn of_service(self, service: Option<EventService>) -> Self {
+        Self { service, ..self }
     }
 
     fn line(&self, at: Timestamp, what: &EventBody<'_>) -> String {
@@ -69,7 +78,8 @@ impl Watch for Events {
         let mut lines = String::new();
         // One write for the batch saves system calls, and lines stay whole.
         for (index, event) in events.iter().enumerate() {
-            lines += &self.line(event.at, &EventBody::from_event(event, &events[..index]));
+            let what = EventBody::from_event(event, &events[..index]);
+            lines += &self.line(event.at, &what.at(self.service.as_ref()));
             self.latest = event.at;
         }
         self.write(&lines);
@@ -108,6 +118,8 @@ enum EventBody<'a> {
         rate_limit: Option<String>,
         finds_rate: bool,
         concurrency: usize,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        service: Option<&'a EventService>,
     },
     AttemptStarted {
         seq: u64,
@@ -326,7 +338,16 @@ impl<'a> EventBody<'a> {
             rate_limit: started.rate_limit.as_ref().map(Rate::to_string),
             finds_rate: started.finds_rate,
             concurrency: started.concurrency,
+            service: None,
         }
+    }
+
+    /// Names the service in the first event of a run.
+    fn at(mut self, named: Option<&'a EventService>) -> Self {
+        if let Self::RunStarted { service, .. } = &mut self {
+            *service = named;
+        }
+        self
     }
 
     fn ended(seq: u64, task: &'a Task, result: &'a AttemptResult) -> Self {

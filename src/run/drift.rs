@@ -8,7 +8,7 @@ use crate::run::resume::Resumable;
 use crate::run::settings::walker_settings;
 use crate::settings::RunSettings;
 use crate::store::{RunReader, StoreError};
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{Command, TaskId, TaskState};
 use std::collections::{HashMap, HashSet};
 
@@ -65,7 +65,8 @@ impl Resumable {
         let mut states = States { wanted, seen: HashMap::new() };
         let slots = group_slots(runs.state(), settings.rate_group.as_deref())?;
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
-        let end = walker.sharing(slots).walk(&Listing::default(), &mut states).await?;
+        let mut walker = walker.sharing(slots);
+        let end = read_states(&mut walker, &Listing::default(), &mut states).await?;
         let gap = match end {
             WalkEnd::Whole => None,
             WalkEnd::Gap(gap) => Some(gap),
@@ -99,6 +100,10 @@ impl PageSink for States {
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
+    }
+
+    fn wanted(&self) -> Vec<TaskId> {
+        self.wanted.iter().cloned().collect()
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {

@@ -7,12 +7,12 @@ use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::{listing, walker_settings};
-use crate::run::survey_recorder::{MAX_LOOKED_FOR, WantedTasks, if_missing};
+use crate::run::survey_recorder::{WantedTasks, if_missing, most_looked_for};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
-use crate::task::TaskState;
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
+use crate::task::{TaskId, TaskState};
 use std::path::Path;
 
 /// A run as it would be, in a temporary file that vanishes with this value.
@@ -96,11 +96,12 @@ impl DryRun {
         if plan.totals().is_empty() {
             return Ok(Self::on_paper(plan));
         }
-        let wanted = WantedTasks(plan.look_for(MAX_LOOKED_FOR)?);
+        let wanted = WantedTasks(plan.look_for(most_looked_for(api))?);
         let mut recorder = DryRunRecorder { plan: &plan, wanted };
         let slots = group_slots(state, settings.rate_group.as_deref())?;
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
-        let end = walker.sharing(slots).walk(&listing(settings), &mut recorder).await?;
+        let mut walker = walker.sharing(slots);
+        let end = read_states(&mut walker, &listing(settings), &mut recorder).await?;
         // A dry run shows every task that is unknown, whatever the run would do with it.
         let purpose = Purpose::LeaveAlone(if_missing(&end, IfMissing::Unknown));
         let decide = |seen, earlier, goal| first_look(seen, earlier, goal, purpose);
@@ -162,6 +163,10 @@ impl PageSink for DryRunRecorder<'_> {
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         // A dry run has no record that could keep its requests.
         Ok(())
+    }
+
+    fn wanted(&self) -> Vec<TaskId> {
+        self.wanted.ids()
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {

@@ -18,7 +18,7 @@ use crate::run::settings::{listing, remembered_sendings, walker_settings};
 use crate::run::survey_recorder::{SurveyRecorder, if_missing};
 use crate::settings::{OnUnknown, RunSettings};
 use crate::store::TaskSelection;
-use crate::survey::{WalkEnd, Walker};
+use crate::survey::{WalkEnd, Walker, read_states};
 use crate::task::TaskId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +157,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         let sent = &engine.origin.last_sent;
         let mut walker = self.walker(sent);
         let mut recorder =
-            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Unsettled, self.clock).await?;
+            SurveyRecorder::begin(self.api, &mut self.ledger, TaskSelection::Unsettled, self.clock)
+                .await?;
         let end = match walk(
             &mut walker,
             &listing(self.settings),
@@ -211,7 +212,7 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         let recall = remembered_sendings(self.settings);
         let sent = self.ledger.writer.last_sent(recall, self.clock.now()).await?;
         let mut walker = self.walker(&sent);
-        let mut due = now + LIST_DELAY.saturating_sub(ago);
+        let mut due = now + self.api.state_access().believed_after.saturating_sub(ago);
         for number in 0.. {
             // A round that would be due after the deadline is held at the deadline, as the last.
             let is_last = deadline.is_some_and(|deadline| deadline <= due);
@@ -240,7 +241,8 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         round: Round,
     ) -> Result<Verified, RunError> {
         let mut recorder =
-            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Awaited, self.clock).await?;
+            SurveyRecorder::begin(self.api, &mut self.ledger, TaskSelection::Awaited, self.clock)
+                .await?;
         if recorder.is_idle() {
             return Ok(Verified::AllArrived);
         }
@@ -272,12 +274,14 @@ impl<'a, A: TaskApi> RunPhases<'a, A> {
         let sent = self.ledger.writer.last_sent(recall, self.clock.now()).await?;
         let mut walker = self.walker(&sent);
         // A run that ended long ago is looked at without any wait.
-        let due = self.clock.instant() + LIST_DELAY.saturating_sub(ago);
+        let believed_after = self.api.state_access().believed_after;
+        let due = self.clock.instant() + believed_after.saturating_sub(ago);
         if let Err(reason) = self.control_router.unless_stopped(sleep_until(due)).await {
             return Ok(Settling::Stopped(reason));
         }
         let mut recorder =
-            SurveyRecorder::begin(&mut self.ledger, TaskSelection::Doubtful, self.clock).await?;
+            SurveyRecorder::begin(self.api, &mut self.ledger, TaskSelection::Doubtful, self.clock)
+                .await?;
         if recorder.is_idle() {
             return Ok(Settling::Done { succeeded: 0, doubtful: 0, end: WalkEnd::Whole });
         }
@@ -351,7 +355,7 @@ async fn walk<A: TaskApi>(
     recorder: &mut SurveyRecorder<'_>,
     router: &mut ControlRouter,
 ) -> Result<Result<WalkEnd, StopReason>, RunError> {
-    let walk = walker.walk(listing, recorder);
+    let walk = read_states(walker, listing, recorder);
     match router.unless_stopped(walk).await {
         Ok(end) => Ok(Ok(end?)),
         Err(reason) => Ok(Err(reason)),

@@ -4,7 +4,7 @@
 //! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
 //! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::{ListedTask, Page, TaskApi};
+use crate::api::{ListedTask, Page, TaskApi, Undo};
 use crate::clock::{Clock, Timestamp};
 use crate::plan::Exclusions;
 use crate::report::Target;
@@ -18,7 +18,7 @@ use crate::store;
 use crate::store::{
     NewRun, PlannedTargets, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow,
 };
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker};
+use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -35,9 +35,12 @@ pub struct Revert {
     pub reason: Option<String>,
     /// The tasks that are not called.
     pub exclusions: Arc<Exclusions>,
+    /// The name of the opposite action, of a run at another service than VIAS.
+    pub opposite: Option<String>,
     reader: RunReader,
     runs: RunDirectory,
-    chosen: HashSet<Ordinal>,
+    /// The tasks that are called, each with its command.
+    chosen: HashMap<Ordinal, Command>,
 }
 
 /// The tasks of a run that can be reverted, and those that cannot.
@@ -75,8 +78,9 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let reader = RunReader::open(&runs, parent)?;
     let record = reader.record()?;
     let settings = child_settings(&record.run.settings);
-    let (chosen, exclusions) = (HashSet::new(), Arc::default());
-    Ok(Revert { record, settings, reason: None, exclusions, reader, runs, chosen })
+    let (chosen, exclusions) = (HashMap::new(), Arc::default());
+    let (reason, opposite) = (None, None);
+    Ok(Revert { record, settings, reason, exclusions, opposite, reader, runs, chosen })
 }
 
 /// The effect of the run on a task.
@@ -90,7 +94,8 @@ enum Effect {
 }
 
 impl Effect {
-    fn from_row(task: &TaskRow) -> Self {
+    /// Returns the effect on a task; `undo` is what takes its command back.
+    fn from_row(task: &TaskRow, undo: Option<Undo>) -> Self {
         let was_accepted = matches!(task.outcome, Outcome::Succeeded | Outcome::Partial);
         // A task that never arrived was accepted as well: only its outcome is another one.
         let was_accepted = was_accepted || task.seen.call == Some(Outcome::Succeeded);
@@ -98,14 +103,11 @@ impl Effect {
             return Self::Untouched;
         }
         // What was deleted cannot be made again.
-        if task.command.is_final() {
-            return Self::Untouched;
-        }
-        let came_from = task.command.opposite().and_then(TaskState::after);
+        let Some(undo) = undo else { return Self::Untouched };
         match task.seen.before {
-            Some(before) if Some(before) == came_from => Self::Changed,
+            Some(before) if before == undo.back_to => Self::Changed,
             // It was there before, so its call changed nothing.
-            Some(before) if Some(before) == TaskState::after(task.command) => Self::Untouched,
+            Some(before) if before == undo.leads_to => Self::Untouched,
             Some(_) | None => Self::OtherBefore,
         }
     }
@@ -119,7 +121,8 @@ impl Revert {
     /// The store's.
     pub fn targets(&self) -> Result<Vec<RunRecord>, RunError> {
         let record = |run: &RunReader| {
-            let is_changed = !changed(run)?.is_empty();
+            // A target is a place of VIAS.
+            let is_changed = !changed(run, Undo::of_vias)?.is_empty();
             is_changed.then(|| run.record()).transpose()
         };
         Ok(self.reader.of_targets(record)?.into_iter().flatten().collect())
@@ -143,14 +146,17 @@ impl Revert {
         let alone = index.map(|index| RunReader::open_part(&self.runs, id, index)).transpose()?;
         let reader = alone.as_ref().unwrap_or(&self.reader);
         let settings = part.unwrap_or(&self.settings);
-        let mut recorder = ChangedTasks { wanted: changed(reader)?, seen: HashMap::new() };
+        let mut recorder = ChangedTasks {
+            wanted: changed(reader, |command| api.undo(command))?,
+            seen: HashMap::new(),
+        };
         let slots = group_slots(self.runs.state(), settings.rate_group.as_deref())?;
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
         let end = if recorder.wanted.is_empty() {
             WalkEnd::Whole
         } else {
-            walker.walk(&listing(settings), &mut recorder).await?
+            read_states(&mut walker, &listing(settings), &mut recorder).await?
         };
         let gap = match end {
             WalkEnd::Whole => None,
@@ -159,17 +165,19 @@ impl Revert {
         let mut reverted = Reverted { gap, ..Reverted::default() };
         // A second walk over the run, so that the tasks come in the order of its plan and not in
         // that of the list.
-        let (mut chosen, mut left_out) = (HashSet::new(), LeftOut::default());
+        let (mut chosen, mut left_out) = (HashMap::new(), LeftOut::default());
         reader.for_each_task::<StoreError>(|task| {
-            if reverted.takes(&task, &recorder.seen) {
+            let undo = api.undo(task.command);
+            if reverted.takes(&task, undo, &recorder.seen) {
                 if let Some(excluded) = self.exclusions.find(&task.id) {
                     left_out.add_excluded(excluded);
                     return Ok(());
                 }
                 reverted.selected += 1;
-                chosen.insert(task.ordinal);
+                let undo = undo.expect("a task counts as changed only if there is one").command;
+                chosen.insert(task.ordinal, undo);
                 if reverted.first.len() < max_rows {
-                    reverted.first.push(reversed(task));
+                    reverted.first.push(TaskRow { command: undo, ..task });
                 }
             }
             Ok(())
@@ -181,10 +189,14 @@ impl Revert {
 
     /// Returns the command of the new run: the opposite of this run's, or `run` for a mixed run.
     pub fn command(&self) -> String {
+        if let Some(opposite) = &self.opposite {
+            return opposite.clone();
+        }
         let command: Result<Command, _> = self.record.run.command.parse();
         // `run` is not a command of its own: it means that the rows name their commands.
         let opposite = command.ok().and_then(Command::opposite);
-        opposite.map_or_else(|| "run".into(), |command| command.to_string())
+        let is_of_vias = self.record.run.service.is_none();
+        opposite.filter(|_| is_of_vias).map_or_else(|| "run".into(), |it| it.to_string())
     }
 
     /// Stores the plan of the new run, whose tasks are called at `target`.
@@ -219,16 +231,22 @@ impl Revert {
     }
 
     fn stored(&self, parts: &[NewRun], clock: Clock) -> Result<PlannedTargets, StoreError> {
-        let pick = |task: TaskRow| self.chosen.contains(&task.ordinal).then(|| reversed(task));
+        let pick = |task: TaskRow| {
+            let command = *self.chosen.get(&task.ordinal)?;
+            Some(TaskRow { command, ..task })
+        };
         store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder(clock.now()))
     }
 }
 
 /// Returns the ids of the tasks that a run or a target of it changed.
-fn changed(reader: &RunReader) -> Result<HashSet<TaskId>, StoreError> {
+fn changed(
+    reader: &RunReader,
+    undo: impl Fn(Command) -> Option<Undo>,
+) -> Result<HashSet<TaskId>, StoreError> {
     let mut changed = HashSet::new();
     reader.for_each_task::<StoreError>(|task| {
-        if matches!(Effect::from_row(&task), Effect::Changed) {
+        if matches!(Effect::from_row(&task, undo(task.command)), Effect::Changed) {
             changed.insert(task.id);
         }
         Ok(())
@@ -236,16 +254,15 @@ fn changed(reader: &RunReader) -> Result<HashSet<TaskId>, StoreError> {
     Ok(changed)
 }
 
-/// Returns a task that was changed, to be called with the opposite command.
-fn reversed(task: TaskRow) -> TaskRow {
-    let command = task.command.opposite().expect("a task counts as changed only if there is one");
-    TaskRow { command, ..task }
-}
-
 impl Reverted {
     /// Returns whether a task can be reverted, and counts it if not.
-    fn takes(&mut self, task: &TaskRow, seen: &HashMap<TaskId, ObservedState>) -> bool {
-        match Effect::from_row(task) {
+    fn takes(
+        &mut self,
+        task: &TaskRow,
+        undo: Option<Undo>,
+        seen: &HashMap<TaskId, ObservedState>,
+    ) -> bool {
+        match Effect::from_row(task, undo) {
             Effect::Untouched => return false,
             Effect::OtherBefore => {
                 self.other_before += 1;
@@ -277,6 +294,10 @@ impl PageSink for ChangedTasks {
 
     async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
         Ok(())
+    }
+
+    fn wanted(&self) -> Vec<TaskId> {
+        self.wanted.iter().cloned().collect()
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {

@@ -1,6 +1,6 @@
 //! Records the states that a walk through the list shows, in the run's own store.
 
-use crate::api::{ListedTask, Page};
+use crate::api::{ListedTask, Page, StateLookup, TaskApi};
 use crate::clock::{Clock, Timestamp};
 use crate::event::EventKind;
 use crate::policy::IfMissing;
@@ -15,6 +15,15 @@ use std::collections::HashSet;
 /// them were seen. For more tasks nearly the whole list is read anyway.
 pub(crate) const MAX_LOOKED_FOR: usize = 10_000;
 
+/// Returns how many tasks are looked for one by one at most: all of them where the service has to be
+/// asked for each.
+pub(crate) fn most_looked_for(api: &impl TaskApi) -> usize {
+    match api.state_access().source {
+        StateLookup::List => MAX_LOOKED_FOR,
+        StateLookup::EachId => usize::MAX,
+    }
+}
+
 /// Records the pages of a walk in the store of a run.
 pub(crate) struct SurveyRecorder<'a> {
     ledger: &'a mut StoreLedger,
@@ -25,11 +34,12 @@ pub(crate) struct SurveyRecorder<'a> {
 impl<'a> SurveyRecorder<'a> {
     /// Begins to look for tasks of a run.
     pub(crate) async fn begin(
+        api: &impl TaskApi,
         ledger: &'a mut StoreLedger,
         selection: TaskSelection,
         clock: Clock,
     ) -> Result<Self, RunError> {
-        let wanted = ledger.writer.look_for(selection, MAX_LOOKED_FOR).await?;
+        let wanted = ledger.writer.look_for(selection, most_looked_for(api)).await?;
         Ok(Self { ledger, clock, wanted: WantedTasks(wanted) })
     }
 
@@ -50,6 +60,13 @@ impl WantedTasks {
                 wanted.remove(&state.id);
             }
         }
+    }
+
+    /// Returns the tasks that are left to see, in the order of their ids.
+    pub(crate) fn ids(&self) -> Vec<TaskId> {
+        let mut ids: Vec<TaskId> = self.0.iter().flatten().cloned().collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Returns whether the walk needs another page.
@@ -73,6 +90,10 @@ impl PageSink for SurveyRecorder<'_> {
     async fn request(&mut self, leaves: Timestamp) -> Result<(), RunError> {
         // Durable before the request leaves, so that it counts against the rate after a kill as well.
         self.ledger.emit(self.clock.now(), EventKind::PollStarted { leaves }).await
+    }
+
+    fn wanted(&self) -> Vec<TaskId> {
+        self.wanted.ids()
     }
 
     async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {

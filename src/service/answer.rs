@@ -5,7 +5,8 @@
 
 use crate::service::pointer::Pointer;
 use crate::service::rule::{BodyKind, Example};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
@@ -13,6 +14,8 @@ use std::fmt;
 pub const MOST_BODY_BYTES: usize = 1 << 20;
 /// How much of a body that is no JSON is searched for a text.
 const MOST_TEXT_BYTES: usize = 64 << 10;
+/// How deep values are looked into.
+const MOST_DEPTH: usize = 100;
 
 /// An answer as rules look at it.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,18 +116,52 @@ impl SeenAnswer {
 impl JsonBody {
     /// Reads JSON, and nothing behind it.
     pub fn read(text: &str) -> Option<Self> {
+        // RFC 8259, 8.1: a mark before JSON may be ignored.
+        let text = text.trim_start_matches('\u{feff}');
+        Self::read_strictly(text).or_else(|| Self::read_strictly(&with_whole_characters(text)))
+    }
+
+    fn read_strictly(text: &str) -> Option<Self> {
         let mut twice = Vec::new();
         let mut reader = serde_json::Deserializer::from_str(text);
-        let noting = Noting { path: String::new(), twice: &mut twice };
+        let noting = Noting { path: String::new(), depth: 0, twice: &mut twice };
         let value = noting.deserialize(&mut reader).ok()?;
         reader.end().ok()?;
         Some(Self { value, twice })
     }
 }
 
+/// Returns JSON in which halves of characters, which some writers leave, stand for no character.
+fn with_whole_characters(text: &str) -> String {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+    };
+    let (mut whole, mut at) = (String::with_capacity(text.len()), 0);
+    while let Some(found) = text[at..].find('\\') {
+        whole.push_str(&text[at..at + found]);
+        at += found;
+        let length = match (unit(at), unit(at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.push_str("\\ufffd");
+                at += 6;
+                continue;
+            }
+            // The second character belongs to the escape, also if it is another backslash.
+            (_, _) => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        };
+        whole.push_str(&text[at..at + length]);
+        at += length;
+    }
+    whole + &text[at..]
+}
+
 /// Reads a value and notes the places of fields that stand twice.
 struct Noting<'a> {
     path: String,
+    depth: usize,
     twice: &'a mut Vec<String>,
 }
 
@@ -132,6 +169,10 @@ impl<'de> DeserializeSeed<'de> for Noting<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.depth > MOST_DEPTH {
+            // Passed over without a stack, however deep it goes.
+            return IgnoredAny::deserialize(deserializer).map(|_| Value::Null);
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -175,7 +216,9 @@ impl<'de> Visitor<'de> for Noting<'_> {
         let mut values = Vec::new();
         loop {
             let path = format!("{}/{}", self.path, values.len());
-            let Some(value) = seq.next_element_seed(Noting { path, twice: self.twice })? else {
+            let Some(value) =
+                seq.next_element_seed(Noting { path, depth: self.depth + 1, twice: self.twice })?
+            else {
                 return Ok(Value::Array(values));
             };
             values.push(value);
@@ -191,7 +234,8 @@ impl<'de> Visitor<'de> for Noting<'_> {
             if is_twice {
                 self.twice.push(path.clone());
             }
-            let value = map.next_value_seed(Noting { path, twice: self.twice })?;
+            let value =
+                map.next_value_seed(Noting { path, depth: self.depth + 1, twice: self.twice })?;
             fields.insert(name, value);
         }
         Ok(Value::Object(fields))
@@ -217,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn halves_of_characters_hide_nothing_beside_them() {
+        for (text, expected) in [
+            (r#"{"a":"\ud83d","b":1}"#, json!({"a": "\u{fffd}", "b": 1})),
+            (r#"{"a":"\ud83d\u0041"}"#, json!({"a": "\u{fffd}A"})),
+            (r#"{"a":"\udc00\ud83d\ude00"}"#, json!({"a": "\u{fffd}😀"})),
+            (r#"{"a":"\\ud83d"}"#, json!({"a": "\\ud83d"})),
+            (r#"{"a":"\ud83d\\"}"#, json!({"a": "\u{fffd}\\"})),
+        ] {
+            assert_eq!(JsonBody::read(text).map(|json| json.value), Some(expected), "{text}");
+        }
+        assert!(JsonBody::read("{\"a\":\"\\").is_none());
+    }
+
+    #[test]
     fn a_body_is_read_whole_or_not_at_all() {
         let body = |headers: &[(&str, &str)], bytes: &[u8]| {
             let headers = headers.iter().map(|&(name, value)| (name.into(), value.into()));
@@ -232,6 +290,9 @@ mod tests {
         assert!(matches!(body(&[("Content-Encoding", "identity")], b"{}"), SeenBody::Json(_)));
         let long = vec![b' '; MOST_BODY_BYTES + 1];
         assert!(matches!(body(&[], &long), SeenBody::Unusable(_)));
+        assert!(matches!(body(&[], b"\xef\xbb\xbf{}"), SeenBody::Json(_)));
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(matches!(body(&[], deep.as_bytes()), SeenBody::Json(_)));
         let deep = "[".repeat(10_000);
         assert!(matches!(body(&[], deep.as_bytes()), SeenBody::Text(_)));
     }

@@ -5,6 +5,7 @@
 
 use crate::service::body::is_of_kind;
 use crate::service::definition::{Action, Method, Service};
+use crate::service::state::StateRequest;
 use crate::service::template::{Part, Placeholder, Template, ValueKind, ValueSource};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -126,25 +127,41 @@ pub fn call(
     values: &dyn CallValues,
 ) -> Result<ServiceCall, ValueProblem> {
     let filler = Filler { action: &action.name, values };
-    let mut target = filler.path(&action.path)?;
-    for (index, (name, field)) in action.query.iter().enumerate() {
-        target.push(if index == 0 { '?' } else { '&' });
-        target.extend(utf8_percent_encode(name, ESCAPED));
-        target.push('=');
-        target.push_str(&filler.query(name, field)?);
-    }
-    let is_replaced =
-        |name: &str| action.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-    let shared = service.headers.iter().filter(|(name, _)| !is_replaced(name));
-    let mut headers = Vec::new();
-    for (name, value) in shared.chain(&action.headers) {
-        headers.push((name.clone(), filler.header(name, value)?));
-    }
+    let target = filler.target(&action.path, &action.query)?;
+    let mut headers = filler.all_headers(&service.headers, &action.headers)?;
     let body = action.body.as_ref().map(|body| filler.body(&body.parts)).transpose()?;
     if body.is_some() {
         headers.push(("Content-Type".into(), action.content_type.clone()));
     }
     Ok(ServiceCall { method: action.method, target, headers, body })
+}
+
+/// Makes the request for a state, or for a page of states, with more fields of the query.
+///
+/// # Errors
+///
+/// The first value that cannot be sent.
+pub fn state_call(
+    service: &Service,
+    request: &StateRequest,
+    more: &[(&str, &str)],
+    values: &dyn CallValues,
+) -> Result<ServiceCall, ValueProblem> {
+    let filler = Filler { action: "", values };
+    let mut target = filler.target(&request.path, &request.query)?;
+    for (name, value) in more {
+        push_field(&mut target, name);
+        target.extend(utf8_percent_encode(value, ESCAPED));
+    }
+    let headers = filler.all_headers(&service.headers, &request.headers)?;
+    Ok(ServiceCall { method: Method::Get, target, headers, body: None })
+}
+
+/// Begins one more field of a query.
+fn push_field(target: &mut String, name: &str) {
+    target.push(if target.contains('?') { '&' } else { '?' });
+    target.extend(utf8_percent_encode(name, ESCAPED));
+    target.push('=');
 }
 
 /// Fills templates with the values of one task.
@@ -154,6 +171,33 @@ struct Filler<'a> {
 }
 
 impl Filler<'_> {
+    fn target(
+        &self,
+        path: &Template,
+        query: &[(String, Template)],
+    ) -> Result<String, ValueProblem> {
+        let mut target = self.path(path)?;
+        for (name, field) in query {
+            push_field(&mut target, name);
+            target.push_str(&self.query(name, field)?);
+        }
+        Ok(target)
+    }
+
+    /// Fills headers; each of a request's own replaces the shared one of that name.
+    fn all_headers(
+        &self,
+        shared: &[(String, Template)],
+        own: &[(String, Template)],
+    ) -> Result<Vec<(String, String)>, ValueProblem> {
+        let is_replaced =
+            |name: &str| own.iter().any(|(replacing, _)| replacing.eq_ignore_ascii_case(name));
+        let shared = shared.iter().filter(|(name, _)| !is_replaced(name));
+        let filled =
+            shared.chain(own).map(|(name, value)| Ok((name.clone(), self.header(name, value)?)));
+        filled.collect()
+    }
+
     fn path(&self, template: &Template) -> Result<String, ValueProblem> {
         let place = || ValuePlace::Path;
         let mut path = String::new();

@@ -98,6 +98,8 @@ pub struct Action {
 /// The method of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    /// `GET`, which reads a state and is no action's.
+    Get,
     /// `PUT`
     Put,
     /// `POST`
@@ -126,12 +128,13 @@ pub enum IdError {
 pub const GONE: &str = "gone";
 
 impl Method {
-    /// Every method, in the order of the documentation.
+    /// Every method of actions, in the order of the documentation.
     pub const ALL: [Self; 4] = [Self::Put, Self::Post, Self::Patch, Self::Delete];
 
     /// Returns the method as it is sent.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
             Self::Patch => "PATCH",
@@ -141,7 +144,7 @@ impl Method {
 
     /// Returns whether a second call of this method changes nothing more (RFC 9110, 9.2.2).
     pub const fn is_idempotent(self) -> bool {
-        matches!(self, Self::Put | Self::Delete)
+        matches!(self, Self::Get | Self::Put | Self::Delete)
     }
 }
 
@@ -163,7 +166,11 @@ impl Action {
             true => Repetition::Harmless,
             false => Repetition::Harmful,
         };
-        Command::of_action(&self.name, repetition).expect("the file was checked for its names")
+        let command = match self.leads_to.as_deref() {
+            Some(GONE) => Command::of_removal(&self.name, repetition),
+            Some(_) | None => Command::of_action(&self.name, repetition),
+        };
+        command.expect("the file was checked for its names")
     }
 }
 

@@ -22,7 +22,7 @@ pub fn judge(
     let rule = first_match(service, service.rules_of(action), answer);
     let (error, error_list) = texts(&service.errors, answer);
     let count = |pointer: &Option<Pointer>| {
-        pointer.as_ref().and_then(|pointer| pointer.find(answer.json()?)?.as_i64())
+        pointer.as_ref().and_then(|pointer| whole(pointer.find(answer.json()?)?))
     };
     let counts = service.counts.as_ref();
     let result = ActionResult {
@@ -52,6 +52,32 @@ pub fn judge(
             .or_else(|| other.map(|other| format!("the answer is for another id: {other}")));
     }
     judgement
+}
+
+/// Judges an answer that should have been a state, or a page of states, by a rule if one matches;
+/// `why` says what is wrong with one that no rule is for.
+pub(super) fn judge_reading(
+    service: &Service,
+    rule: Option<&Rule>,
+    why: String,
+    answer: &SeenAnswer,
+    now: SystemTime,
+) -> Judgement {
+    let (mut error, _) = texts(&service.errors, answer);
+    if rule.is_none() && error.message.is_empty() {
+        error.message = why;
+    }
+    if let Some(advice) = rule.and_then(|rule| rule.advice.as_ref()) {
+        error.advice.clone_from(advice);
+    }
+    Judgement {
+        meaning: rule.map(|rule| rule.means),
+        rule: rule.map(|rule| rule.line),
+        request_id: service.request_id.iter().find_map(|from| source_text(from, answer)),
+        wait: rule.and_then(|rule| wait(rule, &error.message, answer, now)),
+        error,
+        ..Judgement::default()
+    }
 }
 
 /// Returns the first rule that matches an answer.
@@ -145,6 +171,19 @@ fn span_of_unit(
     seconds(&whole.to_string())
 }
 
+/// Reads a whole number, also where it is written with a point or as a text.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let digits = number.to_string();
+            let (whole, rest) = digits.split_once('.')?;
+            whole.parse().ok().filter(|_| rest.bytes().all(|digit| digit == b'0'))
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// Reads the texts of an error, and the list of errors.
 fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (ServiceError, Vec<String>) {
     let Some(json) = answer.json() else {
@@ -193,7 +232,7 @@ fn list(at: &ErrorAt, below: &Value) -> Vec<String> {
     lists.next().map(|values| values.iter().map(plain).collect()).unwrap_or_default()
 }
 
-fn source_text(from: &TextSource, answer: &SeenAnswer) -> Option<String> {
+pub(super) fn source_text(from: &TextSource, answer: &SeenAnswer) -> Option<String> {
     match from {
         TextSource::Header(name) => answer.header(name).map(str::to_owned),
         TextSource::Json(pointer) => text_at(pointer, answer.json()?),
@@ -202,7 +241,7 @@ fn source_text(from: &TextSource, answer: &SeenAnswer) -> Option<String> {
 }
 
 /// Returns a text, number or boolean as text.
-fn text_at(pointer: &Pointer, json: &Value) -> Option<String> {
+pub(super) fn text_at(pointer: &Pointer, json: &Value) -> Option<String> {
     match pointer.find(json)? {
         Value::String(text) => Some(text.clone()),
         value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),

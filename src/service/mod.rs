@@ -22,6 +22,7 @@ mod rule_file;
 mod section;
 mod state;
 mod state_file;
+mod state_reader;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ mod tests;
 pub use crate::policy::AnswerMeaning;
 pub use answer::{JsonBody, MOST_BODY_BYTES, SeenAnswer, SeenBody};
 pub use body::{BodyTemplate, is_of_kind};
-pub use call::{CallValues, ServiceCall, ValueFault, ValuePlace, ValueProblem, call};
+pub use call::{CallValues, ServiceCall, ValueFault, ValuePlace, ValueProblem, call, state_call};
 pub use definition::{Action, Auth, GONE, IdError, IdRule, Method, Service};
 pub use file::{MOST_BYTES, ServiceFile};
 pub use import::{Draft, ImportError, from_curl, from_openapi, read_document};
@@ -46,6 +47,7 @@ pub use state::{
     CursorFrom, EntryState, PageBy, Paging, StateGet, StateList, StateReading, StateRequest,
     StateSource, StateWords, is_same_state,
 };
+pub use state_reader::{NextPage, ReadEntry, ReadPage, ReadState, read_page, read_state};
 pub use template::{Part, Placeholder, Template, ValueKind, ValueSource};
 
 /// The built-in service as a file, by its name.

@@ -3,6 +3,7 @@
 use crate::service::pointer::Pointer;
 use crate::service::rule::{Rule, TextSource};
 use crate::service::template::Template;
+use crate::task::TaskState;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -141,6 +142,48 @@ impl StateWords {
     pub fn has(&self, word: &str) -> bool {
         self.words.iter().any(|(known, _)| known == word)
     }
+
+    /// Returns whether a word stands for a state of the service.
+    pub(super) fn stands_for(&self, word: &str, state: &Value) -> bool {
+        is_among(&self.words, word, state)
+    }
+
+    /// Returns whether a state of the service is on the way to a word.
+    pub(super) fn is_on_the_way(&self, word: &str, state: &Value) -> bool {
+        is_among(&self.ways, word, state)
+    }
+
+    /// Returns the one word for all states of a thing: trouble comes before movement, movement before
+    /// what is unknown, and that before rest.
+    pub(super) fn state_of_all(&self, states: &[&Value]) -> TaskState {
+        let words: Vec<TaskState> = states.iter().map(|state| self.state_of(state)).collect();
+        for first in [TaskState::Bad, TaskState::Changing, TaskState::Unknown] {
+            if words.contains(&first) {
+                return first;
+            }
+        }
+        match words.split_first() {
+            None => TaskState::Unknown,
+            Some((first, rest)) if rest.iter().all(|word| word == first) => *first,
+            Some(_) => TaskState::Mixed,
+        }
+    }
+
+    fn state_of(&self, state: &Value) -> TaskState {
+        let has = |(_, states): &&(String, Vec<Value>)| {
+            states.iter().any(|known| is_same_state(known, state))
+        };
+        match self.words.iter().find(has) {
+            Some((word, _)) => TaskState::of_word(word).unwrap_or(TaskState::Unknown),
+            None if self.ways.iter().any(|way| has(&way)) => TaskState::Changing,
+            None => TaskState::Unknown,
+        }
+    }
+}
+
+fn is_among(words: &[(String, Vec<Value>)], word: &str, state: &Value) -> bool {
+    let of_word = words.iter().filter(|(known, _)| known == word);
+    of_word.flat_map(|(_, states)| states).any(|known| is_same_state(known, state))
 }
 
 /// Returns whether two states of a service are the same: texts whatever their case.

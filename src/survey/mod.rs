@@ -5,10 +5,12 @@
 //! a walk that may have missed a task ends with a gap. Must not know stores or displays. See
 //! `docs/GLOSSARY.md`: walk, gap, survey, verify.
 
+mod looks;
 mod pages;
 mod sub_tasks;
 mod walk;
 
+pub use looks::read_states;
 pub use pages::Gap;
 pub use sub_tasks::{MOST_WALKS, RequestLog, Unrecorded, read_sub_task, read_sub_tasks};
 pub use walk::{PageSink, WalkEnd, WalkStep, Walker, WalkerSettings};

@@ -121,7 +121,7 @@ impl Pages {
         self.nameless += page.nameless;
         self.shrank |= page.total < self.total;
         self.total = page.total;
-        if size == 0 {
+        if size == 0 && page.is_last != Some(false) {
             return self.end();
         }
         // Without this check, a service that ignores the page number would be read for ever.
@@ -129,6 +129,11 @@ impl Pages {
             return Next::Gap(Gap::Repeated { page: self.number });
         }
         self.seen += size;
+        match page.is_last {
+            Some(true) => return self.end(),
+            Some(false) => return self.next(),
+            None => {}
+        }
         let is_full = size >= self.page_size;
         match self.total {
             // A short page is not the end: the service may return fewer entries than requested.

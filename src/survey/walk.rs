@@ -10,8 +10,8 @@ use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, HintedPace, NoResponse, OnDoubt, Pacer, RateHint,
     RetryPolicy, SharedSlots, SlotGate, Verdict, classify_read,
 };
-use crate::task::{Failure, FailureKind, Rate};
-use std::num::NonZeroU32;
+use crate::task::{Failure, FailureKind, Rate, TaskId};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -24,6 +24,11 @@ pub trait PageSink {
 
     /// Makes durable that a request may leave from that time on.
     fn request(&mut self, leaves: Timestamp) -> impl Future<Output = Result<(), Self::Error>>;
+
+    /// Returns the tasks that are searched for, where the service has to be asked for each.
+    fn wanted(&self) -> Vec<TaskId> {
+        Vec::new()
+    }
 
     /// Takes a page, and returns whether more are needed.
     fn page(&mut self, page: Page) -> impl Future<Output = Result<WalkStep, Self::Error>>;
@@ -59,15 +64,27 @@ pub struct WalkerSettings {
     /// The time for which every request may be throttled, and the longest wait that an answer may
     /// ask for, before the walk ends.
     pub throttle_timeout: Duration,
+    /// How many requests may be on the wire at a time, where the service is asked for each task.
+    pub at_a_time: NonZeroUsize,
+}
+
+/// What follows after an answer that is no page.
+pub(super) enum AfterAnswer {
+    /// The request is made again after this wait.
+    Again(Duration),
+    /// The credentials are renewed, and the request is made again.
+    Renew(Failure),
+    /// The request is not made again.
+    GiveUp(Gap),
 }
 
 /// Walks through the list, at the rate that all requests of the run share.
 pub struct Walker<'a, A> {
-    api: &'a A,
-    settings: WalkerSettings,
+    pub(super) api: &'a A,
+    pub(super) settings: WalkerSettings,
     pacer: Pacer,
     group: Option<SlotGate>,
-    clock: Clock,
+    pub(super) clock: Clock,
     jitter: fastrand::Rng,
     sent: Vec<Timestamp>,
     /// Since when every request has been throttled.
@@ -167,9 +184,6 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         number: u32,
         notes: &mut N,
     ) -> Result<Result<Page, Gap>, N::Error> {
-        // `Retry` whatever `--on-doubt` says: reading a list twice changes nothing.
-        let policy =
-            RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
         let mut history = AttemptHistory::default();
         loop {
             if let Some(failure) = self.held_too_long() {
@@ -182,35 +196,56 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             let generation = self.api.authority().generation();
             let answer = match self.ask(listing, number).await {
                 Listed::Page(page) => {
-                    (self.throttled_since, self.held_for) = (None, None);
                     let left = pages_behind(listing, &page, number);
-                    self.obey(page.retry_after, page.rate_hint.as_deref(), left);
+                    self.take_page(&page, left);
                     return Ok(Ok(page));
                 }
                 Listed::Answer(answer) => answer,
             };
-            let finding = classify_read(&answer);
-            let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
-            history = history.after(finding.verdict);
-            let decision = policy.decide(finding.verdict, history, self.jitter.f64());
-            self.take_note(finding.verdict, decision, &answer, &failure);
-            match decision {
-                Decision::Wait { after } if self.is_too_late(self.clock.instant() + after) => {
-                    return Ok(Err(Gap::Unread(failure)));
-                }
-                Decision::SendAgain { after } | Decision::Wait { after } => sleep(after).await,
-                Decision::HoldRun { .. } => {}
-                Decision::Settle(_) | Decision::StopRun => return Ok(Err(Gap::Unread(failure))),
-                // Renewed credentials that are refused at once would be refused again.
-                Decision::Reauthorise if history.refusals > 1 => {
-                    return Ok(Err(Gap::Unauthorised(failure)));
-                }
-                Decision::Reauthorise => {
+            match self.after_answer(&answer, &mut history) {
+                AfterAnswer::Again(after) => sleep(after).await,
+                AfterAnswer::Renew(failure) => {
                     if self.api.authority().renew(generation).await.is_err() {
                         return Ok(Err(Gap::Unauthorised(failure)));
                     }
                 }
+                AfterAnswer::GiveUp(gap) => return Ok(Err(gap)),
             }
+        }
+    }
+
+    /// Takes note of a page, and of how many are behind it.
+    pub(super) fn take_page(&mut self, page: &Page, left: u64) {
+        (self.throttled_since, self.held_for) = (None, None);
+        self.obey(page.retry_after, page.rate_hint.as_deref(), left);
+    }
+
+    /// Decides what follows after an answer that is no page.
+    pub(super) fn after_answer(
+        &mut self,
+        answer: &Answer,
+        history: &mut AttemptHistory,
+    ) -> AfterAnswer {
+        // `Retry` whatever `--on-doubt` says: reading twice changes nothing.
+        let policy =
+            RetryPolicy { max_attempts: self.settings.max_attempts, on_doubt: OnDoubt::Retry };
+        let finding = classify_read(answer);
+        let failure = finding.failure.unwrap_or_else(|| Failure::seen(FailureKind::Body, ""));
+        *history = history.after(finding.verdict);
+        let decision = policy.decide(finding.verdict, *history, self.jitter.f64());
+        self.take_note(finding.verdict, decision, answer, &failure);
+        match decision {
+            Decision::Wait { after } if self.is_too_late(self.clock.instant() + after) => {
+                AfterAnswer::GiveUp(Gap::Unread(failure))
+            }
+            Decision::SendAgain { after } | Decision::Wait { after } => AfterAnswer::Again(after),
+            Decision::HoldRun { .. } => AfterAnswer::Again(Duration::ZERO),
+            Decision::Settle(_) | Decision::StopRun => AfterAnswer::GiveUp(Gap::Unread(failure)),
+            // Renewed credentials that are refused at once would be refused again.
+            Decision::Reauthorise if history.refusals > 1 => {
+                AfterAnswer::GiveUp(Gap::Unauthorised(failure))
+            }
+            Decision::Reauthorise => AfterAnswer::Renew(failure),
         }
     }
 
@@ -252,7 +287,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     }
 
     /// Returns the answer that asks for a longer wait than the walk may make, if there is one.
-    fn held_too_long(&self) -> Option<Failure> {
+    pub(super) fn held_too_long(&self) -> Option<Failure> {
         let held = self.pacer.held_until(self.clock.instant().into())?;
         self.held_for.clone().filter(|_| self.is_too_late(held.into()))
     }
@@ -265,7 +300,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
     }
 
     /// Waits until one more request may leave, and makes its start durable.
-    async fn await_turn<N: PageSink>(
+    pub(super) async fn await_turn<N: PageSink>(
         &mut self,
         notes: &mut N,
     ) -> Result<Result<(), Gap>, N::Error> {
@@ -308,12 +343,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         // The first poll sends. The time is taken right after it, so that no stall of the process
         // comes between the request and the time for which it counts.
         let first = futures::poll!(call.as_mut());
-        let now = self.clock.instant();
-        self.pacer.left_by(now.into());
-        if let Some(group) = &mut self.group {
-            group.take();
-        }
-        self.sent.push(self.clock.label(now));
+        self.note_sent();
         let answered = match first {
             Poll::Ready(answered) => answered,
             Poll::Pending => call.await,
@@ -322,6 +352,16 @@ impl<'a, A: TaskApi> Walker<'a, A> {
             let answer = NoResponse::timed_out(self.settings.timeout);
             Listed::Answer(Answer::NoResponse(answer))
         })
+    }
+
+    /// Takes note that a request has left just now.
+    pub(super) fn note_sent(&mut self) {
+        let now = self.clock.instant();
+        self.pacer.left_by(now.into());
+        if let Some(group) = &mut self.group {
+            group.take();
+        }
+        self.sent.push(self.clock.label(now));
     }
 }
 

@@ -84,6 +84,7 @@ async fn walk_as(
         timeout: Duration::from_secs(60),
         max_attempts: NonZeroU32::new(4).unwrap(),
         throttle_timeout: Duration::from_secs(600),
+        at_a_time: NonZeroUsize::MIN,
     };
     let mut ids = ids;
     let mut walker = Walker::new(&service, settings, clock, &[]);
@@ -250,6 +251,7 @@ async fn a_wait_that_was_asked_for_holds_the_next_walk_and_the_group() {
         timeout: Duration::from_secs(60),
         max_attempts: NonZeroU32::new(4).unwrap(),
         throttle_timeout: Duration::from_secs(600),
+        at_a_time: NonZeroUsize::MIN,
     };
     let began = clock.instant();
     let slots = SharedSlots::new(ProcessSlots::new(began.into()));
@@ -276,6 +278,7 @@ async fn a_walk_that_was_dropped_leaves_its_turn_to_the_next() {
         timeout: Duration::from_secs(60),
         max_attempts: NonZeroU32::new(4).unwrap(),
         throttle_timeout: Duration::from_secs(600),
+        at_a_time: NonZeroUsize::MIN,
     };
     let mut walker = Walker::new(&service, settings, clock, &[]);
     let filter = Listing::default();

@@ -33,7 +33,15 @@ pub enum Repetition {
 /// The actions of all services so far, by their numbers behind those of [`Command::ALL`].
 ///
 /// None is given back: a service has at most 32, and a process knows few services.
-static ACTIONS: RwLock<Vec<(&'static str, Repetition)>> = RwLock::new(Vec::new());
+static ACTIONS: RwLock<Vec<KnownAction>> = RwLock::new(Vec::new());
+
+/// What is known of an action: two that differ in any of it are two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct KnownAction {
+    name: &'static str,
+    repetition: Repetition,
+    leads_out: bool,
+}
 
 /// The longest name of a command, in bytes.
 const LONGEST: usize = 32;
@@ -65,16 +73,36 @@ impl Command {
     /// [`InvalidCommandName`] if it does not match `^[a-z][a-z0-9_-]{0,31}$`, and for the 65,534th
     /// name of a process.
     pub fn of_action(name: &str, repetition: Repetition) -> Result<Self, InvalidCommandName> {
+        Self::known(name, repetition, false)
+    }
+
+    /// Returns the command of an action of another service, after which an id is not there any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`of_action`](Self::of_action).
+    pub fn of_removal(name: &str, repetition: Repetition) -> Result<Self, InvalidCommandName> {
+        Self::known(name, repetition, true)
+    }
+
+    fn known(
+        name: &str,
+        repetition: Repetition,
+        leads_out: bool,
+    ) -> Result<Self, InvalidCommandName> {
         if !Self::is_name(name) {
             return Err(InvalidCommandName);
         }
         let mut actions = ACTIONS.write().unwrap_or_else(PoisonError::into_inner);
-        let known = actions.iter().position(|known| *known == (name, repetition));
+        let is_it = |known: &KnownAction| {
+            (known.name, known.repetition, known.leads_out) == (name, repetition, leads_out)
+        };
+        let known = actions.iter().position(is_it);
         let index = Self::ALL.len() + known.unwrap_or(actions.len());
         // A damaged file of a run may name any number of actions.
         let number = u16::try_from(index).map_err(|_| InvalidCommandName)?;
         if known.is_none() {
-            actions.push((String::from(name).leak(), repetition));
+            actions.push(KnownAction { name: String::from(name).leak(), repetition, leads_out });
         }
         Ok(Self(number))
     }
@@ -93,7 +121,7 @@ impl Command {
             Self::START => "start",
             Self::STOP => "stop",
             Self::DELETE => "delete",
-            Self(number) => action(number).0,
+            Self(number) => action(number).name,
         }
     }
 
@@ -102,7 +130,16 @@ impl Command {
         match self {
             Self::START | Self::STOP => Repetition::Harmless,
             Self::DELETE => Repetition::Harmful,
-            Self(number) => action(number).1,
+            Self(number) => action(number).repetition,
+        }
+    }
+
+    /// Returns whether it leads out of the list, to an id that is not there any more.
+    pub fn leads_out(self) -> bool {
+        match self {
+            Self::START | Self::STOP => false,
+            Self::DELETE => true,
+            Self(number) => action(number).leads_out,
         }
     }
 
@@ -142,8 +179,8 @@ impl Command {
     }
 }
 
-/// Returns the name and the repetition of an action.
-fn action(number: u16) -> (&'static str, Repetition) {
+/// Returns what is known of an action.
+fn action(number: u16) -> KnownAction {
     let actions = ACTIONS.read().unwrap_or_else(PoisonError::into_inner);
     actions[usize::from(number) - Command::ALL.len()]
 }
@@ -197,6 +234,8 @@ mod tests {
         assert_eq!(enable.opposite(), None);
         let once = Command::of_action("enable", Repetition::Harmful).unwrap();
         assert_ne!(once, enable);
+        let out = Command::of_removal("enable", Repetition::Harmless).unwrap();
+        assert!(out != enable && out.leads_out() && !enable.leads_out());
         assert_eq!(
             [once, enable].map(Command::repetition),
             [Repetition::Harmful, Repetition::Harmless]

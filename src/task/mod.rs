@@ -17,6 +17,7 @@ mod run_by;
 mod service_limit;
 mod shard;
 mod state;
+mod state_word;
 
 pub use command::{Command, InvalidCommandName, Repetition, UnknownCommand};
 pub use drilled::{DrillEnd, DrilledSubTask, DrilledTask};
@@ -32,6 +33,7 @@ pub use run_by::RunBy;
 pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
+pub use state_word::{InvalidStateWord, StateWord};
 
 use std::fmt;
 

@@ -3,6 +3,7 @@
 //! Pure. An unknown state is kept and counted, and never treated as a known one: such a task is
 //! not where its command leads. See `docs/GLOSSARY.md`: state, observed state.
 
+use super::state_word::StateWord;
 use super::{Command, TaskId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,6 +45,8 @@ pub enum TaskState {
     Bad,
     /// The state is unknown.
     Unknown,
+    /// Another service is in a state that its file has a word of its own for.
+    Named(StateWord),
 }
 
 /// The text is not a state of a batch task.
@@ -73,6 +76,8 @@ pub struct ObservedState {
     pub start: Toward,
     /// The progress towards the state of a stop.
     pub stop: Toward,
+    /// The progress towards the state of each action of another service than VIAS.
+    pub actions: Box<[(Command, Toward)]>,
 }
 
 /// The class of a state of the service.
@@ -208,12 +213,12 @@ impl fmt::Display for StateCounts {
 }
 
 impl TaskState {
-    /// Every word, in the order of the documentation.
+    /// Every word of VIAS's states, in the order of the documentation.
     pub const ALL: [Self; 6] =
         [Self::Running, Self::Stopped, Self::Changing, Self::Mixed, Self::Bad, Self::Unknown];
 
     /// Returns the word used in files and messages, such as `running`.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
             Self::Stopped => "stopped",
@@ -221,7 +226,14 @@ impl TaskState {
             Self::Mixed => "mixed",
             Self::Bad => "bad",
             Self::Unknown => "unknown",
+            Self::Named(word) => word.as_str(),
         }
+    }
+
+    /// Returns the state with a word, which may be one that another service's file has.
+    pub fn of_word(text: &str) -> Option<Self> {
+        let own = text.parse().ok();
+        own.or_else(|| StateWord::of(text).ok().map(Self::Named))
     }
 
     /// Returns the state that a command of VIAS leads to, if there is one.
@@ -254,7 +266,12 @@ impl ObservedState {
     pub fn from_counts(id: TaskId, counts: &StateCounts) -> Self {
         // Both directions are kept, because a plan may hold starts and stops.
         let (start, stop) = (counts.toward(Command::START), counts.toward(Command::STOP));
-        Self { id, state: counts.state(), start, stop }
+        Self { id, state: counts.state(), start, stop, actions: Box::default() }
+    }
+
+    /// Returns the observed state of a thing of another service.
+    pub fn of_actions(id: TaskId, state: TaskState, actions: Box<[(Command, Toward)]>) -> Self {
+        Self { id, state, start: Toward::Open, stop: Toward::Open, actions }
     }
 
     /// Returns the progress towards the state of a command.
@@ -262,8 +279,13 @@ impl ObservedState {
         match command {
             Command::START => self.start,
             Command::STOP => self.stop,
-            _ => Toward::Open,
+            _ => self.of_action(command),
         }
+    }
+
+    fn of_action(&self, command: Command) -> Toward {
+        let mut actions = self.actions.iter();
+        actions.find(|(known, _)| *known == command).map_or(Toward::Open, |&(_, toward)| toward)
     }
 }
 

@@ -66,6 +66,13 @@ impl Service {
         read
     }
 
+    /// Returns the lines of the access log so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log();
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// Counts the requests of each id.
     pub(crate) fn requests_by_id(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();

@@ -13,6 +13,7 @@ use crate::api::route::Route;
 use crate::api::transport::{Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
 use crate::policy::{Delivery, NoResponse};
+use crate::service;
 use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
 use crate::task::{FailureKind, Task};
 use bytes::Bytes;
@@ -79,6 +80,16 @@ impl ServiceClient {
     /// Returns the credentials of its calls, if there are any.
     pub(super) fn credentials(&self) -> Option<&Credentials> {
         self.credentials.as_deref()
+    }
+
+    /// Returns the base address of its calls.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.settings.endpoint
+    }
+
+    /// Makes a request that changes nothing, for as long as the caller waits.
+    pub(super) async fn ask(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
+        self.exchange(call, None).await
     }
 
     /// Makes the call of a task, for as long as the caller waits.
@@ -160,7 +171,7 @@ impl ServiceClient {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
             request.headers_mut().insert(name, HeaderValue::from_str(value).ok()?);
         }
-        if call.body.is_none() {
+        if call.body.is_none() && call.method != service::Method::Get {
             // Some gateways refuse a call that does not say that it has no body (RFC 9110, 8.6).
             request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }

@@ -2,10 +2,13 @@
 
 mod answer;
 mod client;
+mod states;
 mod tasks;
+mod work;
 #[cfg(test)]
 mod yardstick_tests;
 
 pub use answer::judged_answer;
 pub use client::{ServiceClient, ServiceClientSettings};
-pub use tasks::{ServiceTasks, ServiceWork};
+pub use tasks::ServiceTasks;
+pub use work::ServiceWork;

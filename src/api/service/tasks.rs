@@ -3,44 +3,53 @@
 use crate::api::TaskApi;
 use crate::api::authority::{Authority, Unchanging};
 use crate::api::credentials::Credentials;
+use crate::api::endpoint::Endpoint;
 use crate::api::exchange::Record;
+use crate::api::list::Listed;
+use crate::api::listing::Listing;
 use crate::api::service::answer::judged_answer;
 use crate::api::service::client::ServiceClient;
+use crate::api::service::states::{LinkedHost, PageMarks, StateClient};
+use crate::api::service::work::ServiceWork;
+use crate::api::state_access::{StateAccess, StateLookup, Undo};
 use crate::clock::system_time;
 use crate::policy::{Answer, Delivery, NoResponse};
-use crate::service::{Action, CallScope, RowValues, Service, ServiceCall, call};
-use crate::task::{FailureKind, Task};
+use crate::service::{Action, RowValues, ServiceCall, StateSource, call};
+use crate::task::{Command, FailureKind, Task, TaskId, TaskState};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// What the calls of a run are made of, besides its tasks.
-#[derive(Debug, Clone)]
-pub struct ServiceWork {
-    /// The service.
-    pub service: Arc<Service>,
-    /// What is the same for all calls.
-    pub scope: CallScope,
-    /// The columns of each input.
-    pub columns: Vec<Vec<String>>,
-}
 
 /// Calls a service for the tasks of a run.
 #[derive(Debug)]
 pub struct ServiceTasks {
     client: ServiceClient,
     work: ServiceWork,
+    linked: Vec<LinkedHost>,
+    marks: PageMarks,
 }
 
 impl ServiceTasks {
     /// Returns the calls of a run, which a client makes.
     pub fn new(client: ServiceClient, work: ServiceWork) -> Self {
-        Self { client, work }
+        Self { client, work, linked: Vec::new(), marks: PageMarks::default() }
+    }
+
+    /// Returns the calls with a client of one more host to which links to pages may lead.
+    #[must_use]
+    pub fn linking(mut self, endpoint: Endpoint, client: ServiceClient) -> Self {
+        self.linked.push(LinkedHost { endpoint, client });
+        self
     }
 
     /// Returns the calls with a recorder of them.
     #[must_use]
     pub fn recording(self, recorder: Option<Arc<dyn Record>>) -> Self {
         Self { client: self.client.recording(recorder), ..self }
+    }
+
+    fn states(&self) -> StateClient<'_> {
+        let Self { client, work, linked, marks } = self;
+        StateClient { client, endpoint: client.endpoint(), linked, work, marks }
     }
 
     /// Returns the credentials of the calls, if there are any.
@@ -81,6 +90,43 @@ impl TaskApi for ServiceTasks {
             }
             Err(gone) => Answer::NoResponse(gone),
         }
+    }
+
+    async fn list(&self, listing: &Listing, number: u32) -> Listed {
+        match listing {
+            Listing::BatchTasks(_) => self.states().list(number).await,
+            Listing::SubTasks { .. } | Listing::SubTask(_) => {
+                Listed::Answer(Answer::NoResponse(NoResponse {
+                    kind: FailureKind::NotSent,
+                    delivery: Delivery::NeverLeft,
+                    message: "this service has no sub-tasks".into(),
+                }))
+            }
+        }
+    }
+
+    fn state_access(&self) -> StateAccess {
+        let Some(state) = &self.work.service.state else { return StateAccess::default() };
+        let source = match &state.from {
+            StateSource::Get(_) => StateLookup::EachId,
+            StateSource::List(_) => StateLookup::List,
+        };
+        StateAccess { source, believed_after: state.believed_after }
+    }
+
+    async fn look(&self, id: &TaskId) -> Listed {
+        self.states().look(id).await
+    }
+
+    fn undo(&self, command: Command) -> Option<Undo> {
+        let service = &self.work.service;
+        let action = service.action(command.as_str())?;
+        let opposite = service.action(action.opposite.as_deref()?)?;
+        Some(Undo {
+            command: opposite.command(),
+            back_to: TaskState::of_word(opposite.leads_to.as_deref()?)?,
+            leads_to: TaskState::of_word(action.leads_to.as_deref()?)?,
+        })
     }
 
     fn authority(&self) -> &dyn Authority {

@@ -1,10 +1,11 @@
 //! `wait` and `settle`: verify the tasks of a run after its end, and report the outcomes.
 
 use crate::cli::Context;
-use crate::cli::connect::client::reading_client;
+use crate::cli::connect::client::state_client;
 use crate::cli::connect::run_service;
-use crate::cli::connect::{credentials, destination, protected_files};
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{destination, protected_files, service_place};
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::output::{DisplayArgs, DocumentArgs};
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::flags::run::EndArgs;
@@ -24,7 +25,7 @@ use crate::cli::run::{display, signals, stored_plan, target_flags};
 use crate::cli::shared;
 #[cfg(feature = "postgres")]
 use crate::cli::shared::looked::Looked;
-use batchctl::api::ViasClient;
+use batchctl::api::AnyClient;
 use batchctl::clock::Clock;
 use batchctl::event::StopReason;
 use batchctl::report::ExitStatus;
@@ -82,9 +83,7 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) which: WhichRunArgs,
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) reading: ReadingArgs,
     #[command(flatten)]
@@ -102,7 +101,7 @@ struct VerifyForecast {
     run: ReopenedRun,
     documents: Vec<Document>,
     /// One for each part of the run.
-    clients: Vec<ViasClient>,
+    clients: Vec<AnyClient>,
     /// Whether the credentials of a target could not be got, so that it is not looked at.
     is_refused: bool,
     runtime: Runtime,
@@ -115,7 +114,9 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let Displays { mut watchers, talk, .. } =
         display::open(&args.display, None, &context.environment, &context.stderr, opened.clock);
     // Opened before the signals, so that an error of a document ends the command at once.
-    let live = Live::open(&opened.documents, Beginning::GoesOn, &opened.id, opened.clock)?;
+    let service = RunService::of_record(&opened.run.record)?;
+    let live = Live::open(&opened.documents, Beginning::GoesOn, &opened.id, opened.clock)?
+        .of_service(service.as_ref().map(RunService::event_service));
     live.watch(&mut watchers);
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
@@ -182,7 +183,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
 }
 
 fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
-    let taken = protected_files::find(Some(&args.credentials), context);
+    let taken = protected_files::find(Some(&args.connection.credentials), context);
     documents::parse(&args.documents, &taken, &context.given)
 }
 
@@ -198,14 +199,17 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     stored_plan::refuse_unapplied(&run.record)?;
-    run_service::refuse_states(&run.record, "this command")?;
+    let service = run_service::with_states(&run.record, "this command")?;
+    if service.is_none() {
+        run_service::refuse_for_vias(&args.connection, context)?;
+    }
     if run.record.run.settings.target.is_some() {
         target_flags::refuse(&context.given)?;
         run.parts.retain(has_something);
     }
     let runtime = runtime()?;
     let parts = run.parts.iter_mut();
-    let clients = parts.map(|part| Some(connect(part, &args.reading, &runtime, context)));
+    let clients = parts.map(|part| Some(connect(part, service.clone(), args, &runtime, context)));
     let clients = unless_all_refused(clients.collect(), &context.stderr)?;
     let is_refused = clients.iter().any(Option::is_none);
     let parts = mem::take(&mut run.parts).into_iter().zip(clients);
@@ -217,23 +221,27 @@ fn open(
 /// Makes the client that reads the states of a part, which may be a target with a table of its own.
 fn connect(
     part: &mut ReopenedPart,
-    reading: &ReadingArgs,
+    service: Option<RunService>,
+    args: &VerifyArgs,
     runtime: &Runtime,
     context: &Context,
-) -> Result<ViasClient, CommandError> {
+) -> Result<AnyClient, CommandError> {
     let name = part.target().map(str::to_owned);
     let own = name.as_deref().map(|name| context.for_target(name)).transpose()?;
     let context = own.as_ref().unwrap_or(context);
     let connection = context.connection()?;
-    reading.adjust(&mut part.settings, &context.given);
+    args.reading.adjust(&mut part.settings, &context.given);
     #[cfg(feature = "postgres")]
     shared::target::check(&connection.place, &part.record, context)?;
-    let place = destination::of_run(&connection.place, &part.record, &part.settings, context)?;
+    let place = match service {
+        Some(service) => service_place::of_run(service, &part.record, &args.connection, context)?,
+        None => destination::of_run(&connection.place, &part.record, &part.settings, context)?,
+    };
     destination::outlives_run(&place)?;
-    let connect_timeout = part.settings.connect_timeout;
-    let connected = credentials::source(&connection.credentials, &place, context)
-        .and_then(|source| reading_client(&place, &source, connect_timeout, runtime, context));
-    connected.map_err(|error| match name {
+    let source = service_place::source_of_run(&connection.credentials, &place, context);
+    let connected = source
+        .and_then(|source| state_client(&place, source.as_ref(), &part.settings, runtime, context));
+    connected.map(|(client, _)| client).map_err(|error| match name {
         Some(name) => error.of_target(&name),
         None => error,
     })

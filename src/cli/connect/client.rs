@@ -3,13 +3,15 @@
 use crate::cli::Context;
 use crate::cli::connect::credentials;
 use crate::cli::connect::destination::Destination;
+use crate::cli::connect::service_place;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{
-    AnyClient, ClientSettings, CredentialSource, Credentials, ServiceClient, ServiceClientSettings,
-    ServiceTasks, ServiceWork, ViasClient,
+    AnyClient, ClientSettings, CredentialSource, Credentials, Endpoint, ServiceClient,
+    ServiceClientSettings, ServiceTasks, ServiceWork, ViasClient,
 };
+use batchctl::settings::RunSettings;
 use batchctl::task::Level;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -43,8 +45,6 @@ pub(crate) struct ReadingClient {
     pub(crate) client: ViasClient,
     /// Where its credentials come from.
     pub(crate) source: CredentialSource,
-    /// The credentials themselves, for a client that follows this one.
-    pub(crate) credentials: Arc<Credentials>,
 }
 
 /// Makes a client that sends one request at a time, for verbs that only read.
@@ -58,20 +58,50 @@ pub(crate) fn client_for_reading(
     let runtime = runtime()?;
     let settings = settings_for_reading(connect_timeout);
     let credentials = runtime.block_on(credentials::load(destination, &source, context))?;
-    let client = client_with(Arc::clone(&credentials), destination, settings)?;
-    Ok(ReadingClient { runtime, client, source, credentials })
+    let client = client_with(credentials, destination, settings)?;
+    Ok(ReadingClient { runtime, client, source })
 }
 
-/// Makes a client that sends one request at a time on a runtime, with credentials got for it now.
-pub(crate) fn reading_client(
+/// A client of any service for requests that only read, and the runtime that carries them out.
+pub(crate) struct StateReader {
+    pub(crate) runtime: Runtime,
+    pub(crate) client: AnyClient,
+    /// The credentials, for a client that follows this one; `None` if the service takes none.
+    pub(crate) credentials: Option<Arc<Credentials>>,
+}
+
+/// Makes a client that reads states, wherever the file of the service says that they are.
+pub(crate) fn state_reader(
+    args: &CredentialArgs,
     destination: &Destination,
-    source: &CredentialSource,
-    connect_timeout: Duration,
+    settings: &RunSettings,
+    context: &Context,
+) -> Result<StateReader, CommandError> {
+    let source = service_place::source_of_run(args, destination, context)?;
+    let runtime = runtime()?;
+    let source = source.as_ref();
+    let (client, credentials) = state_client(destination, source, settings, &runtime, context)?;
+    Ok(StateReader { runtime, client, credentials })
+}
+
+/// Makes a client that reads states on a runtime, with credentials got for it now.
+pub(crate) fn state_client(
+    destination: &Destination,
+    source: Option<&CredentialSource>,
+    settings: &RunSettings,
     runtime: &Runtime,
     context: &Context,
-) -> Result<ViasClient, CommandError> {
-    let credentials = runtime.block_on(credentials::load(destination, source, context))?;
-    client_with(credentials, destination, settings_for_reading(connect_timeout))
+) -> Result<(AnyClient, Option<Arc<Credentials>>), CommandError> {
+    let load = |source| runtime.block_on(credentials::load(destination, source, context));
+    let credentials = source.map(load).transpose()?;
+    let one_at_a_time = settings_for_reading(settings.connect_timeout);
+    let connection = match &destination.service {
+        None => one_at_a_time,
+        Some(_) => ConnectionSettings { concurrency: settings.concurrency, ..one_at_a_time },
+    };
+    let client =
+        client_at(destination, credentials.clone(), connection, context, || Ok(Vec::new()))?;
+    Ok((client, credentials))
 }
 
 fn settings_for_reading(connect_timeout: Duration) -> ConnectionSettings {
@@ -90,6 +120,16 @@ pub(crate) fn client(
     let ConnectedTarget { destination, credentials, context, .. } = target;
     let load = |source| runtime.block_on(credentials::load(destination, source, context));
     let credentials = credentials.map(load).transpose()?;
+    client_at(destination, credentials, connection, context, columns)
+}
+
+fn client_at(
+    destination: &Destination,
+    credentials: Option<Arc<Credentials>>,
+    connection: ConnectionSettings,
+    context: &Context,
+    columns: impl FnOnce() -> Result<Vec<Vec<String>>, CommandError>,
+) -> Result<AnyClient, CommandError> {
     match (&destination.service, credentials) {
         (None, Some(credentials)) => {
             let client = client_with(credentials, destination, connection)?;
@@ -111,9 +151,20 @@ pub(crate) fn client(
                 project: service.scope.project_id.as_ref().map(|_| destination.project.clone()),
             };
             let redactor = context.stderr.redactor.clone();
-            let client = ServiceClient::new(settings, credentials, redactor);
-            let client = client.map_err(CommandError::io)?;
-            Ok(AnyClient::Service(Box::new(ServiceTasks::new(client, work))))
+            let at = |endpoint: Endpoint| {
+                let settings = ServiceClientSettings { endpoint, ..settings.clone() };
+                ServiceClient::new(settings, credentials.clone(), redactor.clone())
+                    .map_err(CommandError::io)
+            };
+            let mut tasks = ServiceTasks::new(at(settings.endpoint.clone())?, work);
+            // The sandbox stands for all hosts, so nothing leaves this machine.
+            let hosts = service.service.hosts.iter().filter(|_| destination.sandbox.is_none());
+            for host in hosts {
+                let endpoint = Endpoint::insecure(&format!("https://{host}"));
+                let endpoint = endpoint.map_err(CommandError::usage)?;
+                tasks = tasks.linking(endpoint.clone(), at(endpoint)?);
+            }
+            Ok(AnyClient::Service(Box::new(tasks)))
         }
     }
 }

@@ -11,7 +11,10 @@ use crate::cli::output::error::CommandError;
 use batchctl::api::Endpoint;
 use batchctl::plan::ServiceRows;
 use batchctl::policy::OnDoubt;
-use batchctl::service::{Action, CallScope, Service, ServiceFile};
+use batchctl::progress::EventService;
+use batchctl::service::{
+    Action, CallScope, RowValues, Service, ServiceFile, StateSource, state_call,
+};
 use batchctl::settings::RunSettings;
 use batchctl::store::{NewPlan, RunRecord, ServicePlan};
 use batchctl::task::{Command, Repetition};
@@ -68,6 +71,11 @@ impl RunService {
         Self { name, service, scope, plan }
     }
 
+    /// Returns how events name it.
+    pub(crate) fn event_service(&self) -> EventService {
+        EventService { name: self.name.clone(), sha256: self.plan.record.sha256.clone() }
+    }
+
     /// Returns the command of an action.
     pub(crate) fn command(&self, action: &str) -> Result<Command, CommandError> {
         let found = self.service.action(action).map(Action::command);
@@ -115,13 +123,14 @@ impl RunService {
         context: &Context,
     ) -> Result<(), CommandError> {
         let typed = |flag| context.given.rank(flag) == Rank::CommandLine;
-        let of_states = [
-            (settings.skip_unchanged, "--skip-unchanged"),
-            (settings.wait.is_some(), "--wait"),
-            (settings.drill.is_some(), "--drill"),
-        ];
+        let of_states =
+            [(settings.skip_unchanged, "--skip-unchanged"), (settings.wait.is_some(), "--wait")];
         if let Some((_, flag)) = of_states.into_iter().find(|(is_on, _)| *is_on) {
-            return Err(self.no_states(flag));
+            self.check_states(flag, word)?;
+        }
+        if settings.drill.is_some() {
+            let error = format!("`--drill` is for VIAS, and `{}` has no sub-tasks", self.name);
+            return Err(CommandError::usage(error).with_hint("leave out `--drill`"));
         }
         if !settings.level.is_batch() {
             let error = format!("`--level task` is for VIAS, and `{}` has no sub-tasks", self.name);
@@ -132,12 +141,8 @@ impl RunService {
                 "a run at another service is for a directory, and `--store` names a database";
             return Err(CommandError::usage(error).with_hint("leave out `--store`"));
         }
-        let is_meant =
-            |action: &&Action| action.name == word || self.service.action(word).is_none();
-        let mut harmful = self
-            .actions()
-            .filter(is_meant)
-            .filter(|action| action.command().repetition() == Repetition::Harmful);
+        let mut harmful =
+            self.meant(word).filter(|action| action.command().repetition() == Repetition::Harmful);
         match harmful.next() {
             Some(action) if typed("on-doubt") && settings.on_doubt == OnDoubt::Retry => {
                 let name = &action.name;
@@ -150,14 +155,74 @@ impl RunService {
         }
     }
 
-    /// Refuses what needs the states of tasks.
-    pub(crate) fn no_states(&self, what: &str) -> CommandError {
-        let error = format!("`{what}` needs the states of tasks, and those of `{}`", self.name);
-        let error = match &self.service.state {
-            None => format!("{error} cannot be read: its file has no `[state]`"),
-            Some(_) => format!("{error} are not read by this version"),
+    /// Returns the actions of a run: one, or all of them for a plan whose rows name theirs.
+    fn meant<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a Action> {
+        let is_one = self.service.action(word).is_some();
+        self.actions().filter(move |action| !is_one || action.name == word)
+    }
+
+    /// Refuses what needs the states of tasks, if the file does not say how they are read, or where
+    /// an action of the run leads.
+    pub(crate) fn check_states(&self, what: &str, word: &str) -> Result<(), CommandError> {
+        let missing = |key: &str, hint: String| {
+            let name = &self.name;
+            let error = format!("{what} needs the states of tasks, and the file of `{name}`");
+            Err(CommandError::usage(format!("{error} has no `{key}`")).with_hint(hint))
         };
-        CommandError::usage(error)
+        let Some(state) = &self.service.state else {
+            return missing("[state]", "`batchctl service show vias` has an example".into());
+        };
+        if let Some(action) = self.meant(word).find(|action| action.leads_to.is_none()) {
+            let name = &action.name;
+            let key = format!("leads_to` in `[action.{name}]");
+            return missing(&key, "it is a word of `[state.words]`, or `gone`".into());
+        }
+        let request = match &state.from {
+            StateSource::Get(get) => &get.request,
+            StateSource::List(list) => &list.request,
+        };
+        // Any id stands for all: what may be missing is the same for each.
+        let values = RowValues::new("0", &self.scope, &[], None).expect("no cells are some");
+        match state_call(&self.service, request, &[], &values) {
+            Ok(_) => Ok(()),
+            Err(problem) => {
+                let name = &self.name;
+                let error = format!("the states of `{name}` cannot be read: {problem}");
+                Err(CommandError::usage(error)
+                    .with_hint("a request for a state has the id alone, and no columns"))
+            }
+        }
+    }
+
+    /// Refuses a list that the file does not describe.
+    pub(crate) fn check_list(&self) -> Result<(), CommandError> {
+        let source = self.service.state.as_ref().map(|state| &state.from);
+        if let Some(StateSource::List(_)) = source {
+            return Ok(());
+        }
+        let name = &self.name;
+        let error = format!("the file of `{name}` has no `[state.list]`, so there is no list");
+        let hint = match source {
+            Some(_) => {
+                "it asks for the state of each id: `-n --skip-unchanged` shows those of an input"
+            }
+            None => "`[state]` says how states are read",
+        };
+        Err(CommandError::usage(error).with_hint(hint))
+    }
+
+    /// Refuses a revert that the file does not describe.
+    pub(crate) fn check_revert(&self, word: &str) -> Result<(), CommandError> {
+        self.check_states("`revert`", word)?;
+        match self.meant(word).find(|action| action.opposite.is_none()) {
+            Some(action) if self.service.action(word).is_some() => {
+                let (name, of) = (&action.name, &self.name);
+                let error = format!("nothing takes `{name}` of `{of}` back");
+                Err(CommandError::usage(error)
+                    .with_hint(format!("`opposite` in `[action.{name}]` would name what does")))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
@@ -176,12 +241,16 @@ pub(crate) fn refuse_for_vias(
     }
 }
 
-/// Refuses a verb that needs the states of tasks for a run at another service.
-pub(crate) fn refuse_states(record: &RunRecord, verb: &str) -> Result<(), CommandError> {
-    match RunService::of_record(record)? {
-        None => Ok(()),
-        Some(service) => Err(service.no_states(verb)),
+/// Returns the service of a run whose states are to be read; nothing for VIAS.
+pub(crate) fn with_states(
+    record: &RunRecord,
+    verb: &str,
+) -> Result<Option<RunService>, CommandError> {
+    let service = RunService::of_record(record)?;
+    if let Some(service) = &service {
+        service.check_states(verb, &record.run.command)?;
     }
+    Ok(service)
 }
 
 pub(crate) fn is_typed(flag: &str, context: &Context) -> bool {

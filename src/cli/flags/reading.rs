@@ -6,7 +6,7 @@ use crate::cli::flags::values::RateChoice;
 use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::survey::WalkerSettings;
 use clap::Args;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// How a list is read.
@@ -39,6 +39,7 @@ impl ReadingArgs {
             timeout: self.timeout,
             max_attempts: self.max_attempts,
             throttle_timeout: RunSettings::default().throttle_timeout,
+            at_a_time: NonZeroUsize::MIN,
         }
     }
 

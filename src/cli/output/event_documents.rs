@@ -15,7 +15,7 @@ use crate::cli::output::terminal_guard::{Content, TerminalGuard};
 use crate::cli::process::environment;
 use batchctl::clock::Clock;
 use batchctl::event::Watch;
-use batchctl::progress::Events;
+use batchctl::progress::{EventService, Events};
 use batchctl::report::{Report, write_closing_events};
 use batchctl::store::RunId;
 use std::fs::File;
@@ -41,6 +41,7 @@ pub(crate) struct Live {
     run: String,
     sinks: Vec<Sink>,
     clock: Clock,
+    service: Option<EventService>,
 }
 
 impl Live {
@@ -53,13 +54,20 @@ impl Live {
     ) -> Result<Self, CommandError> {
         let live = documents.iter().filter(|document| document.is_live());
         let sinks = live.map(|document| Sink::open(document.path(), beginning));
-        Ok(Self { run: run.to_string(), sinks: sinks.collect::<Result<_, _>>()?, clock })
+        let sinks = sinks.collect::<Result<_, _>>()?;
+        Ok(Self { run: run.to_string(), sinks, clock, service: None })
+    }
+
+    /// Names the service in the documents, where it is not VIAS.
+    pub(crate) fn of_service(self, service: Option<EventService>) -> Self {
+        Self { service, ..self }
     }
 
     /// Adds the watchers that write them.
     pub(crate) fn watch(&self, watchers: &mut Vec<Box<dyn Watch>>) {
         for sink in &self.sinks {
-            watchers.push(Box::new(Events::new(Box::new(sink.clone()), self.run.clone())));
+            let events = Events::new(Box::new(sink.clone()), self.run.clone());
+            watchers.push(Box::new(events.of_service(self.service.clone())));
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::cli::Context;
 use crate::cli::connect::client;
 use crate::cli::connect::client::{ConnectedTarget, ConnectionSettings};
+use crate::cli::connect::run_service::RunService;
 use crate::cli::flags::output::{DisplayArgs, DumpArgs};
 use crate::cli::output::documents::Document;
 use crate::cli::output::dump::Dump;
@@ -101,7 +102,9 @@ pub(crate) fn carry_out(
     prepare(planned, &how, context);
     let if_not_started = pending.if_not_started;
     // The last step that can fail: a truncated document of events belongs to this run.
-    let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?;
+    let service = how.targets.iter().find_map(|target| target.destination.service.as_ref());
+    let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?
+        .of_service(service.map(RunService::event_service));
     live.watch(&mut watchers);
     let dump = Dump::open(how.dump, if_not_started.beginning(), &id)?;
     watchers.extend(dump.clone().map(|dump| Box::new(dump) as Box<dyn Watch>));

@@ -278,7 +278,7 @@ impl<'a> OpenedSource<'a> {
                 };
                 let (reverted, credentials) = place.choose(&mut revert, scene)?;
                 // Used for the calls as well: a token command or a login is asked once.
-                scene.destination.loaded = Some(credentials);
+                scene.destination.loaded = credentials;
                 let shown = reverting::show_chosen(&revert, reverted, scene)?;
                 Ok(shown.map_continue(|()| Self::Revert(revert)))
             }

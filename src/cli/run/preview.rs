@@ -1,6 +1,6 @@
 //! Previews a run: what would be called, how fast, and how long it takes at least.
 
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::output::documents;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -36,11 +36,10 @@ pub(crate) fn wanted_rows(scene: &Scene<'_>) -> usize {
 
 /// Reads the states of the tasks of inputs, and returns what a run of them would be.
 pub(crate) fn look(request: RunRequest, scene: &Scene<'_>) -> Result<DryRun, CommandError> {
-    let connect_timeout = scene.action.settings.connect_timeout;
-    let ReadingClient { runtime, client, .. } = client_for_reading(
+    let StateReader { runtime, client, .. } = state_reader(
         &scene.flags.connection.credentials,
         &scene.destination,
-        connect_timeout,
+        &scene.action.settings,
         scene.context,
     )?;
     Ok(runtime.block_on(run::dry_run_live(request, &client, scene.clock))?)

@@ -1,7 +1,7 @@
 //! Chooses the tasks of a revert, and shows which are called and which are left alone.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
@@ -46,11 +46,10 @@ impl RevertedPlace<'_> {
         &self,
         revert: &mut Revert,
         scene: &Scene<'_>,
-    ) -> Result<(Reverted, Arc<Credentials>), CommandError> {
-        let connect_timeout = self.part.unwrap_or(&revert.settings).connect_timeout;
-        let client =
-            client_for_reading(self.credentials, self.destination, connect_timeout, self.context);
-        let ReadingClient { runtime, client, credentials, .. } = client?;
+    ) -> Result<(Reverted, Option<Arc<Credentials>>), CommandError> {
+        let settings = self.part.unwrap_or(&revert.settings);
+        let reader = state_reader(self.credentials, self.destination, settings, self.context);
+        let StateReader { runtime, client, credentials } = reader?;
         // Reads the list even for a preview: tasks touched since must not be reverted.
         let rows = preview::wanted_rows(scene);
         let reverted = runtime.block_on(revert.choose(self.part, &client, scene.clock, rows))?;

@@ -3,7 +3,7 @@
 //! Opens it; what was opened answers for the steps of the launch.
 
 use crate::cli::Context;
-use crate::cli::connect::run_service;
+use crate::cli::connect::run_service::RunService;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::InputRun;
@@ -92,7 +92,12 @@ impl<'a> RunSource<'a> {
                 let mut revert = run::revert(state, &which.find(state)?)?;
                 stored_plan::refuse_unapplied(&revert.record)?;
                 reverting::refuse_deletion(&revert.record)?;
-                run_service::refuse_states(&revert.record, "revert")?;
+                if let Some(service) = RunService::of_record(&revert.record)? {
+                    let word = &revert.record.run.command;
+                    service.check_revert(word)?;
+                    let action = service.service.action(word);
+                    revert.opposite = action.and_then(|action| action.opposite.clone());
+                }
                 revert.reason = reason;
                 OpenedSource::Revert(Box::new(revert))
             }

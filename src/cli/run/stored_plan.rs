@@ -3,7 +3,7 @@
 //! A plan is carried out as it was approved, or not at all. See `docs/GLOSSARY.md`: plan, drift.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Destination;
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
@@ -214,7 +214,7 @@ impl ApplyLimits {
         let place = PlannedPlace { target: None, settings: &plan.settings, credentials };
         let (drift, loaded) = place.drift(plan, &scene.destination, scene.clock, scene.context)?;
         // Used for the calls as well: a token command or a login is asked once.
-        scene.destination.loaded = Some(loaded);
+        scene.destination.loaded = loaded;
         self.judge(drift, scene)
     }
 
@@ -240,10 +240,9 @@ impl PlannedPlace<'_> {
         destination: &Destination,
         clock: Clock,
         context: &Context,
-    ) -> Result<(u64, Arc<Credentials>), CommandError> {
-        let connect_timeout = self.settings.connect_timeout;
-        let read = client_for_reading(self.credentials, destination, connect_timeout, context)?;
-        let ReadingClient { runtime, client, credentials, .. } = read;
+    ) -> Result<(u64, Option<Arc<Credentials>>), CommandError> {
+        let reader = state_reader(self.credentials, destination, self.settings, context)?;
+        let StateReader { runtime, client, credentials } = reader;
         let of_target = self.target.map(|_| self.settings);
         let drift = runtime.block_on(plan.drift(of_target, &client, clock, SHOWN_TASKS))?;
         let (stderr, of) =

@@ -224,7 +224,7 @@ fn preview<'a>(
                 let (count, loaded) = found.map_err(|error| error.of_target(target.name()))?;
                 changed += count;
                 // Used for the calls as well: a token command or a login is asked once.
-                place.loaded = Some(loaded);
+                place.loaded = loaded;
             }
             limits.judge(changed, scene)?;
             Ok(ControlFlow::Continue(OpenedSource::Apply { plan, limits }))
@@ -245,7 +245,7 @@ fn preview<'a>(
                 all.add(reverted);
                 let destination =
                     if index == 0 { &mut scene.destination } else { &mut others[index - 1] };
-                destination.loaded = Some(loaded);
+                destination.loaded = loaded;
             }
             let shown = reverting::show_chosen(&revert, all, scene)?;
             Ok(shown.map_continue(|()| OpenedSource::Revert(revert)))

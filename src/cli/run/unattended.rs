@@ -99,7 +99,8 @@ impl Unattended {
     }
 
     fn from_look(how: &VerifyArgs, verb: &'static str) -> Self {
-        let (end, place, job) = (how.end.clone(), how.place.clone(), how.which.job.clone());
+        let (end, place, job) =
+            (how.end.clone(), how.connection.place.clone(), how.which.job.clone());
         Self { before: Before::default(), end, place, verb, job }
     }
 

@@ -186,7 +186,8 @@ fn properties<W: Write>(xml: &mut Xml<W>, report: &Report) -> io::Result<()> {
         ("reason", run.reason.as_deref()),
         ("command", Some(run.command.as_str())),
         ("endpoint", Some(report.target.endpoint.as_str())),
-        ("project_id", Some(report.target.project_id.as_str())),
+        ("service", run.service.as_ref().map(|service| service.name.as_str())),
+        ("project_id", Some(report.target.project_id.as_str()).filter(|id| !id.is_empty())),
         ("duration_seconds", Some(duration.as_str())),
         ("exit_status", exit.as_deref()),
         ("empty_tasks", Some(empty.as_str()).filter(|_| report.empty > 0)),
@@ -228,6 +229,8 @@ fn case<W: Write>(xml: &mut Xml<W>, task: &TaskRow, sources: &[String]) -> io::R
             return xml.close("testcase");
         }
         Outcome::Succeeded => return xml.empty(&case),
+        // Another service may have said so in its answer to a call.
+        Outcome::Unchanged if task.command.is_action() => ("skipped", "already in that state"),
         Outcome::Unchanged => ("skipped", "already in that state, no call was made"),
         Outcome::NotAttempted if task.is_excluded() => ("skipped", "excluded before it was sent"),
         Outcome::NotAttempted => ("skipped", "the run ended before its turn"),

@@ -99,6 +99,18 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
         "Tasks of the run, and of those it retries, that are not where they were sent.",
         &[(&[], report.run.outstanding.to_string())],
     );
+    if report.run.has_counts() {
+        sub_tasks(metrics, report);
+    }
+    metrics.gauge(
+        "last_run_flaky_tasks",
+        "Tasks of the run that succeeded at their second or a later attempt.",
+        &[(&[], report.flaky.to_string())],
+    );
+}
+
+/// Writes what the service counted in the tasks.
+fn sub_tasks(metrics: &mut MetricsText, report: &Report) {
     let counts = report.counts;
     let results = [("succeeded", counts.succeeded), ("failed", counts.failed)];
     let results = results.map(|(result, count)| ([("result", result)], count.to_string()));
@@ -111,11 +123,6 @@ fn tasks(metrics: &mut MetricsText, report: &Report) {
         "last_run_empty_tasks",
         "Tasks of the run that succeeded without a sub-task.",
         &[(&[], report.empty.to_string())],
-    );
-    metrics.gauge(
-        "last_run_flaky_tasks",
-        "Tasks of the run that succeeded at their second or a later attempt.",
-        &[(&[], report.flaky.to_string())],
     );
 }
 

@@ -5,9 +5,10 @@
 
 use crate::report::model::message_template::{template, without_plurals};
 use crate::store::TaskRow;
-use crate::task::{Failure, FailureKind, Outcome, TaskState};
+use crate::task::{Failure, FailureKind, Outcome, StateWord, TaskState};
 use crate::text::cut;
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// The most bytes that a group keeps of a text of the service.
 const MAX_TEXT_BYTES: usize = 2_000;
@@ -124,7 +125,16 @@ fn not_reached(task: &TaskRow) -> &'static Failure {
         Some(TaskState::Changing) => &CHANGING,
         Some(TaskState::Mixed) => &MIXED,
         Some(TaskState::Bad) => &BAD,
+        Some(TaskState::Named(word)) => named(word),
     }
+}
+
+/// Returns the failure with a word of another service, of which there are few.
+fn named(word: StateWord) -> &'static Failure {
+    static NAMED: LazyLock<Mutex<HashMap<StateWord, &'static Failure>>> =
+        LazyLock::new(Mutex::default);
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    named.entry(word).or_insert_with(|| Box::leak(because_it_is(TaskState::Named(word)).into()))
 }
 
 fn because(reason: &str) -> Failure {

@@ -44,11 +44,27 @@ pub struct TaskPair {
 pub fn for_each_pair<E: From<StoreError>>(
     before: &RunReader,
     after: &RunReader,
-    mut take: impl FnMut(TaskPair) -> Result<(), E>,
+    take: impl FnMut(TaskPair) -> Result<(), E>,
 ) -> Result<(), E> {
+    let has_long_ids = |run: &RunReader| Ok::<_, E>(run.record()?.run.service.is_some());
+    if has_long_ids(before)? || has_long_ids(after)? {
+        return pairs::<LONG_WORDS, LONG_BYTES, E>(before, after, take);
+    }
+    pairs::<SHORT_WORDS, SHORT_BYTES, E>(before, after, take)
+}
+
+fn pairs<const WORDS: usize, const BYTES: usize, E: From<StoreError>>(
+    before: &RunReader,
+    after: &RunReader,
+    mut take: impl FnMut(TaskPair) -> Result<(), E>,
+) -> Result<(), E>
+where
+    Task<WORDS>: SortEntry<BYTES>,
+{
     let (failed_before, failed_after) = (file(&before.path), file(&after.path));
     let places = Places::of(before, after)?;
-    let (mut sorter_before, mut sorter_after) = (sort(before, &places)?, sort(after, &places)?);
+    let (mut sorter_before, mut sorter_after) =
+        (sort::<WORDS, BYTES>(before, &places)?, sort::<WORDS, BYTES>(after, &places)?);
     let mut rows_before = sorter_before.sorted().map_err(&failed_before)?;
     let mut rows_after = sorter_after.sorted().map_err(&failed_after)?;
     let mut one = rows_before.next().map_err(&failed_before)?;
@@ -138,12 +154,18 @@ impl Places {
 }
 
 /// Sorts the tasks of a run by their ids, and keeps its failures to be looked up.
-fn sort(run: &RunReader, places: &Places) -> Result<ExternalSorter<Task, TASK_BYTES>, StoreError> {
+fn sort<const WORDS: usize, const BYTES: usize>(
+    run: &RunReader,
+    places: &Places,
+) -> Result<ExternalSorter<Task<WORDS>, BYTES>, StoreError>
+where
+    Task<WORDS>: SortEntry<BYTES>,
+{
     let failed = sqlite(&run.path);
     run.connection
         .execute_batch(
             "CREATE TEMP TABLE IF NOT EXISTS failed (
-                 ordinal INTEGER PRIMARY KEY, id TEXT, command TEXT, outcome TEXT, attempts INTEGER,
+                 ordinal INTEGER PRIMARY KEY, id TEXT, command INTEGER, outcome TEXT, attempts INTEGER,
                  after TEXT, is_amended INTEGER, failure BLOB
              );
              DELETE FROM temp.failed",
@@ -180,7 +202,7 @@ fn keep_failure(
         .execute(params![
             task.ordinal,
             codes::task_id(task)?.as_str(),
-            task.command.as_str(),
+            task.command.number(),
             outcome.as_str(),
             record.attempts,
             record.after.map(TaskState::as_str),
@@ -190,27 +212,29 @@ fn keep_failure(
         .map(drop)
 }
 
-/// The most characters of an id, all of them ASCII.
-const ID_BYTES: usize = 36;
-/// The words of an id that is filled with zeros.
-const ID_WORDS: usize = ID_BYTES.div_ceil(8);
-/// The length of a task in the file of the sort.
-const TASK_BYTES: usize = 8 * ID_WORDS + 9;
+/// The words of an id of VIAS that is filled with zeros: it has at most 36 bytes.
+const SHORT_WORDS: usize = 5;
+/// The words of an id of any service: it has at most 256 bytes, and no zero.
+const LONG_WORDS: usize = 32;
+/// The length of a task in the file of the sort, behind its id.
+const REST: usize = 9;
+const SHORT_BYTES: usize = 8 * SHORT_WORDS + REST;
+const LONG_BYTES: usize = 8 * LONG_WORDS + REST;
 
 /// A task of one run. The order is that of ids and then of commands, because shorter ids end with
 /// zeros. Words whose first byte is the highest have that order as well, and compare faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Task {
-    id: [u64; ID_WORDS],
+struct Task<const WORDS: usize> {
+    id: [u64; WORDS],
     place: u16,
     command: Command,
     ordinal: u32,
     outcome: Outcome,
 }
 
-impl Task {
+impl<const WORDS: usize> Task<WORDS> {
     fn new(task: &PlannedTask<'_>, record: &TaskRecord<'_>, place: u16) -> rusqlite::Result<Self> {
-        let mut bytes = [0; 8 * ID_WORDS];
+        let mut bytes = vec![0; 8 * WORDS];
         let valid = codes::task_id(task)?;
         bytes.iter_mut().zip(valid.as_str().bytes()).for_each(|(to, from)| *to = from);
         let id = words(&bytes);
@@ -218,42 +242,29 @@ impl Task {
         Ok(Self { id, place, command, ordinal, outcome })
     }
 
-    fn key(&self) -> ([u64; ID_WORDS], u16, Command) {
+    fn key(&self) -> ([u64; WORDS], u16, Command) {
         (self.id, self.place, self.command)
     }
 
     fn task_id(&self) -> rusqlite::Result<TaskId> {
-        let bytes = self.to_bytes();
-        let end = bytes[..ID_BYTES].iter().position(|&byte| byte == 0).unwrap_or(ID_BYTES);
-        codes::word(std::str::from_utf8(&bytes[..end])?)
+        let bytes: Vec<u8> = self.id.iter().flat_map(|word| word.to_be_bytes()).collect();
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        accepted(std::str::from_utf8(&bytes[..end])?)
     }
-}
 
-/// Returns the words of the bytes of an id, each with its first byte as the highest.
-fn words(bytes: &[u8]) -> [u64; ID_WORDS] {
-    std::array::from_fn(|at| {
-        let mut word = [0; 8];
-        word.copy_from_slice(&bytes[8 * at..8 * at + 8]);
-        u64::from_be_bytes(word)
-    })
-}
-
-impl SortEntry<TASK_BYTES> for Task {
-    fn to_bytes(self) -> [u8; TASK_BYTES] {
-        let mut bytes = [0; TASK_BYTES];
+    fn write(self, bytes: &mut [u8]) {
         for (to, word) in bytes.chunks_exact_mut(8).zip(self.id) {
             to.copy_from_slice(&word.to_be_bytes());
         }
-        let rest = &mut bytes[8 * ID_WORDS..];
+        let rest = &mut bytes[8 * WORDS..];
         rest[..4].copy_from_slice(&self.ordinal.to_le_bytes());
         rest[4..6].copy_from_slice(&self.command.number().to_le_bytes());
         rest[6] = self.outcome as u8;
         rest[7..9].copy_from_slice(&self.place.to_le_bytes());
-        bytes
     }
 
-    fn from_bytes(bytes: [u8; TASK_BYTES]) -> Self {
-        let (id, rest) = bytes.split_at(8 * ID_WORDS);
+    fn read(bytes: &[u8]) -> Self {
+        let (id, rest) = bytes.split_at(8 * WORDS);
         let (mut ordinal, mut command, mut place) = ([0; 4], [0; 2], [0; 2]);
         place.copy_from_slice(&rest[7..9]);
         ordinal.copy_from_slice(&rest[..4]);
@@ -265,13 +276,51 @@ impl SortEntry<TASK_BYTES> for Task {
     }
 }
 
-fn paired(
-    before: Option<Task>,
-    after: Option<Task>,
+/// Returns an id that was checked when the plan was made, by the pattern of its service.
+fn accepted(text: &str) -> rusqlite::Result<TaskId> {
+    TaskId::accepted(text).map_err(|error| codes::unfit(Type::Text, error))
+}
+
+/// Returns the words of the bytes of an id, each with its first byte as the highest.
+fn words<const WORDS: usize>(bytes: &[u8]) -> [u64; WORDS] {
+    std::array::from_fn(|at| {
+        let mut word = [0; 8];
+        word.copy_from_slice(&bytes[8 * at..8 * at + 8]);
+        u64::from_be_bytes(word)
+    })
+}
+
+impl SortEntry<SHORT_BYTES> for Task<SHORT_WORDS> {
+    fn to_bytes(self) -> [u8; SHORT_BYTES] {
+        let mut bytes = [0; SHORT_BYTES];
+        self.write(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; SHORT_BYTES]) -> Self {
+        Self::read(&bytes)
+    }
+}
+
+impl SortEntry<LONG_BYTES> for Task<LONG_WORDS> {
+    fn to_bytes(self) -> [u8; LONG_BYTES] {
+        let mut bytes = [0; LONG_BYTES];
+        self.write(&mut bytes);
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; LONG_BYTES]) -> Self {
+        Self::read(&bytes)
+    }
+}
+
+fn paired<const WORDS: usize>(
+    before: Option<Task<WORDS>>,
+    after: Option<Task<WORDS>>,
     places: &Places,
 ) -> rusqlite::Result<Option<TaskPair>> {
     let Some(task) = after.or(before) else { return Ok(None) };
-    let ordinal = |task: Option<Task>| task.map(|task| Ordinal(task.ordinal));
+    let ordinal = |task: Option<Task<WORDS>>| task.map(|task| Ordinal(task.ordinal));
     Ok(Some(TaskPair {
         id: task.task_id()?,
         command: task.command,
@@ -301,8 +350,8 @@ fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
         let after: Option<String> = row.get(4)?;
         Ok(TaskRow {
             ordinal,
-            id: codes::parsed(row, 0)?,
-            command: codes::parsed(row, 1)?,
+            id: accepted(row.get_ref(0)?.as_str()?)?,
+            command: Command::numbered(row.get(1)?),
             target: None,
             source: 0,
             line: 0,
@@ -314,7 +363,7 @@ fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
             is_damaged: false,
             last: (attempts > 0).then(|| last_attempt(run, ordinal, attempts, failure)),
             seen: SeenRow {
-                after: after.as_deref().map(codes::word).transpose()?,
+                after: after.as_deref().and_then(TaskState::of_word),
                 ..SeenRow::default()
             },
         })

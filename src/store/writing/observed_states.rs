@@ -6,7 +6,7 @@ use crate::journal::{FoldedTask, PlannedTask, TaskRecord};
 use crate::policy::Observation;
 use crate::store::codes;
 use crate::store::home::{ChunkBodies, Home};
-use crate::task::{Command, ObservedState, Outcome, TaskId, Toward};
+use crate::task::{Command, ObservedState, Outcome, TaskId, TaskState, Toward};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 
@@ -58,7 +58,8 @@ pub(crate) fn awaited(command: Command, task: &TaskRecord<'_>) -> Option<Outcome
 pub(crate) fn make_room(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS seen (
-             id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
+             id TEXT PRIMARY KEY, state TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
+             actions BLOB NOT NULL
          ) WITHOUT ROWID",
     )
 }
@@ -72,10 +73,14 @@ pub(crate) fn forget(connection: &Connection) -> rusqlite::Result<()> {
 /// Stores observed states; the latest per task wins.
 pub(crate) fn see(connection: &Connection, states: &[ObservedState]) -> rusqlite::Result<()> {
     let mut insert =
-        connection.prepare_cached("INSERT OR REPLACE INTO temp.seen VALUES (?, ?, ?, ?)")?;
+        connection.prepare_cached("INSERT OR REPLACE INTO temp.seen VALUES (?, ?, ?, ?, ?)")?;
     for seen in states {
         let (start, stop) = (seen.start == Toward::Reached, seen.stop == Toward::Reached);
-        insert.execute(params![seen.id.as_str(), seen.state.as_str(), start, stop])?;
+        // The numbers of commands hold for this process, as this table does.
+        let reached = seen.actions.iter().filter(|(_, toward)| *toward == Toward::Reached);
+        let actions: Vec<u8> =
+            reached.flat_map(|(command, _)| command.number().to_le_bytes()).collect();
+        insert.execute(params![seen.id.as_str(), seen.state.as_str(), start, stop, actions])?;
     }
     Ok(())
 }
@@ -85,8 +90,8 @@ pub(crate) fn observation(
     connection: &Connection,
     task: &PlannedTask<'_>,
 ) -> rusqlite::Result<Option<Observation>> {
-    let mut query =
-        connection.prepare_cached("SELECT state, start, stop FROM temp.seen WHERE id = ?")?;
+    let mut query = connection
+        .prepare_cached("SELECT state, start, stop, actions FROM temp.seen WHERE id = ?")?;
     task.id.with(|id| {
         query
             .query_row([id], |row| {
@@ -94,9 +99,13 @@ pub(crate) fn observation(
                 let has_arrived = match task.command {
                     Command::START => row.get(1)?,
                     Command::STOP => row.get(2)?,
-                    _ => false,
+                    command => {
+                        let reached = row.get_ref(3)?.as_blob()?;
+                        reached.chunks_exact(2).any(|it| it == command.number().to_le_bytes())
+                    }
                 };
-                Ok(Observation { state: codes::parsed(row, 0)?, has_arrived })
+                let state = TaskState::of_word(row.get_ref(0)?.as_str()?);
+                Ok(Observation { state: state.unwrap_or(TaskState::Unknown), has_arrived })
             })
             .optional()
     })

@@ -268,7 +268,7 @@ fn what_is_about_vias_alone_is_refused_before_anything_is_sent() {
     for (more, expected) in [
         (&["--skip-unchanged"][..], "has no `[state]`"),
         (&["--wait"], "has no `[state]`"),
-        (&["--drill"], "has no `[state]`"),
+        (&["--drill"], "no sub-tasks"),
         (&["--level", "task"], "no sub-tasks"),
         (&["--sandbox", "--endpoint", "http://127.0.0.1:1"], "`--endpoint`"),
         (&["--iam-user", "me"], "takes a token alone"),
@@ -358,4 +358,39 @@ impl Request {
     fn id_of_path(&self) -> &str {
         self.path.split('/').nth(2).unwrap_or_default().split('?').next().unwrap_or_default()
     }
+}
+
+#[test]
+fn two_runs_at_one_service_are_compared_and_events_name_it() {
+    let (scene, server) = shop(|request| match request.path.contains("reason=bad") {
+        true => Reply::answer(422, r#"{"code":"NO","message":"not today"}"#),
+        false => Reply::answer(200, "{}"),
+    });
+    let long = "x".repeat(128);
+    scene.write("one.csv", format!("thing,amount,reason\n1,1,good\n{long},1,bad\nA.b,1,bad\n"));
+    scene.write("two.csv", format!("thing,amount\n1,1\n{long},1\nnew,1\n"));
+    let events = ["-o", "events.ndjson"];
+    scene.call(&[&run_of(&["do", "pay", "one.csv"])[..], &events].concat()).expect(1);
+    let text = scene.read("events.ndjson");
+    let started: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(started["event"], "run_started");
+    assert_eq!(started["service"]["name"], "shop");
+    assert_eq!(started["service"]["sha256"].as_str().unwrap().len(), 64);
+    scene.call(&run_of(&["do", "pay", "two.csv"])).expect(0);
+    let runs: Vec<String> = scene.runs().iter().map(|run| run[..20].to_owned()).collect();
+    let mut runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+    runs.sort_unstable();
+    // Each run has a file of marks beside it.
+    runs.dedup();
+    let diff = ["report", "diff", runs[0], runs[1], "-o", "changes.csv"];
+    scene.call(&diff).expect(0);
+    let changes = scene.read("changes.csv");
+    let of = |id: &str| changes.lines().find(|line| line.split(',').any(|cell| cell == id));
+    let fixed = of(&long).expect("the id stands whole");
+    assert!(fixed.contains("failed") && fixed.contains("succeeded"), "{changes}");
+    assert!(of("new").is_some() && of("A.b").is_some(), "{changes}");
+    scene.write("other.toml", SHOP.replace("URL", &server.url()));
+    let other = ["do", "pay", "two.csv", "--service", "other.toml", "--rate", "none"];
+    scene.call(&other).expect(0);
+    scene.call(&["report", "diff", runs[0], "latest"]).expect(2).says("two services");
 }

@@ -132,8 +132,21 @@ fn end_of(scene: &Scene, server: &Server, more: &[&str]) -> [String; 5] {
     [cell("outcome"), cell("http_status"), cell("error_kind"), sent.to_string(), exit.to_string()]
 }
 
-/// Returns how VIAS as a file differs from VIAS as it is built in. That one mends bodies which are
-/// no JSON as they stand; by a file they are in doubt, and never more than that.
+/// The bodies that a file takes for no answer, and that the built-in service mends: those that are no
+/// UTF-8 or are encoded, that go on behind their JSON, or that were cut behind their counts.
+const MENDED: [&str; 8] = [
+    "UTF-16, little end first",
+    "UTF-16, big end first",
+    "bytes after JSON",
+    "a number that is too large beside it",
+    "chunks without their last one",
+    "a character set for an encoding",
+    "an empty encoding",
+    "an encoding that was not applied",
+];
+
+/// Returns how VIAS as a file differs from VIAS as it is built in. What differs is in doubt, and never
+/// more than that.
 fn compare(fault: &Fault) -> Option<String> {
     let server = Server::start(fault.script);
     let built_in = end_of(&Scene::with(&server), &server, &[]);
@@ -142,7 +155,7 @@ fn compare(fault: &Fault) -> Option<String> {
     scene.write("vias.toml", batchctl::service::VIAS.1);
     let by_file = end_of(&scene, &server, &["--service", "vias.toml", "--endpoint", &url]);
     let is_doubt = by_file[0] == "ambiguous" && by_file[2] == "body" && built_in[1] == "200";
-    let is_right = built_in == by_file || is_doubt;
+    let is_right = built_in == by_file || (is_doubt && MENDED.contains(&fault.name));
     (!is_right).then(|| format!("{}:\n  {built_in:?}\n  {by_file:?}", fault.name))
 }
 

@@ -5,6 +5,7 @@ mod doubts;
 mod drills;
 mod list;
 mod reverting;
+mod services;
 mod sub_tasks;
 mod unchanged;
 mod waiting;

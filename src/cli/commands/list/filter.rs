@@ -5,6 +5,7 @@
 use crate::cli::commands::list::WhichTasksArgs;
 use crate::cli::output::error::CommandError;
 use batchctl::api::{ListFilter, ListedTask};
+use batchctl::service::Service;
 use batchctl::task::{StateCounts, TaskState};
 use glob::Pattern;
 
@@ -33,6 +34,24 @@ impl StateChoice {
             }
         }
         Ok(Self { words, states })
+    }
+
+    /// Reads words of a service's file, or states as it writes them.
+    fn of_service(given: &[String]) -> Self {
+        let given = given.iter().map(|state| state.trim().to_lowercase());
+        let (mut words, mut states) = (Vec::new(), Vec::new());
+        for state in given {
+            words.extend(TaskState::of_word(&state));
+            states.push(state);
+        }
+        Self { words, states }
+    }
+
+    /// Returns whether the state of a task is among those.
+    pub(crate) fn takes_task(&self, task: &ListedTask) -> bool {
+        let any = self.words.is_empty() && self.states.is_empty();
+        let in_state = || self.states.iter().any(|state| task.states.count(state) > 0);
+        any || self.words.contains(&task.state()) || in_state()
     }
 
     /// Returns whether the states of a task are among those.
@@ -70,6 +89,30 @@ impl TaskFilter {
         Ok(Self { states, name: args.name.clone(), filter })
     }
 
+    /// Reads the choice of things of another service, whose list takes no filter.
+    pub(crate) fn of_service(
+        args: &WhichTasksArgs,
+        service: &Service,
+    ) -> Result<Self, CommandError> {
+        let given = [
+            (!args.group.is_empty(), "--group"),
+            (args.manufacturer.is_some(), "--manufacturer"),
+            (args.title.is_some(), "--title"),
+        ];
+        if let Some((_, flag)) = given.into_iter().find(|(is_given, _)| *is_given) {
+            let error = format!("`{flag}` is for VIAS, and the list of another service is read");
+            return Err(CommandError::usage(error).with_hint(format!("leave out `{flag}`")));
+        }
+        let states = StateChoice::of_service(&args.state);
+        let has = |word: &TaskState| {
+            TaskState::ALL.contains(word)
+                || service.state.as_ref().is_some_and(|state| state.words.has(word.as_str()))
+        };
+        let states =
+            StateChoice { words: states.words.into_iter().filter(has).collect(), ..states };
+        Ok(Self { states, name: args.name.clone(), filter: ListFilter::default() })
+    }
+
     /// Returns what the service is asked for.
     pub(crate) fn filter(&self) -> ListFilter {
         self.filter.clone()
@@ -78,7 +121,7 @@ impl TaskFilter {
     /// Returns whether a task of the list is one that is asked for.
     pub(crate) fn takes(&self, task: &ListedTask) -> bool {
         let named = || self.name.as_ref().is_none_or(|name| name.matches(&task.name));
-        self.states.takes(&task.states) && named()
+        self.states.takes_task(task) && named()
     }
 }
 

@@ -8,10 +8,12 @@ pub(crate) mod rows;
 use crate::cli::Context;
 use crate::cli::commands::list::filter::TaskFilter;
 use crate::cli::commands::list::rows::ListTable;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::Lookup;
-use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::service_place;
+use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::reading::ReadingArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::RowFormat;
@@ -21,6 +23,7 @@ use batchctl::clock::{Clock, Timestamp};
 use batchctl::policy::SharedSlots;
 use batchctl::report::ExitStatus;
 use batchctl::run;
+use batchctl::settings::RunSettings;
 use batchctl::survey::{Gap, MOST_WALKS, PageSink, WalkEnd, WalkStep, Walker};
 use batchctl::text::{plural, printable};
 use clap::Args;
@@ -50,9 +53,7 @@ Examples:
 #[command(after_help = LIST_HELP)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    pub(crate) place: DestinationArgs,
-    #[command(flatten)]
-    pub(crate) credentials: CredentialArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
     pub(crate) which: WhichTasksArgs,
     #[command(flatten)]
@@ -84,14 +85,28 @@ pub(crate) struct WhichTasksArgs {
 }
 
 pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let choice = TaskFilter::from_args(&args.which)?;
-    let place = destination::resolve(&args.place, &args.credentials, Lookup::Allowed, context)?;
+    let service = RunService::chosen(&args.connection, context)?;
+    let ConnectionArgs { place, credentials, .. } = &args.connection;
+    let (choice, place) = match service {
+        Some(service) => {
+            service.check_list()?;
+            let choice = TaskFilter::of_service(&args.which, &service.service)?;
+            (choice, service_place::new(service, place, context)?)
+        }
+        None => {
+            let choice = TaskFilter::from_args(&args.which)?;
+            (choice, destination::resolve(place, credentials, Lookup::Allowed, context)?)
+        }
+    };
     let connect_timeout = args.reading.connect_timeout;
-    let ReadingClient { runtime, client, .. } =
-        client_for_reading(&args.credentials, &place, connect_timeout, context)?;
+    let settings = RunSettings { connect_timeout, ..RunSettings::default() };
+    let StateReader { runtime, client, .. } =
+        state_reader(credentials, &place, &settings, context)?;
     let format = RowFormat::choose(args.json, context.environment.stdout_is_terminal);
     let slots = run::group_slots(&context.machine, args.reading.rate_group.as_deref())?;
-    let read = read(&client, &choice, &args.reading, slots, || ListTable::new(format));
+    let ids = place.service.as_ref().map(|service| service.service.id.clone());
+    let table = || ListTable::new(format, ids.clone());
+    let read = read(&client, &choice, &args.reading, slots, table);
     let rows = runtime.block_on(read)?;
     print_uncallable(&rows, &context.stderr);
     rows.print()?;

@@ -4,6 +4,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::{RowFormat, RowTable};
 use batchctl::api::ListedTask;
 use batchctl::clock::Timestamp;
+use batchctl::service::IdRule;
 use batchctl::task::TaskId;
 use serde_json::{Value, json};
 
@@ -15,16 +16,22 @@ pub(crate) struct ListTable {
     rows: RowTable,
     uncallable: u64,
     example: Option<String>,
+    /// What ids look like; `None` for VIAS.
+    ids: Option<IdRule>,
 }
 
 impl ListTable {
-    pub(crate) fn new(format: RowFormat) -> Self {
-        Self { rows: RowTable::new(format, &COLUMNS), uncallable: 0, example: None }
+    pub(crate) fn new(format: RowFormat, ids: Option<IdRule>) -> Self {
+        Self { rows: RowTable::new(format, &COLUMNS), uncallable: 0, example: None, ids }
     }
 
     /// Adds a task.
     pub(crate) fn add(&mut self, task: &ListedTask) {
-        if TaskId::check(&task.id).is_err() {
+        let is_callable = match &self.ids {
+            Some(rule) => rule.id(&task.id).is_ok(),
+            None => TaskId::check(&task.id).is_ok(),
+        };
+        if !is_callable {
             self.uncallable += 1;
             self.example.get_or_insert_with(|| task.id.clone());
         }
@@ -58,7 +65,7 @@ fn cells(task: &ListedTask) -> [String; COLUMNS.len()] {
         task.id.clone(),
         task.name.clone(),
         optional(task.sub_tasks),
-        task.states.state().to_string(),
+        task.state().to_string(),
         task.states.to_string(),
         created(task).map_or_else(String::new, |at| at.to_string()),
     ]
@@ -71,7 +78,7 @@ fn object(task: &ListedTask) -> Value {
         "id": task.id,
         "name": task.name,
         "tasks": task.sub_tasks,
-        "state": task.states.state().as_str(),
+        "state": task.state().as_str(),
         "counters": states,
         "created": created(task).map(|at| at.to_string()),
         "others": task.others,
@@ -91,6 +98,7 @@ mod tests {
             states: StateCounts::from_counters([("running", 2), ("odd", 1)]),
             created_ms: Some(1_685_667_905_165),
             others: [("priority".to_owned(), json!(1))].into_iter().collect(),
+            seen: None,
         }
     }
 
@@ -112,7 +120,7 @@ mod tests {
 
     #[test]
     fn ids_that_cannot_be_called_are_counted() {
-        let mut rows = ListTable::new(RowFormat::Csv);
+        let mut rows = ListTable::new(RowFormat::Csv, None);
         rows.add(&gate());
         rows.add(&ListedTask { id: "../x".into(), ..gate() });
         assert_eq!((rows.uncallable(), rows.uncallable_example()), (1, Some("../x")));

@@ -53,12 +53,13 @@ pub(crate) fn show(args: &DiffArgs, context: &Context) -> Result<ExitStatus, Com
     let runs = run::runs_in(&context.state);
     let before = RunReader::open(&runs, &runs.find(&args.before)?)?;
     let after = RunReader::open(&runs, &runs.find(&args.after)?)?;
-    for run in [&before, &after] {
-        if run.record()?.run.service.is_some() {
-            let error =
-                "this version compares runs of VIAS alone, and this is one at another service";
-            return Err(CommandError::usage(error));
-        }
+    let [one, other] = [before.record()?, after.record()?]
+        .map(|record| record.run.service.map(|service| service.name));
+    if one != other {
+        let name = |service: Option<String>| service.unwrap_or_else(|| "vias".into());
+        let (one, other) = (name(one), name(other));
+        let error = format!("the runs are at two services, `{one}` and `{other}`");
+        return Err(CommandError::usage(error).with_hint("compare two runs at the same service"));
     }
     let diff = Diff::read(&before, &after)?;
     for document in &documents {

@@ -282,5 +282,6 @@ fn walker_settings(settings: &RunSettings) -> WalkerSettings {
         timeout: settings.timeout,
         max_attempts: settings.max_attempts,
         throttle_timeout: settings.throttle_timeout,
+        at_a_time: settings.concurrency,
     }
 }

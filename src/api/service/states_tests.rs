@@ -1,0 +1,29 @@
+//! Links lead to the hosts of the file alone.
+
+use super::*;
+
+#[test]
+fn a_link_is_followed_below_the_address_of_the_file_alone() {
+    let base: Url = "https://shop.example.com/api".parse().unwrap();
+    let target = |link: &str| {
+        let link = absolute("https://shop.example.com/api/things?page=1", link);
+        target_below(&base, &link.parse().unwrap())
+    };
+    for (link, expected) in [
+        ("https://shop.example.com/api/things?page=2", Some("/things?page=2")),
+        ("https://SHOP.example.com:443/api/things", Some("/things")),
+        ("?page=2", Some("/things?page=2")),
+        ("/api/other", Some("/other")),
+        ("/other", None),
+        ("/apix/things", None),
+        ("http://shop.example.com/api/things", None),
+        ("https://shop.example.com:8443/api/things", None),
+        ("https://shop.example.com.evil.example/api/things", None),
+        ("https://me@shop.example.com/api/things", None),
+        ("//evil.example/api/things", None),
+        ("https://shop.example.com/api/../things", None),
+        ("javascript:alert(1)", None),
+    ] {
+        assert_eq!(target(link).as_deref(), expected, "{link}");
+    }
+}
