@@ -55,9 +55,7 @@ impl<'a> OpenedSource<'a> {
     fn settings_mut(&mut self) -> &mut RunSettings {
         match self {
             Self::New { settings, .. } => settings,
-            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
-                &mut resumable.settings
-            }
+            Self::Resume(run) | Self::Apply { plan: run, .. } => &mut run.settings,
             Self::Retry { retry, .. } => &mut retry.settings,
             Self::Revert(revert) => &mut revert.settings,
         }
@@ -219,9 +217,7 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn word(&self) -> String {
         match self {
             Self::New { run, .. } => run.word.to_owned(),
-            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
-                resumable.record.run.command.clone()
-            }
+            Self::Resume(run) | Self::Apply { plan: run, .. } => run.record.run.command.clone(),
             Self::Retry { retry, .. } => retry.record.run.command.clone(),
             Self::Revert(revert) => revert.command(),
         }
@@ -305,28 +301,23 @@ impl<'a> OpenedSource<'a> {
 
     /// Returns the job whose runs must not overlap with this one.
     pub(crate) fn job(&self) -> Option<JobName> {
-        // The name was checked when the earlier run was planned.
-        let job_of = |record: &RunRecord| record.run.job.as_deref()?.parse().ok();
         match self {
             Self::New { run, .. } => run.before.job.clone(),
-            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
-                job_of(&resumable.record)
-            }
-            Self::Retry { retry, .. } => job_of(&retry.record),
             // A revert belongs to no job.
             Self::Revert(_) => None,
+            // The name was checked when the earlier run was planned.
+            Self::Resume(_) | Self::Apply { .. } | Self::Retry { .. } => {
+                self.record()?.run.job.as_deref()?.parse().ok()
+            }
         }
     }
 
     /// Returns whether it is a run of several targets.
     pub(crate) fn has_targets(&self) -> bool {
-        let of_record = |record: &RunRecord| record.run.settings.target.is_some();
-        match self {
-            Self::New { run, .. } => run.targets.is_some(),
-            Self::Resume(run) | Self::Apply { plan: run, .. } => of_record(&run.record),
-            Self::Retry { retry, .. } => of_record(&retry.record),
-            Self::Revert(revert) => of_record(&revert.record),
+        if let Self::New { run, .. } = self {
+            return run.targets.is_some();
         }
+        self.record().is_some_and(|record| record.run.settings.target.is_some())
     }
 
     /// Returns whether the run is made from inputs.
@@ -395,9 +386,7 @@ impl<'a> OpenedSource<'a> {
                 let InputRun { word, plan, before, .. } = *run;
                 run::plan(run_request(word, before, plan, scene), scene.clock)?
             }
-            Self::Resume(resumable) | Self::Apply { plan: resumable, .. } => {
-                resumable.into_planned()
-            }
+            Self::Resume(run) | Self::Apply { plan: run, .. } => run.into_planned(),
             Self::Retry { retry, .. } => retry.plan(scene.target(), scene.clock)?,
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
