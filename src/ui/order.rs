@@ -26,15 +26,15 @@ pub enum UiOrder {
     Retry(GroupLabel),
 }
 
-/// An order as a page writes it.
+/// An order as a page writes it. Braces, because nothing is refused beside the tag of a unit.
 #[derive(Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
 enum Written {
-    Pause,
-    Resume,
+    Pause {},
+    Resume {},
     Rate { limit: String },
     Concurrency { most: NonZeroUsize },
-    Drain,
+    Drain {},
     Retry { group: String },
 }
 
@@ -43,14 +43,14 @@ impl UiOrder {
     pub(crate) fn read(body: &[u8]) -> Result<Self, String> {
         let written = serde_json::from_slice(body).map_err(|_| "that is no order".to_owned())?;
         Ok(match written {
-            Written::Pause => Self::Pause,
-            Written::Resume => Self::Resume,
+            Written::Pause {} => Self::Pause,
+            Written::Resume {} => Self::Resume,
             Written::Rate { limit } if limit == "none" => Self::Rate(None),
             Written::Rate { limit } => {
                 Self::Rate(Some(limit.parse().map_err(|error| format!("{error}"))?))
             }
             Written::Concurrency { most } => Self::Concurrency(most),
-            Written::Drain => Self::Drain,
+            Written::Drain {} => Self::Drain,
             Written::Retry { group } => {
                 Self::Retry(group.parse().map_err(|error| format!("{error}"))?)
             }
