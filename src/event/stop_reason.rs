@@ -63,6 +63,24 @@ impl StopReason {
         Self::RateGroupLost,
     ];
 
+    /// Returns whether all workers of a run stop for it; other reasons are those of one worker.
+    pub const fn is_of_all_workers(self) -> bool {
+        match self {
+            Self::TooManyFailures
+            | Self::OutOfTime
+            | Self::CanaryFailed
+            | Self::WaveFailed
+            | Self::Drained => true,
+            Self::Interrupted
+            | Self::Terminated
+            | Self::NotAuthorised
+            | Self::ProxyRefused
+            | Self::Outage
+            | Self::Throttled
+            | Self::RateGroupLost => false,
+        }
+    }
+
     /// Returns the word used in reports, such as `too_many_failures`.
     pub const fn as_str(&self) -> &'static str {
         match self {

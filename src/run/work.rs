@@ -318,17 +318,7 @@ fn slots(
 
 /// Returns whether a worker has ended as the whole run does.
 fn is_of_the_run(stats: &RunStats) -> bool {
-    match stats.stopped {
-        None
-        | Some(
-            StopReason::TooManyFailures
-            | StopReason::OutOfTime
-            | StopReason::CanaryFailed
-            | StopReason::WaveFailed
-            | StopReason::Drained,
-        ) => true,
-        Some(_) => false,
-    }
+    stats.stopped.is_none_or(StopReason::is_of_all_workers)
 }
 
 /// Waits until the other workers have ended as well, so that the report has their part.

@@ -4,7 +4,7 @@
 //! renewed.
 
 use crate::clock::{Clock, Timestamp, since_boot};
-use crate::event::{Event, EventKind, StopReason};
+use crate::event::{Event, EventKind};
 use crate::policy::{FailureAllowance, LeaseClock};
 use crate::store::database::beat::Wishes;
 use crate::store::database::chunk_tasks;
@@ -23,14 +23,6 @@ const BEAT: Duration = Duration::from_millis(250);
 const BEATS_A_LEASE: u32 = 3;
 /// When a statement is tried again that the database did not answer.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// The reasons for which all workers stop: others are those of one worker.
-const OF_THE_RUN: [StopReason; 5] = [
-    StopReason::TooManyFailures,
-    StopReason::OutOfTime,
-    StopReason::CanaryFailed,
-    StopReason::WaveFailed,
-    StopReason::Drained,
-];
 
 /// Tries a statement again until the database answers, or has been away for too long.
 macro_rules! patiently {
@@ -159,7 +151,7 @@ impl Work {
             Job::Commit { events, done } => drop(done.send(self.commit(events).await)),
             Job::Claim { done } => drop(done.send(self.claim().await)),
             Job::GiveUp { chunk } => self.give_up(chunk).await,
-            Job::Open => self.open().await,
+            Job::Open => drop(self.open().await),
             Job::Release { done } => drop(done.send(self.release().await)),
             Job::Close { done } => drop(done.send(self.close().await)),
         }
@@ -273,7 +265,7 @@ impl Work {
     async fn stop_all(&mut self, events: &[Event]) -> Result<(), DatabaseError> {
         for event in events {
             if let EventKind::RunStopping { reason, .. } = &event.kind
-                && OF_THE_RUN.contains(reason)
+                && reason.is_of_all_workers()
             {
                 patiently!(self, self.worker.stop_all(&mut self.link, reason.as_str()));
             }
@@ -293,14 +285,9 @@ impl Work {
     }
 
     /// Lets all workers send. The others look again, so one that cannot say so is gone for them.
-    async fn open(&mut self) {
-        let began = self.clock.instant();
-        while let Err(error) = self.worker.open(&mut self.link).await {
-            if !error.may_pass() || self.clock.instant() - began >= self.patience {
-                return;
-            }
-            tokio::time::sleep(AGAIN_AFTER).await;
-        }
+    async fn open(&mut self) -> Result<(), DatabaseError> {
+        patiently!(self, self.worker.open(&mut self.link));
+        Ok(())
     }
 
     /// Gives everything back that is held.
