@@ -170,6 +170,15 @@ pub(crate) fn carry_out(
     }
 }
 
+/// Returns where a run stands, in one line; nothing if it does not answer.
+pub(crate) fn standing(id: &RunId, runs: &RunDirectory) -> Option<String> {
+    let answer = ask(&runs.socket(id), None, &OrderArgs::Status { json: false }).ok()?;
+    let answer: ControlReply = serde_json::from_str(&answer).ok()?;
+    let ReplyKind::Status { status } = answer.reply else { return None };
+    let StatusWords { state, standing, limits } = StatusWords::of(&status);
+    Some(format!("{state}: {standing} · {limits}"))
+}
+
 fn other_version(id: &RunId) -> String {
     format!("run {id} answered what this version of batchctl does not understand")
 }
@@ -255,20 +264,31 @@ fn status_text(status: &Value, order: &OrderArgs, id: &RunId) -> String {
         status["run"] = id.as_str().into();
         return serde_json::to_string_pretty(&status).expect("a value is JSON") + "\n";
     }
-    let text = |name: &str| printable(status[name].as_str().unwrap_or("unknown"), 500);
-    let limit = status["rate_limit"]
-        .as_str()
-        .map_or_else(|| "no fixed rate".to_owned(), |limit| printable(limit, 40));
-    let service = status["set_by_service"]
-        .as_f64()
-        .map_or_else(String::new, |limit| format!(", the service sets the pace: {limit:.1}/s"));
-    let at_a_time = status["at_a_time_set_by_service"]
-        .as_u64()
-        .map_or_else(String::new, |most| format!(", the service works on {most} at a time"));
-    format!(
-        "run       {id} ({})\nstanding  {}\nlimits    {limit}, {} at a time{service}{at_a_time}\n",
-        text("state"),
-        text("line"),
-        status["concurrency"]
-    )
+    let StatusWords { state, standing, limits } = StatusWords::of(status);
+    format!("run       {id} ({state})\nstanding  {standing}\nlimits    {limits}\n")
+}
+
+/// The status of a run in words.
+struct StatusWords {
+    state: String,
+    standing: String,
+    limits: String,
+}
+
+impl StatusWords {
+    fn of(status: &Value) -> Self {
+        let text = |name: &str| printable(status[name].as_str().unwrap_or("unknown"), 500);
+        let limit = status["rate_limit"]
+            .as_str()
+            .map_or_else(|| "no fixed rate".to_owned(), |limit| printable(limit, 40));
+        let service = status["set_by_service"]
+            .as_f64()
+            .map_or_else(String::new, |limit| format!(", the service sets the pace: {limit:.1}/s"));
+        let at_a_time = status["at_a_time_set_by_service"]
+            .as_u64()
+            .map_or_else(String::new, |most| format!(", the service works on {most} at a time"));
+        let most = &status["concurrency"];
+        let limits = format!("{limit}, {most} at a time{service}{at_a_time}");
+        Self { state: text("state"), standing: text("line"), limits }
+    }
 }

@@ -92,12 +92,7 @@ fn said(mut child: Child) -> String {
 
 impl Operator for CommandLine {
     fn standing(&self, run: &RunId) -> Option<String> {
-        let status = self.give(run, &OrderArgs::Status { json: false }).ok()?;
-        // Three lines, each with a name of ten columns; the first names the run.
-        let lines = status.lines().filter_map(|line| line.get(10..));
-        let parts: Vec<&str> = lines.collect();
-        let state = parts.first()?.split_once(" (")?.1.trim_end_matches(')');
-        Some(format!("{state}: {}", parts[1..].join(" · ")))
+        ctl::standing(run, &self.runs)
     }
 
     fn takes_orders(&self) -> bool {
