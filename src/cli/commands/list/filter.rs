@@ -37,29 +37,30 @@ impl StateChoice {
     }
 
     /// Reads words of a service's file, or states as it writes them.
-    fn of_service(given: &[String]) -> Self {
-        let given = given.iter().map(|state| state.trim().to_lowercase());
-        let (mut words, mut states) = (Vec::new(), Vec::new());
-        for state in given {
-            words.extend(TaskState::of_word(&state));
-            states.push(state);
-        }
-        Self { words, states }
+    fn of_service(given: &[String], service: &Service) -> Self {
+        let states: Vec<String> = given.iter().map(|state| state.trim().to_lowercase()).collect();
+        let has = |word: &TaskState| {
+            TaskState::ALL.contains(word)
+                || service.state.as_ref().is_some_and(|state| state.words.has(word.as_str()))
+        };
+        let words = states.iter().filter_map(|state| TaskState::of_word(state)).filter(has);
+        Self { words: words.collect(), states }
     }
 
     /// Returns whether the state of a task is among those.
     pub(crate) fn takes_task(&self, task: &ListedTask) -> bool {
-        let any = self.words.is_empty() && self.states.is_empty();
-        let in_state = || self.states.iter().any(|state| task.states.count(state) > 0);
-        any || self.words.contains(&task.state()) || in_state()
+        self.takes_state(task.state(), &task.states)
     }
 
     /// Returns whether the states of a task are among those.
     pub(crate) fn takes(&self, counts: &StateCounts) -> bool {
+        self.takes_state(counts.state(), counts)
+    }
+
+    fn takes_state(&self, state: TaskState, counts: &StateCounts) -> bool {
         let any = self.words.is_empty() && self.states.is_empty();
-        let in_word = || self.words.contains(&counts.state());
         let in_state = || self.states.iter().any(|state| counts.count(state) > 0);
-        any || in_word() || in_state()
+        any || self.words.contains(&state) || in_state()
     }
 
     /// Returns the only state of the service, if nothing else is asked for.
@@ -103,13 +104,7 @@ impl TaskFilter {
             let error = format!("`{flag}` is for VIAS, and the list of another service is read");
             return Err(CommandError::usage(error).with_hint(format!("leave out `{flag}`")));
         }
-        let states = StateChoice::of_service(&args.state);
-        let has = |word: &TaskState| {
-            TaskState::ALL.contains(word)
-                || service.state.as_ref().is_some_and(|state| state.words.has(word.as_str()))
-        };
-        let states =
-            StateChoice { words: states.words.into_iter().filter(has).collect(), ..states };
+        let states = StateChoice::of_service(&args.state, service);
         Ok(Self { states, name: args.name.clone(), filter: ListFilter::default() })
     }
 
