@@ -39,7 +39,7 @@ fn is_empty(command: Command, task: &TaskRecord<'_>, called: Outcome) -> bool {
     let last = task.last.as_ref().and_then(|last| last.ended.as_ref());
     let counts = last.and_then(|ended| ended.counts);
     let has_none = counts.is_some_and(|counts| counts.total == 0);
-    has_none && called == Outcome::Succeeded && command != Command::DELETE
+    has_none && called == Outcome::Succeeded && !command.leads_out()
 }
 
 /// Returns the outcome of a call that was, or may have been, carried out, if its task was not seen
