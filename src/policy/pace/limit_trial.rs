@@ -121,16 +121,12 @@ impl Trial {
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
             let seen = self.seen.with(counts.observed());
-            let is_clear = || match counts.is_scattered {
-                true => {
-                    !seen.is_large() || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT
-                }
-                // Where one of several servers behind a gateway refuses, its calls come in rows. A
-                // row counts as one call, and nothing but what was seen at several paces counts.
-                false => {
-                    let enough = AGAINST_ANY_LIMIT * (1.0 + counts.in_a_row);
-                    seen.against_any_limit(counts.chance) > enough
-                }
+            // Where one of several servers behind a gateway refuses, its calls come in rows. A row
+            // counts as one call, and nothing but what was seen at several paces counts.
+            let rows = if counts.is_scattered { 0.0 } else { counts.in_a_row };
+            let is_clear = || {
+                (counts.is_scattered && !seen.is_large())
+                    || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT * (1.0 + rows)
             };
             let is_chance = is_lower && counts.is_steady;
             if is_chance && ratio > counts.decisive && is_clear() {
