@@ -58,7 +58,7 @@ fn a_run_is_opened_from_the_list_with_the_keyboard_and_followed_to_its_end() {
     // Focus, and what is unfolded, stay while the page changes around them.
     visit.evaluate("document.querySelector('.filters input').focus()");
     visit.evaluate("document.querySelector('details').open = true");
-    scene.call(&["ctl", "rate", "20/s"]).expect(0);
+    scene.call(&["ctl", "rate", "2/s"]).expect(0);
     visit.wait("document.querySelectorAll('#latest li').length >= 3");
     assert_eq!(visit.evaluate("document.activeElement.name"), "q");
     assert_eq!(visit.evaluate("document.querySelector('details').open"), true);
