@@ -9,18 +9,20 @@ use crate::engine::{ChangeAnswer, Control, EngineSettings, Numbering, StartingPo
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
 use crate::policy::SharedSlots;
 use crate::run::carry_out::Ended;
+use crate::run::common_pacing::CommonPacing;
 use crate::run::control_router::ControlRouter;
 use crate::run::database_ledger::DatabaseLedger;
 use crate::run::error::RunError;
 use crate::run::plan::Planned;
-use crate::run::settings::engine_settings;
+use crate::run::settings::{engine_settings, pace_start};
 use crate::run::shared_phases::{Begun, SharedPhases, gated, reason_of};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::database::{
-    DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
+    DatabaseError, DatabaseRuns, Ordered, RateTerms, SlotTerms, Wishes, WorkTerms, Worker,
+    most_uncertainty,
 };
 use crate::store::{RunReader, StoreError};
 use std::sync::Arc;
@@ -88,7 +90,15 @@ impl Planned {
         let shown = watcher_channel.clone();
         let standing = Standing { runs: database(&shared)?, run: no, shown };
         let mut part = Part { phases, ledger, selected: record.selected };
-        let ran = part.work(control, orders, standing).await;
+        let pacing = CommonPacing {
+            runs: database(&shared)?,
+            worker,
+            clock: self.clock,
+            start: pace_start(self.settings.own_rate()),
+            recorder: part.ledger.writer().recorder(),
+            shown: watcher_channel.clone(),
+        };
+        let ran = part.work(control, orders, standing, pacing).await;
         let Part { ledger, phases, .. } = part;
         // The thread of the watchers ends with the last channel to it.
         drop((phases, watcher_channel));
@@ -129,6 +139,7 @@ impl Planned {
             for change in self.changes.iter().filter(|it| matches!(it, Change::Rate(_))) {
                 runs.order(no, origin, *change, &by).await.map_err(store)?;
             }
+            runs.set_rate(no, &RateTerms::of(&self.settings)).await.map_err(store)?;
         }
         Ok(no)
     }
@@ -137,7 +148,8 @@ impl Planned {
         let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
         let origin = StartingPoint { selected, numbering, ..StartingPoint::default() };
         // The rate of all workers grows, and not that of each.
-        EngineSettings { ramp: None, ..engine_settings(&self.settings, origin) }
+        let own = engine_settings(&self.settings, origin);
+        EngineSettings { ramp: None, is_pace_common: true, ..own }
     }
 }
 
@@ -155,6 +167,7 @@ impl<A: TaskApi> Part<'_, A> {
         asked: mpsc::UnboundedReceiver<Control>,
         orders: Orders,
         standing: Standing,
+        pacing: CommonPacing,
     ) -> Result<RunStats, RunError> {
         let (sender, control) = mpsc::unbounded_channel();
         let wishes = self.ledger.writer().wishes();
@@ -163,9 +176,10 @@ impl<A: TaskApi> Part<'_, A> {
             tokio::join!(
                 orders.pass_on(asked, &sender),
                 obey(wishes, settings, &sender),
-                standing.tell()
+                standing.tell(),
+                pacing.keep()
             );
-            // Both end before the run only if nobody can order anything any more.
+            // They end before the run only if nobody can order anything any more.
             std::future::pending::<()>().await;
         };
         tokio::select! {

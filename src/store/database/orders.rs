@@ -112,8 +112,8 @@ async fn carry_out(
             let trip = u64::try_from(row.get::<_, i32>(3)).unwrap_or_default();
             let trip = Duration::from_micros(trip);
             let interval = limit.map_or(0, |rate| interval_nanos(rate, trip));
-            let update =
-                "UPDATE rate SET text_limit = $2, interval_ns = $3, ramp_ns = 0 WHERE scope = $1";
+            let update = "UPDATE rate SET text_limit = $2, interval_ns = $3, searches = false, ramp_ns = 0 \
+                 WHERE scope = $1";
             let text = change.value().unwrap_or_default();
             transaction.execute(update, &[&scope_of(run), &text, &interval]).await?;
         }

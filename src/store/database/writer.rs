@@ -112,6 +112,11 @@ impl DatabaseWriter {
         self.wishes.clone()
     }
 
+    /// Returns what records events besides those of the engine.
+    pub(crate) fn recorder(&self) -> Recorder {
+        Recorder { jobs: self.jobs.as_ref().map(mpsc::UnboundedSender::downgrade) }
+    }
+
     fn send(&self, job: Job) {
         // If the thread is gone the job is dropped, and the sender of its answer with it.
         let _ = self.jobs.as_ref().expect("taken out only when dropped").send(job);
@@ -124,6 +129,27 @@ impl DatabaseWriter {
     ) -> impl Future<Output = Result<T, DatabaseError>> + Send + 'static {
         self.send(job);
         async move { answer.await.unwrap_or(Err(DatabaseError::WriterGone)) }
+    }
+}
+
+/// Records events besides those of the engine, as long as the writer is there.
+pub(crate) struct Recorder {
+    /// Weak, because the thread ends with the last sender.
+    jobs: Option<mpsc::WeakUnboundedSender<Job>>,
+}
+
+impl Recorder {
+    /// Records an event; returns it if it is durable.
+    pub(crate) async fn record(&self, event: Event) -> Vec<Event> {
+        let (done, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade);
+        let Some(jobs) = jobs else { return Vec::new() };
+        let _ = jobs.send(Job::Commit { events: vec![event], done });
+        drop(jobs);
+        match answer.await {
+            Ok(Ok(flushed)) => flushed.events,
+            _ => Vec::new(),
+        }
     }
 }
 
