@@ -6,6 +6,7 @@ mod orders;
 mod pace;
 mod phases;
 mod places;
+mod services;
 mod takeover;
 
 use crate::support::postgres::Postgres;
