@@ -89,7 +89,7 @@ impl Planned {
             DatabaseLedger::new(writer).shown_to(watcher_channel.clone()).ending_later(ends_later);
         let shown = watcher_channel.clone();
         let standing = Standing { runs: database(&shared)?, run: no, shown };
-        let mut part = Part { phases, ledger, selected: record.selected };
+        let mut part = Part { phases, ledger, selected: record.selected, lost: None };
         let pacing = CommonPacing {
             runs: database(&shared)?,
             worker,
@@ -99,7 +99,7 @@ impl Planned {
             shown: watcher_channel.clone(),
         };
         let ran = part.work(control, orders, standing, pacing).await;
-        let Part { ledger, phases, .. } = part;
+        let Part { ledger, phases, lost, .. } = part;
         // The thread of the watchers ends with the last channel to it.
         drop((phases, watcher_channel));
         let closed = match &ran {
@@ -114,6 +114,9 @@ impl Planned {
         let watch_trouble = thread.close();
         let stats = ran?;
         closed.map_err(store)?;
+        if let Some(lost) = lost.filter(|_| stats.stopped.is_some()) {
+            return Err(lost.into());
+        }
         if is_of_the_run(&stats) {
             await_others(&shared, &self, worker).await?;
         }
@@ -158,6 +161,8 @@ struct Part<'a, A> {
     phases: SharedPhases<'a, A>,
     ledger: DatabaseLedger,
     selected: u64,
+    /// Why this worker must not go on with the run, although there is work left.
+    lost: Option<StoreError>,
 }
 
 impl<A: TaskApi> Part<'_, A> {
@@ -171,6 +176,7 @@ impl<A: TaskApi> Part<'_, A> {
     ) -> Result<RunStats, RunError> {
         let (sender, control) = mpsc::unbounded_channel();
         let wishes = self.ledger.writer().wishes();
+        let seen = wishes.clone();
         let settings = &self.phases.planned.settings;
         let beside = async {
             tokio::join!(
@@ -182,10 +188,12 @@ impl<A: TaskApi> Part<'_, A> {
             // They end before the run only if nobody can order anything any more.
             std::future::pending::<()>().await;
         };
-        tokio::select! {
+        let ran = tokio::select! {
             ran = self.go_through(ControlRouter::new(control)) => ran,
             () = beside => unreachable!("it never ends"),
-        }
+        };
+        self.lost = job_taken(&seen);
+        ran
     }
 
     /// Goes through the phases of the run.
@@ -295,6 +303,11 @@ async fn obey(
             }
             continue;
         }
+        if now.job_taken.is_some() {
+            // What is left can be carried out when the other run of the job is over.
+            let _ = engine.send(Control::Stop(StopReason::Interrupted));
+            continue;
+        }
         if std::mem::replace(&mut paused, now.paused) != now.paused {
             change(if now.paused { Change::Paused } else { Change::Resumed });
         }
@@ -308,6 +321,12 @@ async fn obey(
             rate = now.rate;
         }
     }
+}
+
+/// Returns the error for a run whose job another one has by now.
+fn job_taken(wishes: &watch::Receiver<Option<Wishes>>) -> Option<StoreError> {
+    let (job, holder) = wishes.borrow().as_ref()?.job_taken.clone()?;
+    Some(StoreError::JobBusy { job: job.parse().ok()?, holder })
 }
 
 /// Returns the slots of the run.

@@ -134,7 +134,8 @@ pub(crate) async fn take_up(
                    concurrency = NULL, tolerated = $2, wait_until = NULL, \
                    lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
     // Whoever is still in a phase of what was stopped records nothing of it.
-    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1 \
+    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1, \
+                canary_from = NULL \
                 WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
     link.with(async |client| {
         let transaction = client.transaction().await?;

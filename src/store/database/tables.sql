@@ -19,6 +19,8 @@ CREATE TABLE run (
     -- The worker that a phase belongs to, until it is gone; each taking has the next epoch.
     phase_epoch int NOT NULL DEFAULT 0,
     phase_owner int,
+    -- How many tasks had an outcome when the canary began.
+    canary_from bigint,
     -- Whether something is looked at when the calls are over, and until when tasks are waited for.
     looks_after boolean NOT NULL DEFAULT false,
     wait_until timestamptz,

@@ -5,7 +5,7 @@
 use crate::clock::since_boot;
 use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
-use crate::store::database::beat::Wishes;
+use crate::store::database::beat::{JOB_FOR, Wishes};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
@@ -39,7 +39,7 @@ impl DatabaseWriter {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (board, wishes) = watch::channel(None);
         let leases = LeaseClock::new(worker.lease);
-        let shared = Shared { leases, failures: FailureAllowance::default() };
+        let shared = Shared { leases, failures: FailureAllowance::default(), job_kept: None };
         let shared = Arc::new(Mutex::new(shared));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = Work::new(link, worker, terms, Arc::clone(&shared), board);
@@ -89,7 +89,14 @@ impl DatabaseWriter {
 
     /// Returns what the lease of a chunk allows.
     pub fn lease(&self, chunk: ChunkKey, now: Instant) -> LeaseState {
-        lock(&self.shared).leases.state(chunk, since_boot(now))
+        let (shared, now) = (lock(&self.shared), since_boot(now));
+        match shared.leases.state(chunk, now) {
+            // Another run may have the job by now: the next sign of life tells.
+            LeaseState::Firm(_) if shared.job_kept.is_some_and(|kept| now > kept + JOB_FOR) => {
+                LeaseState::Ending
+            }
+            state => state,
+        }
     }
 
     /// Returns whether another failed task would be tolerated, as far as this worker knows.
