@@ -49,8 +49,8 @@ fn a_rate_above_what_the_service_gives_is_lowered_for_all_workers() {
     let Some(stage) = stage(60) else { return };
     stage.plan(500, &["--rate", "150/s"]);
     let workers: Vec<_> = (0..3).map(|_| stage.worker()).collect();
+    wait_until("a lower pace", || stage.database.number("SELECT pace_ns FROM batchctl.rate") > 0);
     stage.await_settled(400);
-    assert!(stage.database.number("SELECT pace_ns FROM batchctl.rate") > 0);
     // Another rate of the operator holds at once, and the limit stays known.
     stage.call(&["ctl", "rate", "none"]).expect(0);
     for worker in workers {
