@@ -120,6 +120,7 @@ fn settings(tasks: usize) -> EngineSettings {
         concurrency: CONCURRENCY,
         rate: None,
         pace: PaceStart::below(None),
+        is_pace_common: false,
         slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },

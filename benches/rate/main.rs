@@ -257,6 +257,7 @@ fn settings(rate: Rate, tasks: u32) -> EngineSettings {
         concurrency: CONCURRENCY,
         rate: Some(rate),
         pace: PaceStart::below(Some(rate)),
+        is_pace_common: false,
         slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },

@@ -16,7 +16,9 @@ pub struct EngineSettings {
     pub rate: Option<Rate>,
     /// The bounds of the pace that follows the service, and where it begins; it never exceeds `rate`.
     pub pace: PaceStart,
-    /// The slots that the run shares with other processes, if it does; it needs a rate then.
+    /// Whether the pace is found elsewhere for all processes of the run, and kept by its slots.
+    pub is_pace_common: bool,
+    /// The slots that the run shares with other processes, if it does.
     pub slots: Option<SharedSlots>,
     /// The time-out of one attempt, connecting included.
     pub timeout: Duration,

@@ -36,10 +36,11 @@ pub use outage::{
     WitnessTrust,
 };
 pub use pace::{
-    Admission, Canary, CanaryState, ClockMap, Grant, HintedPace, Learned, Opening, PaceController,
-    PaceStart, PaceWindow, Pacer, ProcessSlots, Quota, REMEMBERED_SENDINGS, Ramp, RateBounds,
-    RateHint, Reservation, SharedSlots, SlotGate, SlotSource, SlotSpacing, SlotTimeline,
-    SlotTrouble, may_tell_rate, quota_in_message, rate_hint, rate_per_second,
+    Admission, Canary, CanaryState, ClockMap, CommonPace, CommonSample, Grant, HintedPace, Learned,
+    Opening, PaceController, PaceStart, PaceWindow, Pacer, ProcessSlots, Quota,
+    REMEMBERED_SENDINGS, Ramp, RateBounds, RateHint, Reservation, SharedSlots, SlotGate,
+    SlotSource, SlotSpacing, SlotTimeline, SlotTrouble, may_tell_rate, quota_in_message, rate_hint,
+    rate_per_second,
 };
 pub use retry::{AttemptHistory, Decision, LONGEST_WAIT, OnDoubt, RetryPolicy};
 pub use retry_after::{LONGEST_HOLD, retry_after, window_in_message};

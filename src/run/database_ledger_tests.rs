@@ -9,7 +9,7 @@ use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
 use crate::store::database::tests::server::Server;
 use crate::store::database::{
-    DatabaseRuns, NewChunk, NewDatabaseRun, Phase, SHORT_TRIP, WorkTerms, chunk_size,
+    DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP, WorkTerms, chunk_size,
 };
 use crate::task::{Command, Task};
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ fn settings(tasks: u32, worker: u32) -> EngineSettings {
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
         pace: PaceStart::below(None),
+        is_pace_common: false,
         slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
@@ -108,7 +109,7 @@ impl Scene {
             tasks: u64::from(tasks),
             lease,
             tolerated: 0,
-            rate: None,
+            rate: RateTerms::default(),
             ramp: Duration::ZERO,
             trip: SHORT_TRIP,
             job_epoch: None,

@@ -4,6 +4,8 @@
 //! words are explained in `docs/GLOSSARY.md`: run, session, phase, survey, verify.
 
 mod carry_out;
+#[cfg(feature = "postgres")]
+mod common_pacing;
 mod control_router;
 #[cfg(feature = "postgres")]
 mod database_ledger;

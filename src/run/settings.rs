@@ -81,6 +81,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
         concurrency,
         rate: rate.limit(),
         pace: pace_start(rate),
+        is_pace_common: false,
         // Opened by the run, which knows the state directory.
         slots: None,
         timeout,
@@ -99,7 +100,7 @@ pub(crate) fn engine_settings(settings: &RunSettings, origin: StartingPoint) -> 
 }
 
 /// Returns the bounds of the pace, and where it begins.
-fn pace_start(rate: RateSetting) -> PaceStart {
+pub(crate) fn pace_start(rate: RateSetting) -> PaceStart {
     let RateSetting::Auto { least, most } = rate else { return PaceStart::below(rate.limit()) };
     let bounds = RateBounds { least: least.per_second(), most: most.per_second() };
     PaceStart { bounds, opening: Opening::Doubling, learnt: ServiceLimit::default() }

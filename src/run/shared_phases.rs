@@ -23,6 +23,7 @@ use crate::store::database::{
     CopyMark, DatabaseError, DatabaseRuns, Phase, PhaseStanding, TakenPhase, Then, Worker,
 };
 use crate::store::{RunWriter, StoreError};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,18 @@ pub(crate) enum Begun {
     /// Beside all others; so many tasks are settled.
     WithOthers(u64),
     /// Alone: it sends the canary or the first waves.
-    First(u64, WaveOrigin),
+    First(First),
     /// Not at all.
     Stopped(StopReason),
+}
+
+/// Where the worker begins that sends alone first.
+#[derive(Debug)]
+pub(crate) struct First {
+    settled: u64,
+    /// What workers before this one sent of the canary.
+    of_canary: u64,
+    waves: WaveOrigin,
 }
 
 /// What became of a phase that was taken.
@@ -88,9 +98,10 @@ impl<A: TaskApi> SharedPhases<'_, A> {
                     }
                 }
                 Phase::Canary if standing.is_open => {
-                    if self.take(Phase::Canary).await?.is_some() {
-                        let waves = self.wave_origin().await?;
-                        return Ok(Begun::First(standing.settled, waves));
+                    if let Some(taken) = self.take(Phase::Canary).await?
+                        && let Some(first) = self.first(taken).await?
+                    {
+                        return Ok(Begun::First(first));
                     }
                 }
                 Phase::Survey => {}
@@ -102,6 +113,21 @@ impl<A: TaskApi> SharedPhases<'_, A> {
                 return Ok(Begun::Stopped(reason));
             }
         }
+    }
+
+    /// Returns where this worker begins alone; nothing if all may send already.
+    async fn first(&mut self, taken: TakenPhase) -> Result<Option<First>, RunError> {
+        // Once more: the one before may have recorded something meanwhile.
+        let settled = self.standing().await?.settled;
+        let of_canary = settled.saturating_sub(taken.settled_before);
+        let settings = &self.planned.settings;
+        let is_passed = settings.canary.is_some_and(|canary| of_canary >= canary.get());
+        if is_passed && settings.waves.is_none() {
+            // It died before it could say so.
+            let worker = self.worker;
+            return self.ask(async |runs| runs.open_to_all(worker).await).await.map(|()| None);
+        }
+        Ok(Some(First { settled, of_canary, waves: self.wave_origin().await? }))
     }
 
     /// Carries out the phase after the calls, or waits until another worker has; returns why the run
@@ -357,8 +383,10 @@ pub(crate) fn reason_of(word: &str) -> StopReason {
 pub(crate) fn gated(settings: EngineSettings, begun: &Begun) -> EngineSettings {
     let mut settings = settings;
     match begun {
-        Begun::First(settled, waves) => {
+        Begun::First(First { settled, of_canary, waves }) => {
             settings.origin.settled = *settled;
+            let left = |all: NonZeroU64| NonZeroU64::new(all.get().saturating_sub(*of_canary));
+            settings.canary = settings.canary.and_then(left);
             settings.origin.unsent = waves.unsent;
             settings.origin.wave_pause_until = waves.pause_until;
         }

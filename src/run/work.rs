@@ -9,18 +9,20 @@ use crate::engine::{ChangeAnswer, Control, EngineSettings, Numbering, StartingPo
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
 use crate::policy::SharedSlots;
 use crate::run::carry_out::Ended;
+use crate::run::common_pacing::CommonPacing;
 use crate::run::control_router::ControlRouter;
 use crate::run::database_ledger::DatabaseLedger;
 use crate::run::error::RunError;
 use crate::run::plan::Planned;
-use crate::run::settings::engine_settings;
+use crate::run::settings::{engine_settings, pace_start};
 use crate::run::shared_phases::{Begun, SharedPhases, gated, reason_of};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::database::{
-    DatabaseError, DatabaseRuns, Ordered, SlotTerms, Wishes, WorkTerms, Worker, most_uncertainty,
+    DatabaseError, DatabaseRuns, Ordered, RateTerms, SlotTerms, Wishes, WorkTerms, Worker,
+    most_uncertainty,
 };
 use crate::store::{RunReader, StoreError};
 use std::sync::Arc;
@@ -87,9 +89,17 @@ impl Planned {
             DatabaseLedger::new(writer).shown_to(watcher_channel.clone()).ending_later(ends_later);
         let shown = watcher_channel.clone();
         let standing = Standing { runs: database(&shared)?, run: no, shown };
-        let mut part = Part { phases, ledger, selected: record.selected };
-        let ran = part.work(control, orders, standing).await;
-        let Part { ledger, phases, .. } = part;
+        let mut part = Part { phases, ledger, selected: record.selected, lost: None };
+        let pacing = CommonPacing {
+            runs: database(&shared)?,
+            worker,
+            clock: self.clock,
+            start: pace_start(self.settings.own_rate()),
+            recorder: part.ledger.writer().recorder(),
+            shown: watcher_channel.clone(),
+        };
+        let ran = part.work(control, orders, standing, pacing).await;
+        let Part { ledger, phases, lost, .. } = part;
         // The thread of the watchers ends with the last channel to it.
         drop((phases, watcher_channel));
         let closed = match &ran {
@@ -104,6 +114,9 @@ impl Planned {
         let watch_trouble = thread.close();
         let stats = ran?;
         closed.map_err(store)?;
+        if let Some(lost) = lost.filter(|_| stats.stopped.is_some()) {
+            return Err(lost.into());
+        }
         if is_of_the_run(&stats) {
             await_others(&shared, &self, worker).await?;
         }
@@ -129,6 +142,7 @@ impl Planned {
             for change in self.changes.iter().filter(|it| matches!(it, Change::Rate(_))) {
                 runs.order(no, origin, *change, &by).await.map_err(store)?;
             }
+            runs.set_rate(no, &RateTerms::of(&self.settings)).await.map_err(store)?;
         }
         Ok(no)
     }
@@ -137,7 +151,8 @@ impl Planned {
         let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
         let origin = StartingPoint { selected, numbering, ..StartingPoint::default() };
         // The rate of all workers grows, and not that of each.
-        EngineSettings { ramp: None, ..engine_settings(&self.settings, origin) }
+        let own = engine_settings(&self.settings, origin);
+        EngineSettings { ramp: None, is_pace_common: true, ..own }
     }
 }
 
@@ -146,6 +161,8 @@ struct Part<'a, A> {
     phases: SharedPhases<'a, A>,
     ledger: DatabaseLedger,
     selected: u64,
+    /// Why this worker must not go on with the run, although there is work left.
+    lost: Option<StoreError>,
 }
 
 impl<A: TaskApi> Part<'_, A> {
@@ -155,23 +172,28 @@ impl<A: TaskApi> Part<'_, A> {
         asked: mpsc::UnboundedReceiver<Control>,
         orders: Orders,
         standing: Standing,
+        pacing: CommonPacing,
     ) -> Result<RunStats, RunError> {
         let (sender, control) = mpsc::unbounded_channel();
         let wishes = self.ledger.writer().wishes();
+        let seen = wishes.clone();
         let settings = &self.phases.planned.settings;
         let beside = async {
             tokio::join!(
                 orders.pass_on(asked, &sender),
                 obey(wishes, settings, &sender),
-                standing.tell()
+                standing.tell(),
+                pacing.keep()
             );
-            // Both end before the run only if nobody can order anything any more.
+            // They end before the run only if nobody can order anything any more.
             std::future::pending::<()>().await;
         };
-        tokio::select! {
+        let ran = tokio::select! {
             ran = self.go_through(ControlRouter::new(control)) => ran,
             () = beside => unreachable!("it never ends"),
-        }
+        };
+        self.lost = job_taken(&seen);
+        ran
     }
 
     /// Goes through the phases of the run.
@@ -281,6 +303,11 @@ async fn obey(
             }
             continue;
         }
+        if now.job_taken.is_some() {
+            // What is left can be carried out when the other run of the job is over.
+            let _ = engine.send(Control::Stop(StopReason::Interrupted));
+            continue;
+        }
         if std::mem::replace(&mut paused, now.paused) != now.paused {
             change(if now.paused { Change::Paused } else { Change::Resumed });
         }
@@ -294,6 +321,12 @@ async fn obey(
             rate = now.rate;
         }
     }
+}
+
+/// Returns the error for a run whose job another one has by now.
+fn job_taken(wishes: &watch::Receiver<Option<Wishes>>) -> Option<StoreError> {
+    let (job, holder) = wishes.borrow().as_ref()?.job_taken.clone()?;
+    Some(StoreError::JobBusy { job: job.parse().ok()?, holder })
 }
 
 /// Returns the slots of the run.

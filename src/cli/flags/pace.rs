@@ -20,7 +20,7 @@ pub(crate) struct PaceArgs {
     /// The highest rate that `--rate auto` tries
     #[arg(long, value_name = "RATE", default_value = "1000/s")]
     pub(crate) rate_max: Rate,
-    /// Keeps the rate together with all runs of this machine that name the same group
+    /// Keeps the rate together with all runs of this machine, or of the database, that name the same group
     #[arg(long, value_name = "NAME", value_parser = values::group)]
     pub(crate) rate_group: Option<String>,
     /// The most calls on the wire at a time

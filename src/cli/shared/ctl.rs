@@ -92,16 +92,27 @@ fn as_text(run: &RunStanding) -> String {
         let chunks = plural(run.takeovers, "chunk", "chunks");
         let _ = write!(text, ", {chunks} taken over ({} in doubt)", grouped(run.in_doubt));
     }
-    let rate = match &*run.rate {
-        "none" => "no rate".into(),
-        rate => printable(rate, LONGEST),
-    };
+    let rate = rate_text(run);
     let _ =
         writeln!(text, "\nlimits    {rate} over all workers, {} at a time each", concurrency(run));
     for worker in &run.workers {
         let _ = writeln!(text, "worker {:<2} {}", worker.no, worker_text(worker));
     }
     text
+}
+
+fn rate_text(run: &RunStanding) -> String {
+    let mut rate = match &*run.rate {
+        "none" => "no rate".into(),
+        rate => printable(rate, LONGEST),
+    };
+    if run.searches {
+        rate = format!("auto up to {rate}");
+    }
+    match run.learnt {
+        Some(learnt) => format!("{rate} (the service gives {learnt:.1}/s)"),
+        None => rate,
+    }
 }
 
 fn worker_text(worker: &WorkerStanding) -> String {
@@ -146,6 +157,8 @@ fn as_json(run: &RunStanding) -> Value {
         "selected": run.record.selected,
         "settled": serde_json::Map::from_iter(settled),
         "rate_limit": run.rate,
+        "finds_rate": run.searches,
+        "rate_learnt": run.learnt,
         "concurrency": concurrency(run),
         "paused": run.paused,
         "stopping": run.stopping,

@@ -23,16 +23,9 @@ pub(crate) fn check(
     settings: &RunSettings,
     planned: Option<&RunSettings>,
 ) -> Result<(), CommandError> {
-    let refused = [
-        (settings.own_rate().is_auto(), "--rate auto"),
-        (settings.rate_group.is_some(), "--rate-group"),
-        (settings.shard.is_some(), "--shard"),
-    ];
-    if let Some((_, flag)) = refused.into_iter().find(|(is_wanted, _)| *is_wanted) {
-        let error = format!("`{flag}` is for runs in a directory, and `--store` names a database");
-        return Err(
-            CommandError::usage(error).with_hint(format!("leave out `{flag}` or `--store`"))
-        );
+    if settings.shard.is_some() {
+        let error = "`--shard` is for runs in a directory, and `--store` names a database";
+        return Err(CommandError::usage(error).with_hint("leave out `--shard` or `--store`"));
     }
     let Some(planned) = planned else { return Ok(()) };
     let changed = [

@@ -29,6 +29,8 @@ const REPORTED_CHANGE: f64 = 0.02;
 pub(super) struct EffectivePace {
     limit: Option<Rate>,
     controller: PaceController,
+    /// Whether the pace is kept by the slots alone.
+    is_common: bool,
     /// The limits of the service that were reported last, and when.
     reported: ServiceLimit,
     reported_at: Option<Instant>,
@@ -47,7 +49,8 @@ impl EffectivePace {
     pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
         Self {
             limit: settings.rate,
-            controller: PaceController::new(settings.pace, now.into()),
+            controller: controller(settings.pace, settings.is_pace_common, now),
+            is_common: settings.is_pace_common,
             reported: ServiceLimit::default(),
             reported_at: None,
             is_quota: false,
@@ -117,6 +120,9 @@ impl EffectivePace {
 
     /// Returns the event for a limit of the service that differs from the one reported last.
     fn report_limit(&mut self, concurrency: NonZeroUsize, now: Instant) -> Option<EventKind> {
+        if self.is_common {
+            return None;
+        }
         let mut limit = self.set_by_service(concurrency, now);
         if limit.per_second.is_none() && self.is_quota {
             // A quota that is enough for the tasks that are left is still the service's limit.
@@ -163,6 +169,15 @@ impl EffectivePace {
         let decision = self.controller.next_decision().map(Instant::from);
         step.into_iter().chain(over).chain(decision).min()
     }
+}
+
+/// Returns a controller of the pace; one that moves nothing if the pace is found elsewhere.
+fn controller(start: PaceStart, is_common: bool, now: Instant) -> PaceController {
+    let mut start = start;
+    if is_common {
+        start.bounds.least = start.bounds.most;
+    }
+    PaceController::new(start, now.into())
 }
 
 /// A row of throttled calls.
@@ -241,7 +256,7 @@ where
             (Some(_) | None, None) => {}
         }
         self.pace.limit = limit;
-        self.pace.controller = PaceController::new(start, now.into());
+        self.pace.controller = controller(start, self.pace.is_common, now);
         self.set_pace(now);
     }
 

@@ -131,6 +131,7 @@ fn settings(tasks: u32) -> EngineSettings {
         concurrency: NonZeroUsize::new(128).unwrap(),
         rate: Some(rate),
         pace: PaceStart::below(Some(rate)),
+        is_pace_common: false,
         slots: None,
         timeout: Duration::from_secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },

@@ -222,6 +222,7 @@ fn settings(tasks: u32) -> EngineSettings {
         concurrency: NonZeroUsize::new(4).unwrap(),
         rate: None,
         pace: PaceStart::below(None),
+        is_pace_common: false,
         slots: None,
         timeout: secs(60),
         retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },

@@ -5,6 +5,7 @@ mod calls_at_a_time;
 mod calls_parted;
 mod chance_throttling;
 mod clock_map;
+mod common_pace;
 mod even_spacing;
 mod limit_trial;
 mod pace_controller;
@@ -27,6 +28,7 @@ mod figures;
 mod wire;
 
 pub use clock_map::{ClockMap, Learned};
+pub use common_pace::{CommonPace, CommonSample};
 pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
 pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};
 pub use ramp::{Canary, CanaryState, Ramp};

@@ -31,7 +31,7 @@ pub(super) enum Limiter {
 }
 
 /// A service with a limiter.
-struct Service {
+pub(super) struct Service {
     limiter: Limiter,
     random: fastrand::Rng,
     offset: f64,
@@ -46,7 +46,7 @@ struct Service {
 }
 
 impl Service {
-    fn new(limiter: Limiter, seed: u64) -> Self {
+    pub(super) fn new(limiter: Limiter, seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let offset = random.f64();
         Self {
@@ -63,7 +63,7 @@ impl Service {
         }
     }
 
-    fn accepts(&mut self, at: f64, limit: f64) -> bool {
+    pub(super) fn accepts(&mut self, at: f64, limit: f64) -> bool {
         match self.limiter {
             Limiter::Fixed(span) => {
                 self.turn_window((at / span + self.offset).floor());

@@ -26,7 +26,7 @@ const KEPT: usize = REMEMBERED_SENDINGS as usize;
 pub(crate) const SLOWEST: f64 = 0.01;
 
 /// The rate at which an unlimited run counts its sendings once it keeps to a pace: beyond reach.
-const UNLIMITED: Rate = Rate {
+pub(super) const UNLIMITED: Rate = Rate {
     limit: NonZeroU32::new(100_000).expect("100,000 is not zero"),
     window: Duration::from_secs(1),
 };

@@ -252,10 +252,11 @@ impl SlotGate {
         Self { source, spacing, granted: VecDeque::new(), asks_from: now, failing_since: None }
     }
 
-    /// Returns a gate to the slots of a rate group, if there is one and a rate to keep.
+    /// Returns a gate to shared slots, if there are any. Without a rate of one's own, the slots alone
+    /// say when something may be sent.
     pub fn to(slots: Option<SharedSlots>, rate: Option<Rate>, now: Instant) -> Option<Self> {
         let slots = slots?;
-        let rate = slots.total.or(rate)?;
+        let rate = slots.total.or(rate).unwrap_or(super::pacer::UNLIMITED);
         Some(Self::new(slots, rate, now))
     }
 

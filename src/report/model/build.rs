@@ -96,6 +96,9 @@ impl Report {
         let last = deciding_session(&record, &shards).cloned();
         let drill = run.drill()?;
         let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
+        // One worker at a time learns for all.
+        let learnt = record.sessions.iter().rev().map(|session| session.learnt);
+        let learnt_of_all = learnt.clone().find(|learnt| !learnt.is_none()).unwrap_or_default();
         let mut report = assemble(record, &latest, sent, totals, paused);
         report.drill = DrillPart::from_record(drill, report.settings.drill.map(NonZeroU32::get));
         if let Some(drill) = &report.drill {
@@ -105,6 +108,9 @@ impl Report {
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
         (report.workers, report.takeovers) = (run.workers()?, run.takeovers()?);
+        if !report.workers.is_empty() {
+            report.pace.learnt = learnt_of_all;
+        }
         if run.has_targets() {
             report.take_targets(targets::read(run, still_running)?);
         }

@@ -4,12 +4,13 @@ use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{Worker, split};
 use crate::store::database::link::Link;
 use crate::store::database::plan::i32_of;
+use std::time::Duration;
 
 const BEAT: &str = "
 WITH me AS (
     UPDATE worker SET seen = clock_timestamp(), calls = $3, throttled = $4, in_flight = $5, uncertainty_us = $6
     WHERE run = $1 AND no = $2),
-job AS (
+renewed AS (
     UPDATE job SET lease_until = clock_timestamp() + interval '15 seconds'
     WHERE run = $1 AND lease_until < clock_timestamp() + interval '10 seconds'),
 kept AS (
@@ -18,8 +19,23 @@ kept AS (
     WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1 RETURNING c.no)
 SELECT change_no, paused, concurrency, stopping,
     (SELECT coalesce(array_agg(no), '{}') FROM kept) AS kept,
-    (SELECT text_limit FROM rate WHERE scope = 'run:' || $1::bigint) AS rate
+    (SELECT text_limit FROM rate WHERE scope = 'run:' || $1::bigint) AS rate,
+    job IS NOT NULL, EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run = run.no),
+    (SELECT j.holder FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
+        AND j.lease_until > clock_timestamp()),
+    job
 FROM run WHERE no = $1";
+/// While all workers were silent, another run may have had the job, and have freed it again.
+const TAKE_JOB_AGAIN: &str = "
+INSERT INTO job AS j (name, run, holder, epoch, lease_until)
+SELECT job, no, 'the workers of run ' || id, 1, clock_timestamp() + interval '15 seconds'
+FROM run WHERE no = $1
+ON CONFLICT (name) DO UPDATE SET run = excluded.run, holder = excluded.holder, epoch = j.epoch + 1,
+    lease_until = excluded.lease_until
+WHERE j.lease_until < clock_timestamp() OR j.run = excluded.run";
+/// For how long after a sign of life the job is the run's by this worker's clock: four fifths of its
+/// lease.
+pub(crate) const JOB_FOR: Duration = Duration::from_secs(12);
 
 /// What a worker tells of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +63,10 @@ pub struct Wishes {
     pub stopping: Option<String>,
     /// The rate of all workers together, as a text.
     pub rate: String,
+    /// The job of the run, and who has it for another run.
+    pub job_taken: Option<(String, String)>,
+    /// Whether the run has a job.
+    pub has_job: bool,
     /// The chunks that are still the worker's.
     pub kept: Vec<u32>,
 }
@@ -85,12 +105,20 @@ impl Worker {
             })
             .await?;
         let kept: Vec<i32> = row.get(4);
+        let (has_job, is_kept): (bool, bool) = (row.get(6), row.get(7));
+        let holder: Option<String> = row.get(8);
+        if has_job && !is_kept && holder.is_none() {
+            // If another run is quicker, the next sign of life tells.
+            link.with(async |client| client.execute(TAKE_JOB_AGAIN, &[&self.run]).await).await?;
+        }
         Ok(Wishes {
             change_no: row.get(0),
             paused: row.get(1),
             concurrency: row.get::<_, Option<i32>>(2).and_then(|most| u32::try_from(most).ok()),
             stopping: row.get(3),
             rate: row.get(5),
+            job_taken: row.get::<_, Option<String>>(9).zip(holder),
+            has_job,
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

@@ -112,8 +112,8 @@ async fn carry_out(
             let trip = u64::try_from(row.get::<_, i32>(3)).unwrap_or_default();
             let trip = Duration::from_micros(trip);
             let interval = limit.map_or(0, |rate| interval_nanos(rate, trip));
-            let update =
-                "UPDATE rate SET text_limit = $2, interval_ns = $3, ramp_ns = 0 WHERE scope = $1";
+            let update = "UPDATE rate SET text_limit = $2, interval_ns = $3, searches = false, ramp_ns = 0 \
+                 WHERE scope = $1";
             let text = change.value().unwrap_or_default();
             transaction.execute(update, &[&scope_of(run), &text, &interval]).await?;
         }
@@ -134,7 +134,8 @@ pub(crate) async fn take_up(
                    concurrency = NULL, tolerated = $2, wait_until = NULL, \
                    lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
     // Whoever is still in a phase of what was stopped records nothing of it.
-    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1 \
+    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1, \
+                canary_from = NULL \
                 WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
     link.with(async |client| {
         let transaction = client.transaction().await?;

@@ -18,11 +18,13 @@ SELECT phase, stopping, EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state
 FROM run WHERE no = $1";
 const TAKE: &str = "
 UPDATE run r SET phase_epoch = phase_epoch + 1, phase_owner = $2,
+    canary_from = CASE WHEN phase = 1 THEN coalesce(canary_from,
+        (SELECT coalesce(sum(c.settled), 0) FROM chunk c WHERE c.run = $1)) END,
     wait_until = CASE WHEN phase = 3 THEN coalesce(wait_until, clock_timestamp() + $4 * interval '1 second') END
 WHERE no = $1 AND phase = $3 AND (phase_owner IS NULL OR phase_owner = $2 OR NOT EXISTS (
     SELECT FROM worker w WHERE w.run = $1 AND w.no = r.phase_owner AND w.gone IS NULL
         AND w.seen > clock_timestamp() - r.lease))
-RETURNING phase_epoch, extract(epoch FROM wait_until - clock_timestamp())::float8";
+RETURNING phase_epoch, extract(epoch FROM wait_until - clock_timestamp())::float8, canary_from";
 const OPEN: &str =
     "UPDATE run SET phase = 2, phase_owner = NULL WHERE no = $1 AND phase = 1 AND phase_owner = $2";
 const BEGIN_AFTER: &str = "
@@ -58,6 +60,8 @@ pub struct PhaseStanding {
 pub struct TakenPhase {
     /// The epoch under which its results count.
     pub epoch: i32,
+    /// How many tasks had an outcome when the canary began, in that phase.
+    pub settled_before: u64,
     /// How long tasks are still waited for, in that phase.
     pub wait_left: Duration,
 }
@@ -93,6 +97,15 @@ impl DatabaseRuns {
     /// Those of the database.
     pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
         worker.begin_after(&mut self.link).await
+    }
+
+    /// Lets all workers send, if the canary is this one's.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn open_to_all(&mut self, worker: Worker) -> Result<(), DatabaseError> {
+        worker.open(&mut self.link).await
     }
 
     /// Ends a run in which nothing is left to do, if no worker is on it.
@@ -145,7 +158,9 @@ impl Worker {
         Ok(taken.map(|row| {
             let left: Option<f64> = row.get(1);
             let left = Duration::try_from_secs_f64(left.unwrap_or_default().max(0.0));
-            TakenPhase { epoch: row.get(0), wait_left: left.unwrap_or(patience) }
+            let settled_before = u64::try_from(row.get::<_, Option<i64>>(2).unwrap_or_default());
+            let settled_before = settled_before.unwrap_or_default();
+            TakenPhase { epoch: row.get(0), settled_before, wait_left: left.unwrap_or(patience) }
         }))
     }
 

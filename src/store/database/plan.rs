@@ -1,6 +1,7 @@
 //! Stores the plan of a run in the database: all of it or nothing, in one transaction.
 
 use crate::journal::Place;
+use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::phase::Phase;
@@ -23,6 +24,9 @@ pub const SHORT_TRIP: Duration = Duration::from_millis(15);
 /// How late a slot is used at most.
 const LATENESS: Duration = Duration::from_millis(10);
 
+/// The time between two slots where a search for the rate begins.
+const SEARCHED_NS: i64 = 100_000_000;
+
 const JOB: &str = "UPDATE job SET run = $1 WHERE name = $2 AND epoch = $3";
 
 /// A run that is to be stored.
@@ -40,8 +44,8 @@ pub struct NewDatabaseRun {
     pub lease: Duration,
     /// The number of failed tasks that is tolerated.
     pub tolerated: u64,
-    /// The rate that all workers keep together; `None` is no limit.
-    pub rate: Option<Rate>,
+    /// The rate that all workers keep together.
+    pub rate: RateTerms,
     /// Over which span the rate grows to its limit.
     pub ramp: Duration,
     /// The longest round trip of a worker that keeps the rate.
@@ -52,6 +56,26 @@ pub struct NewDatabaseRun {
     pub first_phase: Phase,
     /// Whether tasks are looked at when the calls are over.
     pub looks_after: bool,
+}
+
+/// The rate that all workers of a run keep together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RateTerms {
+    /// The limit; `None` is no limit.
+    pub limit: Option<Rate>,
+    /// Whether the rate is found below that limit.
+    pub searches: bool,
+    /// The group of runs with which it is kept, if there is one.
+    pub group: Option<String>,
+}
+
+impl RateTerms {
+    /// Returns the rate of a run with these settings.
+    pub fn of(settings: &RunSettings) -> Self {
+        let rate = settings.own_rate();
+        let group = settings.rate_group.clone();
+        Self { limit: rate.limit(), searches: rate.is_auto(), group }
+    }
 }
 
 /// A chunk of a plan.
@@ -165,12 +189,56 @@ async fn insert_rate(
     no: i64,
     run: &NewDatabaseRun,
 ) -> Result<(), tokio_postgres::Error> {
-    let text = run.rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-    let statement =
-        "INSERT INTO rate (scope, text_limit, interval_ns, ramp_ns) VALUES ($1, $2, $3, $4)";
-    let interval = run.rate.map_or(0, |rate| interval_nanos(rate, run.trip));
+    let statement = "INSERT INTO rate (scope, timeline, text_limit, interval_ns, searches, ramp_ns, pace_ns) \
+                     VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $5 THEN $7::bigint ELSE 0 END)";
+    let RateTerms { limit, searches, .. } = run.rate;
+    let interval = limit.map_or(0, |rate| interval_nanos(rate, run.trip));
     let ramp = i64::try_from(run.ramp.as_nanos()).unwrap_or(i64::MAX);
-    transaction.execute(statement, &[&scope_of(no), &text, &interval, &ramp]).await.map(drop)
+    let timeline = insert_timeline(transaction, no, &run.rate).await?;
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+        [&scope_of(no), &timeline, &text_of(limit), &interval, &searches, &ramp, &SEARCHED_NS];
+    transaction.execute(statement, &values).await.map(drop)
+}
+
+/// Makes the timeline of a group, if it is missing, and returns the one that a run uses.
+async fn insert_timeline(
+    transaction: &Transaction<'_>,
+    run: i64,
+    rate: &RateTerms,
+) -> Result<String, tokio_postgres::Error> {
+    let Some(group) = &rate.group else { return Ok(scope_of(run)) };
+    let scope = format!("group:{group}");
+    let statement = "INSERT INTO rate (scope, timeline, text_limit, interval_ns) \
+                     VALUES ($1, $1, 'none', 0) ON CONFLICT DO NOTHING";
+    transaction.execute(statement, &[&scope]).await?;
+    Ok(scope)
+}
+
+/// Gives a run that is taken up the rate that it has now.
+pub(crate) async fn set_rate(
+    link: &mut Link,
+    run: i64,
+    rate: &RateTerms,
+) -> Result<(), DatabaseError> {
+    link.with(async |client| {
+        let transaction = client.transaction().await?;
+        let trip = "SELECT trip_us FROM run WHERE no = $1";
+        let trip: i32 = transaction.query_one(trip, &[&run]).await?.get(0);
+        let trip = Duration::from_micros(u64::try_from(trip).unwrap_or_default());
+        let interval = rate.limit.map_or(0, |rate| interval_nanos(rate, trip));
+        let timeline = insert_timeline(&transaction, run, rate).await?;
+        let statement = "UPDATE rate SET timeline = $2, text_limit = $3, interval_ns = $4, searches = $5, \
+                         pace_ns = CASE WHEN $5 AND pace_ns = 0 THEN $6::bigint ELSE pace_ns END WHERE scope = $1";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&scope_of(run), &timeline, &text_of(rate.limit), &interval, &rate.searches, &SEARCHED_NS];
+        transaction.execute(statement, &values).await?;
+        transaction.commit().await
+    })
+    .await
+}
+
+fn text_of(limit: Option<Rate>) -> String {
+    limit.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
 /// Returns the name under which the workers of a run share their rate.

@@ -3,14 +3,13 @@
 
 use crate::journal::{Place, PlanChunkWriter};
 use crate::store::database::phase::Phase;
-use crate::store::database::plan::{NewChunk, NewDatabaseRun, chunk_size};
+use crate::store::database::plan::{NewChunk, NewDatabaseRun, RateTerms, chunk_size};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::home::{Home, head_text};
 use crate::store::ids::RunId;
 use crate::store::planning::for_each_task_of_plan;
 use crate::store::schema;
-use crate::task::Rate;
 use std::time::Duration;
 
 /// How workers carry a run out together.
@@ -56,7 +55,6 @@ pub(crate) fn read(
         chunks.push(NewChunk { tasks, body });
     }
     let settings = &record.run.settings;
-    let rate: Option<Rate> = settings.own_rate().limit();
     let new = NewDatabaseRun {
         id: record.run.id.clone(),
         job: record.run.job.clone(),
@@ -64,7 +62,7 @@ pub(crate) fn read(
         tasks: record.selected,
         lease: terms.lease,
         tolerated: settings.max_failures.tolerated(record.selected),
-        rate,
+        rate: RateTerms::of(settings),
         ramp: settings.ramp.unwrap_or_default(),
         trip: terms.trip,
         job_epoch: terms.job_epoch,

@@ -1,16 +1,13 @@
 //! Sorts the events of a commit into segments: one for each chunk, and one for the run itself.
 
 use crate::clock::Timestamp;
-use crate::event::{Event, EventKind, StopReason};
+use crate::event::{AttemptResult, Event, EventKind, StopReason};
 use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
 use crate::store::database::beat::SignOfLife;
 use crate::store::database::leases::Flush;
 use crate::store::writing::event_writer::{ended, micros_of, micros_of_time};
-use crate::task::{Ordinal, OutcomeCounts};
+use crate::task::{FailureKind, Ordinal, OutcomeCounts};
 use std::collections::BTreeMap;
-
-/// The status of a throttled answer.
-const TOO_MANY_REQUESTS: u16 = 429;
 
 /// A chunk that is held.
 #[derive(Debug)]
@@ -124,7 +121,7 @@ impl Records {
             EventKind::AttemptEnded { result, .. } => {
                 sign.in_flight = sign.in_flight.saturating_sub(1);
                 sign.calls += 1;
-                sign.throttled += u64::from(result.http_status == Some(TOO_MANY_REQUESTS));
+                sign.throttled += u64::from(is_throttled(result));
             }
             _ => {}
         }
@@ -162,6 +159,10 @@ impl ChunkSegment {
         let (no, epoch, seq) = (held.no, held.epoch, held.next_seq);
         Flush { no, epoch, seq, body, settled: self.settled }
     }
+}
+
+fn is_throttled(result: &AttemptResult) -> bool {
+    result.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Throttled)
 }
 
 /// Returns the task of an event that a chunk's segment records.

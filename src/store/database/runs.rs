@@ -9,7 +9,7 @@ use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
 use crate::store::database::link::Link;
 use crate::store::database::orders::Ordered;
-use crate::store::database::plan::{NewChunk, NewDatabaseRun};
+use crate::store::database::plan::{NewChunk, NewDatabaseRun, RateTerms};
 use crate::store::database::planned::StoredTerms;
 use crate::store::database::publish::Then;
 use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
@@ -240,6 +240,15 @@ impl DatabaseRuns {
         least_lease: Duration,
     ) -> Result<(), DatabaseError> {
         orders::take_up(&mut self.link, run, tolerated, least_lease).await
+    }
+
+    /// Gives a run that is taken up the rate that it has now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn set_rate(&mut self, run: i64, rate: &RateTerms) -> Result<(), DatabaseError> {
+        plan::set_rate(&mut self.link, run, rate).await
     }
 
     /// Returns how long new calls may be sent, of the span that began with the first worker.

@@ -20,6 +20,8 @@ use tokio::sync::mpsc;
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// When a database is asked again that did not answer, or whose time is too uncertain.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// How long slots without a limit are good for, before the database is asked again.
+const FREE_FOR: Duration = Duration::from_millis(250);
 /// When slots are asked for again while all up to the horizon are taken.
 const TAKEN_AGAIN: Duration = Duration::from_millis(20);
 
@@ -56,6 +58,8 @@ struct Pool {
     is_asked: bool,
     /// There is no slot before then.
     not_before: Option<Instant>,
+    /// Until then there is no limit.
+    free_until: Option<Instant>,
 }
 
 struct Granted {
@@ -87,6 +91,12 @@ impl DatabaseSlots {
 impl SlotSource for DatabaseSlots {
     fn reserve(&mut self, wanted: u32, _: SlotSpacing, now: Instant) -> Result<Grant, SlotTrouble> {
         let mut pool = lock(&self.pool);
+        if let Some(until) = pool.free_until.filter(|&until| now < until) {
+            if !pool.is_asked && until - now < FREE_FOR / 2 {
+                pool.is_asked = self.requests.send(Request::Slots(1)).is_ok();
+            }
+            return Ok(Grant::Slots { first: now, count: wanted.max(1), step: Duration::ZERO });
+        }
         let grant = pool.take(wanted);
         let waits = pool.not_before.is_some_and(|due| now < due);
         if pool.granted.is_empty() && !pool.is_asked && !waits {
@@ -98,7 +108,10 @@ impl SlotSource for DatabaseSlots {
     }
 
     fn hold(&mut self, until: Instant, _: Instant) {
-        lock(&self.pool).granted.clear();
+        let mut pool = lock(&self.pool);
+        pool.granted.clear();
+        pool.free_until = None;
+        drop(pool);
         let _ = self.requests.send(Request::Hold { until });
     }
 }
@@ -162,6 +175,12 @@ impl Asking {
         let answered = self.now();
         self.map.learn(asked, answered, grant.now_ns);
         self.told = Some((grant.now_ns, answered));
+        let is_free = grant.step_ns == 0 && grant.hold_ns <= grant.now_ns;
+        lock(&self.pool).free_until = is_free.then(|| answered + FREE_FOR);
+        if is_free {
+            // Nothing is to be kept, so it does not matter how exactly the time is known.
+            return Ok(());
+        }
         let uncertainty = self.map.uncertainty(answered).unwrap_or(Duration::MAX);
         if uncertainty > self.terms.most_uncertain {
             // The first round trip may have made the connection as well, so a second one decides.

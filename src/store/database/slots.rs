@@ -37,6 +37,7 @@ pub(crate) async fn grant(
 
 /// Keeps all slots free until then, for every worker.
 pub(crate) async fn hold(link: &mut Link, scope: &str, until_ns: i64) -> Result<(), DatabaseError> {
-    let hold = "UPDATE rate SET hold_until_ns = greatest(hold_until_ns, $2) WHERE scope = $1";
+    let hold = "UPDATE rate SET hold_until_ns = greatest(hold_until_ns, $2) \
+                WHERE scope = (SELECT timeline FROM rate WHERE scope = $1)";
     link.with(async |client| client.execute(hold, &[&scope, &until_ns]).await.map(drop)).await
 }

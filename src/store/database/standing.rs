@@ -20,10 +20,11 @@ SELECT id FROM run WHERE stopping IS NULL AND
 ORDER BY no DESC LIMIT 1";
 const RUNS: &str = "
 SELECT r.no, r.head, r.stopping, r.paused, r.concurrency, c.settled, c.succeeded, c.partial, c.failed,
-    c.ambiguous, c.unchanged, (SELECT text_limit FROM rate WHERE scope = 'run:' || r.no),
+    c.ambiguous, c.unchanged, own.text_limit,
     (SELECT count(*) FROM takeover t WHERE t.run = r.no),
-    (SELECT coalesce(sum(in_doubt), 0)::bigint FROM takeover t WHERE t.run = r.no)
-FROM run r, LATERAL (
+    (SELECT coalesce(sum(in_doubt), 0)::bigint FROM takeover t WHERE t.run = r.no),
+    own.searches, (SELECT learnt_ns FROM rate t WHERE t.scope = own.timeline)
+FROM run r LEFT JOIN rate own ON own.scope = 'run:' || r.no, LATERAL (
     SELECT coalesce(sum(settled), 0)::bigint AS settled, coalesce(sum(succeeded), 0)::bigint AS succeeded,
         coalesce(sum(partial), 0)::bigint AS partial, coalesce(sum(failed), 0)::bigint AS failed,
         coalesce(sum(ambiguous), 0)::bigint AS ambiguous, coalesce(sum(unchanged), 0)::bigint AS unchanged
@@ -50,6 +51,10 @@ pub struct RunStanding {
     pub concurrency: Option<u32>,
     /// The rate of all workers together.
     pub rate: String,
+    /// Whether the rate is found below that one.
+    pub searches: bool,
+    /// The limit of the service that is known, in sendings a second.
+    pub learnt: Option<f64>,
     /// How many chunks were taken over from workers that were gone.
     pub takeovers: u64,
     /// How many of their tasks were in doubt.
@@ -165,6 +170,8 @@ fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, Data
         paused: row.get(3),
         concurrency: row.get::<_, Option<i32>>(4).and_then(|most| u32::try_from(most).ok()),
         rate: row.get::<_, Option<String>>(11).unwrap_or_default(),
+        searches: row.get::<_, Option<bool>>(14).unwrap_or_default(),
+        learnt: row.get::<_, Option<i64>>(15).filter(|&it| it > 0).map(|nanos| 1e9 / nanos as f64),
         takeovers: number(12),
         in_doubt: number(13),
         workers,

@@ -19,6 +19,8 @@ CREATE TABLE run (
     -- The worker that a phase belongs to, until it is gone; each taking has the next epoch.
     phase_epoch int NOT NULL DEFAULT 0,
     phase_owner int,
+    -- How many tasks had an outcome when the canary began.
+    canary_from bigint,
     -- Whether something is looked at when the calls are over, and until when tasks are waited for.
     looks_after boolean NOT NULL DEFAULT false,
     wait_until timestamptz,
@@ -114,9 +116,20 @@ CREATE TABLE worker (
 );
 
 CREATE TABLE rate (
+    -- 'run:<no>', or 'group:<name>' for the slots of a rate group, whose runs have a limit each.
     scope text PRIMARY KEY,
+    -- The scope whose slots are used: that of the group, or its own.
+    timeline text NOT NULL,
     text_limit text NOT NULL,
     interval_ns bigint NOT NULL,
+    -- Whether the rate is found below that limit.
+    searches boolean NOT NULL DEFAULT false,
+    -- Of a timeline: the time between two slots at the pace that the service gives, and the one at
+    -- the limit that is known; 0: none. One worker at a time decides on them, named run/worker.
+    pace_ns bigint NOT NULL DEFAULT 0,
+    learnt_ns bigint NOT NULL DEFAULT 0,
+    pace_owner text,
+    pace_until timestamptz,
     tat_ns bigint NOT NULL DEFAULT 0,
     horizon_ns bigint NOT NULL DEFAULT 200000000,
     hold_until_ns bigint NOT NULL DEFAULT 0,
@@ -127,27 +140,37 @@ CREATE TABLE rate (
 CREATE FUNCTION rate_grant(
     of text, want int, OUT first_ns bigint, OUT n int, OUT step_ns bigint, OUT now_ns bigint, OUT hold_ns bigint
 ) LANGUAGE plpgsql AS $$
-DECLARE r rate;
+DECLARE
+    -- The row of the run, and the one whose slots it uses.
+    r rate;
+    t rate;
 BEGIN
-    SELECT * INTO STRICT r FROM rate WHERE scope = of FOR UPDATE;
+    SELECT * INTO STRICT t FROM rate WHERE scope = (SELECT timeline FROM rate WHERE scope = of) FOR UPDATE;
+    r := t;
+    IF t.scope <> of THEN
+        SELECT * INTO STRICT r FROM rate WHERE scope = of;
+    END IF;
     -- Read after the row is ours.
     now_ns := (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint;
-    hold_ns := r.hold_until_ns;
-    step_ns := r.interval_ns;
-    r.ramp_from_ns := coalesce(r.ramp_from_ns, now_ns);
+    hold_ns := t.hold_until_ns;
+    step_ns := greatest(r.interval_ns, t.pace_ns);
+    IF r.ramp_from_ns IS NULL THEN
+        r.ramp_from_ns := now_ns;
+        UPDATE rate SET ramp_from_ns = now_ns WHERE scope = of;
+    END IF;
     IF r.ramp_ns > 0 THEN
         step_ns := (step_ns / least(1.0, greatest(0.01, (now_ns - r.ramp_from_ns)::numeric / r.ramp_ns)))::bigint;
     END IF;
-    first_ns := greatest(r.tat_ns, now_ns, hold_ns);
+    first_ns := greatest(t.tat_ns, now_ns, hold_ns);
     n := CASE
-        WHEN first_ns > now_ns + r.horizon_ns THEN 0
+        WHEN first_ns > now_ns + t.horizon_ns THEN 0
         WHEN step_ns = 0 THEN want
-        ELSE least(want, (now_ns + r.horizon_ns - first_ns) / step_ns + 1)
+        ELSE least(want, (now_ns + t.horizon_ns - first_ns) / step_ns + 1)
     END;
-    PERFORM set_config('synchronous_commit', CASE WHEN step_ns < r.horizon_ns THEN 'off' ELSE 'on' END, true);
-    UPDATE rate
-        SET tat_ns = CASE WHEN n > 0 THEN first_ns + n * step_ns ELSE tat_ns END, ramp_from_ns = r.ramp_from_ns
-        WHERE scope = of;
+    PERFORM set_config('synchronous_commit', CASE WHEN step_ns < t.horizon_ns THEN 'off' ELSE 'on' END, true);
+    IF n > 0 THEN
+        UPDATE rate SET tat_ns = first_ns + n * step_ns WHERE scope = t.scope;
+    END IF;
 END $$;
 
 -- Counts failures of a worker, and allows it half of its part of those that are left. Others may not

@@ -90,6 +90,8 @@ pub struct WorkTerms {
 pub(crate) struct Shared {
     pub(crate) leases: LeaseClock<ChunkKey>,
     pub(crate) failures: FailureAllowance,
+    /// When the last sign of life was asked for that kept the job of the run, if it has one.
+    pub(crate) job_kept: Option<Duration>,
 }
 
 pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -169,6 +171,9 @@ impl Work {
                 self.lose((no, epoch));
                 self.lost.push((no, epoch));
             }
+        }
+        if wishes.has_job && wishes.job_taken.is_none() {
+            lock(&self.shared).job_kept = Some(asked);
         }
         self.board.send_replace(Some(wishes));
         self.ask_for_failures().await

@@ -5,7 +5,7 @@
 use crate::clock::since_boot;
 use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
-use crate::store::database::beat::Wishes;
+use crate::store::database::beat::{JOB_FOR, Wishes};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
@@ -39,7 +39,7 @@ impl DatabaseWriter {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (board, wishes) = watch::channel(None);
         let leases = LeaseClock::new(worker.lease);
-        let shared = Shared { leases, failures: FailureAllowance::default() };
+        let shared = Shared { leases, failures: FailureAllowance::default(), job_kept: None };
         let shared = Arc::new(Mutex::new(shared));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = Work::new(link, worker, terms, Arc::clone(&shared), board);
@@ -89,7 +89,14 @@ impl DatabaseWriter {
 
     /// Returns what the lease of a chunk allows.
     pub fn lease(&self, chunk: ChunkKey, now: Instant) -> LeaseState {
-        lock(&self.shared).leases.state(chunk, since_boot(now))
+        let (shared, now) = (lock(&self.shared), since_boot(now));
+        match shared.leases.state(chunk, now) {
+            // Another run may have the job by now: the next sign of life tells.
+            LeaseState::Firm(_) if shared.job_kept.is_some_and(|kept| now > kept + JOB_FOR) => {
+                LeaseState::Ending
+            }
+            state => state,
+        }
     }
 
     /// Returns whether another failed task would be tolerated, as far as this worker knows.
@@ -112,6 +119,11 @@ impl DatabaseWriter {
         self.wishes.clone()
     }
 
+    /// Returns what records events besides those of the engine.
+    pub(crate) fn recorder(&self) -> Recorder {
+        Recorder { jobs: self.jobs.as_ref().map(mpsc::UnboundedSender::downgrade) }
+    }
+
     fn send(&self, job: Job) {
         // If the thread is gone the job is dropped, and the sender of its answer with it.
         let _ = self.jobs.as_ref().expect("taken out only when dropped").send(job);
@@ -124,6 +136,27 @@ impl DatabaseWriter {
     ) -> impl Future<Output = Result<T, DatabaseError>> + Send + 'static {
         self.send(job);
         async move { answer.await.unwrap_or(Err(DatabaseError::WriterGone)) }
+    }
+}
+
+/// Records events besides those of the engine, as long as the writer is there.
+pub(crate) struct Recorder {
+    /// Weak, because the thread ends with the last sender.
+    jobs: Option<mpsc::WeakUnboundedSender<Job>>,
+}
+
+impl Recorder {
+    /// Records an event; returns it if it is durable.
+    pub(crate) async fn record(&self, event: Event) -> Vec<Event> {
+        let (done, answer) = oneshot::channel();
+        let jobs = self.jobs.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade);
+        let Some(jobs) = jobs else { return Vec::new() };
+        let _ = jobs.send(Job::Commit { events: vec![event], done });
+        drop(jobs);
+        match answer.await {
+            Ok(Ok(flushed)) => flushed.events,
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod deletions;
 mod jobs;
 mod orders;
+mod pace;
 mod phases;
 mod places;
 mod services;

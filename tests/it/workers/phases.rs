@@ -140,6 +140,23 @@ fn only_one_worker_sends_the_canary_and_all_stop_if_it_fails() {
 }
 
 #[test]
+fn a_canary_that_is_taken_over_goes_on_where_it_was() {
+    let Some(stage) = Stage::answering_in(5) else { return };
+    stage.plan(200, &["--canary", "30", "--rate", "10/s", "--lease", "2s"]);
+    let first = stage.worker();
+    stage.await_settled(20);
+    first.kill();
+    let second = stage.worker();
+    let phase = "SELECT phase FROM batchctl.run";
+    wait_until("the end of the canary", || stage.database.number(phase) == 2);
+    let settled = stage.database.number("SELECT sum(settled) FROM batchctl.chunk");
+    assert!((28..=40).contains(&settled), "{settled} of the canary of 30");
+    stage.call(&["ctl", "rate", "none"]).expect(0);
+    second.ended().expect(0);
+    stage.check(200);
+}
+
+#[test]
 fn waves_are_sent_by_one_worker_and_the_last_one_by_all() {
     let Some(stage) = Stage::answering_in(5) else { return };
     stage.plan(

@@ -4,7 +4,7 @@ pub(crate) mod server;
 
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    Phase, SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
+    Phase, RateTerms, SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
 };
 use crate::task::{Outcome, OutcomeCounts};
 use server::Server;
@@ -22,7 +22,7 @@ fn run(lease: Duration) -> NewDatabaseRun {
         tasks: 6,
         lease,
         tolerated: 3,
-        rate: "2000/s".parse().ok(),
+        rate: RateTerms { limit: "2000/s".parse().ok(), ..RateTerms::default() },
         ramp: Duration::ZERO,
         trip: SHORT_TRIP,
         job_epoch: None,

@@ -1,0 +1,84 @@
+//! One rate and one pace for all workers, and for all runs of a rate group.
+
+use super::Stage;
+use crate::support::documents::report;
+use crate::support::service::wait_until;
+use batchctl::sandbox::{SandboxLimit, SandboxSettings};
+use std::time::Duration;
+
+const OWNER: &str =
+    "SELECT coalesce(split_part(max(pace_owner), '/', 2)::int, 0) FROM batchctl.rate";
+
+/// A service that accepts so many calls a second, and counts those that it throttles as well.
+fn stage(limit: u32) -> Option<Stage> {
+    let limit = Some(SandboxLimit { count: limit, window: Duration::from_secs(1) });
+    let latency = Duration::from_millis(10)..=Duration::from_millis(10);
+    Stage::with(SandboxSettings { limit, latency, ..SandboxSettings::default() })
+}
+
+#[test]
+fn the_rate_that_a_service_gives_is_found_for_all_workers_by_one_and_by_another_if_it_dies() {
+    let Some(stage) = stage(80) else { return };
+    let id = stage.plan(700, &["--rate", "auto", "--rate-max", "400/s", "--lease", "2s"]);
+    let mut workers: Vec<_> = (0..3).map(|_| stage.worker_on(&id)).collect();
+    wait_until("one who decides", || stage.database.number(OWNER) > 0);
+    stage.await_settled(60);
+    let first = stage.database.number(OWNER);
+    let host = "SELECT process FROM batchctl.worker WHERE no = ";
+    let process = stage.database.number(&format!("{host}{first}"));
+    let place = workers.iter().position(|it| u64::from(it.pid()) == process).unwrap();
+    workers.remove(place).kill();
+    wait_until("another one", || stage.database.number(OWNER) != first);
+    stage.await_settled(400);
+    stage.call(&["ctl", "status"]).expect(0).prints("auto up to 400/s (the service gives ");
+    let status = stage.status();
+    assert_eq!(status["finds_rate"], true);
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    let report = report(&stage.call(&["report", "--json"]).expect(0).stdout);
+    assert_eq!(report["tasks"]["succeeded"], 700);
+    let learnt = report["pace"]["rate_learnt"].as_f64().unwrap();
+    assert!((40.0..=110.0).contains(&learnt), "{learnt}");
+    let throttled = stage.database.number("SELECT sum(throttled) FROM batchctl.worker");
+    assert!(throttled <= 200, "{throttled} of 700 were throttled");
+}
+
+#[test]
+fn a_rate_above_what_the_service_gives_is_lowered_for_all_workers() {
+    let Some(stage) = stage(60) else { return };
+    stage.plan(500, &["--rate", "150/s"]);
+    let workers: Vec<_> = (0..3).map(|_| stage.worker()).collect();
+    wait_until("a lower pace", || stage.database.number("SELECT pace_ns FROM batchctl.rate") > 0);
+    stage.await_settled(400);
+    // Another rate of the operator holds at once, and the limit stays known.
+    stage.call(&["ctl", "rate", "none"]).expect(0);
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    let throttled = stage.database.number("SELECT sum(throttled) FROM batchctl.worker");
+    assert!(throttled <= 250, "{throttled} of 500 were throttled");
+    let report = report(&stage.call(&["report", "--json"]).expect(0).stdout);
+    assert_eq!(report["tasks"]["succeeded"], 500);
+}
+
+#[test]
+fn runs_of_one_group_keep_one_rate_together() {
+    let Some(stage) = Stage::answering_in(5) else { return };
+    let group = ["--rate", "40/s", "--rate-group", "city"];
+    let ids = [stage.plan(80, &group), stage.plan(80, &group)];
+    // A third one has a rate of its own.
+    let alone = stage.plan(20, &["--rate", "1/s"]);
+    let workers: Vec<_> = ids.iter().map(|id| stage.worker_on(id)).collect();
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    let log = stage.rehearsal.service.log();
+    let busiest = log.windows(43).map(|calls| calls[42].at_us - calls[0].at_us).min();
+    assert!(busiest.unwrap() >= 1_000_000, "43 calls of 40/s within {busiest:?} µs");
+    let timelines = "SELECT count(DISTINCT timeline) FROM batchctl.rate";
+    assert_eq!(stage.database.number(timelines), 2);
+    // A run that is taken up can leave its group, and join it.
+    stage.call(&["resume", &alone, "-q", "--rate", "none"]).expect(0);
+    stage.call(&["start", "--id", "gate-1", "-q", "--shard", "1/2"]).expect(2).says("`--shard`");
+}
