@@ -101,10 +101,10 @@ type Looked = (Vec<RunId>, Vec<(RunId, KnownRun)>);
 
 fn in_database(briefs: Vec<RunBrief>) -> Looked {
     let mut looked: Vec<_> = briefs
-        .iter()
+        .into_iter()
         .map(|brief| {
-            let run = KnownRun { entry: entry_of(brief), unchanged_since: None };
-            (brief.record.run.id.clone(), run)
+            let run = KnownRun { entry: entry_of(&brief), unchanged_since: None };
+            (brief.record.run.id, run)
         })
         .collect();
     // A database may sort by the rules of a language.

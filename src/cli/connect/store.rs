@@ -121,7 +121,7 @@ mod database {
     use crate::cli::shared::copies;
     use batchctl::run::SharedRuns;
     use batchctl::store::database::{AddressSecrets, AddressSource, DatabaseAddress};
-    use std::os::unix::fs::MetadataExt;
+    use batchctl::system::files::MetadataExt;
     use std::sync::Arc;
 
     impl Store {

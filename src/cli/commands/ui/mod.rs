@@ -11,6 +11,7 @@ use crate::cli::process::runtime::runtime;
 use crate::cli::shared::source::DatabaseSource;
 use batchctl::report::ExitStatus;
 use batchctl::run;
+use batchctl::system::signals::{SignalKind, signal};
 use batchctl::ui::{RunSource, Ui, UiSettings};
 use clap::Args;
 use std::io::Write;
@@ -19,7 +20,6 @@ use std::process::Stdio;
 use std::sync::Arc;
 use tempfile::NamedTempFile;
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 const UI_HELP: &str = "\
 The first line on standard output is the address for a browser. It works once: the browser keeps a

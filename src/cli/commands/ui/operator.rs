@@ -12,11 +12,11 @@ use batchctl::run;
 #[cfg(feature = "postgres")]
 use batchctl::run::SharedRuns;
 use batchctl::store::{RunDirectory, RunId};
+use batchctl::system::process::CommandExt;
 use batchctl::text::printable;
 use batchctl::ui::{Operator, UiAction, UiOrder};
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 #[cfg(feature = "postgres")]
