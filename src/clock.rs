@@ -160,8 +160,7 @@ impl BootClock {
     ///
     /// This machine does not name its boots.
     pub fn start() -> std::io::Result<Self> {
-        let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        Ok(Self { boot: named.trim().to_owned() })
+        Ok(Self { boot: crate::system::machine::boot()? })
     }
 
     /// Returns the name of this boot.
@@ -189,7 +188,7 @@ fn nanos_since_boot(at: std::time::Instant) -> u64 {
 }
 
 fn boot_nanos() -> u64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let time = crate::system::machine::clock_gettime(crate::system::machine::ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0)
 }

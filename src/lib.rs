@@ -23,6 +23,7 @@ pub mod settings;
 pub mod slots;
 pub mod store;
 pub mod survey;
+pub mod system;
 pub mod task;
 pub mod text;
 pub mod ui;

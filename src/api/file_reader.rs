@@ -3,11 +3,11 @@
 //! Opens regular files only, waits for nobody, and reads no more than a bound. A pipe could make
 //! the program wait for ever, and a device has no end.
 
-use rustix::fs::OFlags;
+use crate::system::files::OFlags;
+use crate::system::files::{FileTypeExt, OpenOptionsExt};
 use std::fs::{File, FileType, OpenOptions};
 use std::io;
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The largest secret or configuration that is read, in bytes.

@@ -4,8 +4,8 @@
 //! The command and all that it started end when its time is over or its shell has ended. What a
 //! command line means, and what its output is for, is the caller's affair.
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use crate::system::io::Errno;
+use crate::system::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;

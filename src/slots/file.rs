@@ -7,10 +7,10 @@
 
 use crate::clock::BootClock;
 use crate::policy::{Grant, SlotSource, SlotSpacing, SlotTimeline, SlotTrouble};
-use rustix::fs::{FlockOperation, flock};
+use crate::system::files::{DirBuilderExt, FileExt, OpenOptionsExt};
+use crate::system::files::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ impl FileSlots {
         let directory = state.join("rate-groups");
         DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         // Links are not followed: another user of the directory could lead the writing elsewhere.
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = crate::system::files::OFlags::NOFOLLOW | crate::system::files::OFlags::NONBLOCK;
         let file = File::options()
             .read(true)
             .write(true)

@@ -2,11 +2,11 @@
 
 use crate::journal::Damage;
 use crate::store::ids::{JobName, RunId};
+use crate::system::process::{Resource, getrlimit};
 use crate::text::shell_quoted;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
 use rusqlite::types::Type;
 use rusqlite::{Error, ErrorCode};
-use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::path::{Path, PathBuf};
 

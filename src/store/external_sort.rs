@@ -3,12 +3,12 @@
 //! Pieces are sorted in memory, written to a file without a name, and merged. A process that is
 //! killed leaves nothing behind.
 
+use crate::system::files::FileExt;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The memory of a piece, in bytes.

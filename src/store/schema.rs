@@ -12,10 +12,10 @@
 
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{beside, check_file};
+use crate::system::files::OpenOptionsExt;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! Follows one run: what its page does not show yet.
 
 use crate::report::{Following, LivePage, ResultsError, StillRunning};
-use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::store::{RunId, RunReader, StoreError};
 use crate::ui::order::Operator;
+use crate::ui::source::RunSource;
 use crate::ui::stream::{Found, Look};
 use serde_json::Value;
 use std::sync::Arc;
@@ -12,12 +13,13 @@ const FAILURES: u32 = 5;
 
 /// A run that a browser follows.
 pub(crate) struct FollowedRun {
-    runs: RunDirectory,
+    runs: Arc<dyn RunSource>,
     id: RunId,
     following: Following,
     page: LivePage,
-    /// What the browser has: the number of commits, and whether a process works on the run.
-    seen: Option<(u64, bool)>,
+    /// What the browser has: the number of the reading, that of commits, and whether a process works
+    /// on the run.
+    seen: Option<(u64, u64, bool)>,
     failures: u32,
     operator: Arc<dyn Operator>,
     /// What the browser was told of where the run stands.
@@ -27,7 +29,7 @@ pub(crate) struct FollowedRun {
 
 impl FollowedRun {
     pub(crate) fn new(
-        runs: RunDirectory,
+        runs: Arc<dyn RunSource>,
         id: RunId,
         following: Following,
         operator: Arc<dyn Operator>,
@@ -56,10 +58,11 @@ impl FollowedRun {
     fn try_look(&mut self) -> Result<Found, ResultsError> {
         let mut found = Found::default();
         self.add_standing(&mut found);
+        let (reading, runs) = (self.runs.refresh(&self.id)?, self.runs.directory());
         // Before the reader: a run that ends in between is looked at once more.
-        let is_locked = self.runs.is_locked(&self.id)?;
-        let reader = RunReader::open(&self.runs, &self.id)?;
-        let now = (reader.commits(), is_locked);
+        let is_locked = runs.is_locked(&self.id)?;
+        let reader = RunReader::open(runs, &self.id)?;
+        let now = (reading, reader.commits(), is_locked);
         let before = self.seen.replace(now);
         if before == Some(now) {
             return Ok(found);

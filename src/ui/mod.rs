@@ -2,8 +2,8 @@
 //! the run while a process works on it.
 //!
 //! Reads runs as a report does and writes nothing; what a page orders is carried out by an `Operator`
-//! outside. `gate` decides who may ask; what passes it is
-//! routed and answered. All that a page shows is made by `report`.
+//! outside. They are in a directory, or a `RunSource` copies them there. `gate` decides who may ask;
+//! what passes it is routed and answered. All that a page shows is made by `report`.
 
 mod answer;
 mod follow;
@@ -13,7 +13,9 @@ mod route;
 mod run_list;
 mod run_page;
 mod server;
+mod source;
 mod stream;
 
-pub use order::{Operator, UiOrder};
+pub use order::{Operator, UiAction, UiOrder};
 pub use server::{Ui, UiSettings};
+pub use source::RunSource;

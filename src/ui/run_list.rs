@@ -5,12 +5,14 @@ use crate::store::{RunBrief, RunDirectory, RunId, StoreError};
 use crate::task::Outcome;
 use crate::ui::answer;
 use crate::ui::answer::Body;
+use crate::ui::source::RunSource;
 use crate::ui::stream::{Found, Look};
 use askama::Template;
 use hyper::Response;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 const SCRIPT: &str = include_str!("runs.js");
@@ -34,7 +36,7 @@ pub(crate) fn list_page() -> Response<Body> {
 
 /// The runs, as a browser has them.
 pub(crate) struct ListedRuns {
-    runs: RunDirectory,
+    runs: Arc<dyn RunSource>,
     known: BTreeMap<RunId, KnownRun>,
     is_first: bool,
 }
@@ -46,30 +48,24 @@ struct KnownRun {
 }
 
 impl ListedRuns {
-    pub(crate) fn new(runs: RunDirectory) -> Self {
+    pub(crate) fn new(runs: Arc<dyn RunSource>) -> Self {
         Self { runs, known: BTreeMap::new(), is_first: true }
     }
 
     fn try_look(&mut self) -> Result<Found, StoreError> {
-        let ids = self.runs.list()?;
-        let mut changed = Vec::new();
+        let (ids, looked) = match self.runs.briefs()? {
+            Some(briefs) => in_database(briefs),
+            None => self.in_directory()?,
+        };
         let before = self.known.len();
         self.known.retain(|id, _| ids.binary_search(id).is_ok());
         let has_lost = self.known.len() < before;
-        for id in ids {
-            let unchanged_since = self.resting_since(&id);
-            let known = self.known.get(&id);
-            // Thousands of runs rest: only a look at the time of their files is cheap enough.
-            if known.is_some_and(|known| {
-                known.unchanged_since.is_some() && known.unchanged_since == unchanged_since
-            }) {
-                continue;
+        let mut changed = Vec::new();
+        for (id, run) in looked {
+            if self.known.get(&id).is_none_or(|known| known.entry != run.entry) {
+                changed.push(run.entry.clone());
             }
-            let entry = entry(&self.runs, &id);
-            if known.is_none_or(|known| known.entry != entry) {
-                changed.push(entry.clone());
-            }
-            self.known.insert(id, KnownRun { entry, unchanged_since });
+            self.known.insert(id, run);
         }
         let mut found = Found::default();
         if has_lost || std::mem::take(&mut self.is_first) {
@@ -81,13 +77,47 @@ impl ListedRuns {
         Ok(found)
     }
 
-    /// Returns when the file of a run was changed; nothing while a process works on it.
-    fn resting_since(&self, id: &RunId) -> Option<SystemTime> {
-        if self.runs.is_locked(id).unwrap_or(true) {
-            return None;
+    /// Returns the ids of all runs, and those that may have changed.
+    fn in_directory(&self) -> Result<Looked, StoreError> {
+        let runs = self.runs.directory();
+        let ids = runs.list()?;
+        let mut looked = Vec::new();
+        for id in &ids {
+            let unchanged_since = resting_since(runs, id);
+            // Thousands of runs rest: only a look at the time of their files is cheap enough.
+            let rests = self.known.get(id).is_some_and(|known| {
+                known.unchanged_since.is_some() && known.unchanged_since == unchanged_since
+            });
+            if !rests {
+                looked.push((id.clone(), KnownRun { entry: entry(runs, id), unchanged_since }));
+            }
         }
-        fs::metadata(self.runs.file(id)).and_then(|about| about.modified()).ok()
+        Ok((ids, looked))
     }
+}
+
+/// The ids of all runs, in order, and those that were looked at.
+type Looked = (Vec<RunId>, Vec<(RunId, KnownRun)>);
+
+fn in_database(briefs: Vec<RunBrief>) -> Looked {
+    let mut looked: Vec<_> = briefs
+        .into_iter()
+        .map(|brief| {
+            let run = KnownRun { entry: entry_of(&brief), unchanged_since: None };
+            (brief.record.run.id, run)
+        })
+        .collect();
+    // A database may sort by the rules of a language.
+    looked.sort_by(|(one, _), (other, _)| one.cmp(other));
+    (looked.iter().map(|(id, _)| id.clone()).collect(), looked)
+}
+
+/// Returns when the file of a run was changed; nothing while a process works on it.
+fn resting_since(runs: &RunDirectory, id: &RunId) -> Option<SystemTime> {
+    if runs.is_locked(id).unwrap_or(true) {
+        return None;
+    }
+    fs::metadata(runs.file(id)).and_then(|about| about.modified()).ok()
 }
 
 impl Look for ListedRuns {
@@ -102,16 +132,18 @@ impl Look for ListedRuns {
 
 /// Returns what the list shows of a run; one that cannot be read does not hide the others.
 fn entry(runs: &RunDirectory, id: &RunId) -> Value {
-    let RunBrief { state, record, outcomes } = match RunBrief::read(runs, id) {
-        Ok(brief) => brief,
-        Err(error) => {
-            return json!({"id": id.as_str(), "state": "unreadable", "said": error.to_string()});
-        }
-    };
+    RunBrief::read(runs, id).map_or_else(
+        |error| json!({"id": id.as_str(), "state": "unreadable", "said": error.to_string()}),
+        |brief| entry_of(&brief),
+    )
+}
+
+fn entry_of(brief: &RunBrief) -> Value {
+    let RunBrief { state, record, outcomes } = brief;
     let counts =
         Outcome::ALL.map(|outcome| (outcome.as_str().to_owned(), outcomes[outcome].into()));
     json!({
-        "id": id.as_str(),
+        "id": record.run.id.as_str(),
         "state": state.as_str(),
         "command": record.run.command,
         "job": record.run.job,

@@ -3,13 +3,14 @@
 use crate::report::{
     Following, LivePage, ResultsError, StillRunning, followed_page_policy, write_followed_page,
 };
-use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::store::{RunId, RunReader, StoreError};
 use crate::ui::answer;
 use crate::ui::answer::Body;
+use crate::ui::source::RunSource;
 use hyper::{Response, StatusCode};
 
 /// Returns the page of a run; may block.
-pub(crate) fn run_page(runs: &RunDirectory, id: &RunId) -> Response<Body> {
+pub(crate) fn run_page(runs: &dyn RunSource, id: &RunId) -> Response<Body> {
     match read(runs, id) {
         Ok(page) => answer::page(page, &followed_page_policy()),
         Err(ResultsError::Store(error @ StoreError::NoSuchRun { .. })) => {
@@ -19,7 +20,9 @@ pub(crate) fn run_page(runs: &RunDirectory, id: &RunId) -> Response<Body> {
     }
 }
 
-fn read(runs: &RunDirectory, id: &RunId) -> Result<Vec<u8>, ResultsError> {
+fn read(runs: &dyn RunSource, id: &RunId) -> Result<Vec<u8>, ResultsError> {
+    runs.refresh(id)?;
+    let runs = runs.directory();
     // Before the reader, as for a report.
     let is_locked = runs.is_locked(id)?;
     let running = if is_locked { StillRunning::Yes } else { StillRunning::No };

@@ -1,6 +1,6 @@
 //! The server: connections, and which part answers a request.
 
-use crate::store::{RunDirectory, RunId};
+use crate::store::RunId;
 use crate::ui::answer;
 use crate::ui::answer::Body;
 use crate::ui::follow::FollowedRun;
@@ -9,8 +9,10 @@ use crate::ui::order::{LONGEST_ORDER, Operator, UiOrder};
 use crate::ui::route::Route;
 use crate::ui::run_list::{ListedRuns, list_page};
 use crate::ui::run_page::run_page;
+use crate::ui::source::RunSource;
 use crate::ui::stream;
 use crate::ui::stream::Look;
+use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
 /// The most pages that are followed at a time.
 const MAX_FOLLOWED: usize = 64;
@@ -45,7 +48,7 @@ pub struct UiSettings {
     /// The address to listen on; port 0 takes any.
     pub listen: SocketAddr,
     /// The runs.
-    pub runs: RunDirectory,
+    pub runs: Arc<dyn RunSource>,
     /// What carries out the orders of pages.
     pub operator: Arc<dyn Operator>,
 }
@@ -60,7 +63,7 @@ pub struct Ui {
 
 struct Shared {
     gate: Gate,
-    runs: RunDirectory,
+    runs: Arc<dyn RunSource>,
     operator: Arc<dyn Operator>,
     /// Whoever reads a run has it, so that many pages take no more of the machine than one.
     turn: Arc<Semaphore>,
@@ -137,7 +140,7 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
         Passage::Enter(cookie) => return answer::entrance(&cookie),
         Passage::Refuse(refusal) => return refused(refusal),
     }
-    let runs = shared.runs.clone();
+    let runs = Arc::clone(&shared.runs);
     let is_order = head.method == Method::POST;
     match Route::read(head.uri.path(), head.uri.query()) {
         None => answer::words(StatusCode::NOT_FOUND, "There is nothing at this address."),
@@ -155,10 +158,10 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
 }
 
 async fn page_of(id: RunId, shared: &Shared) -> Response<Body> {
-    let runs = shared.runs.clone();
+    let runs = Arc::clone(&shared.runs);
     let Ok(turn) = Arc::clone(&shared.turn).acquire_owned().await else { return no_page() };
     let page = spawn_blocking(move || {
-        let page = run_page(&runs, &id);
+        let page = run_page(&*runs, &id);
         drop(turn);
         page
     });
@@ -176,10 +179,10 @@ async fn order(id: RunId, head: &Parts, body: Incoming, shared: &Shared) -> Resp
     if kind != Some(b"application/json") {
         return answer::words(StatusCode::UNSUPPORTED_MEDIA_TYPE, "An order is JSON.");
     }
-    let Ok(body) = Limited::new(body, LONGEST_ORDER).collect().await else {
+    let Some(body) = whole(body).await else {
         return answer::words(StatusCode::BAD_REQUEST, "The order did not come whole.");
     };
-    let order = match UiOrder::read(&body.to_bytes()) {
+    let order = match UiOrder::read(&body) {
         Ok(order) => order,
         Err(reason) => return answer::words(StatusCode::BAD_REQUEST, &reason),
     };
@@ -190,6 +193,15 @@ async fn order(id: RunId, head: &Parts, body: Incoming, shared: &Shared) -> Resp
         Ok(Err(reason)) => answer::words(StatusCode::CONFLICT, &reason),
         Err(_) => answer::words(StatusCode::INTERNAL_SERVER_ERROR, "The order failed."),
     }
+}
+
+/// Returns the body of an order, unless it is too long or does not come in time.
+async fn whole<B: hyper::body::Body>(body: B) -> Option<Bytes>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let collected = timeout(REQUEST_TIMEOUT, Limited::new(body, LONGEST_ORDER).collect()).await;
+    Some(collected.ok()?.ok()?.to_bytes())
 }
 
 fn refused(refusal: Refusal) -> Response<Body> {
@@ -211,4 +223,24 @@ fn follow(subject: impl Look, shared: &Shared) -> Response<Body> {
         let _ = &place;
         text
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream::{iter, once, pending};
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    fn part(text: &'static str) -> Result<Frame<Bytes>, Infallible> {
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_that_does_not_come_whole_is_not_waited_for() {
+        let parts = StreamBody::new(iter([part("{}"), part(" ")]));
+        assert_eq!(whole(parts).await, Some(Bytes::from_static(b"{} ")));
+        let halting = once(async { part("{") }).chain(pending());
+        assert_eq!(whole(Box::pin(StreamBody::new(halting))).await, None);
+    }
 }

@@ -5,10 +5,10 @@
 //! anything has come can be recognised.
 
 use super::head::HeadReader;
+use crate::system::sockets::RecvFlags;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::rt::TokioIo;
-use rustix::net::RecvFlags;
 use std::error::Error;
 use std::io;
 use std::mem::MaybeUninit;
@@ -38,8 +38,8 @@ impl Wire for TokioIo<TcpStream> {
     fn has_unread(&self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         // The end and an error count as well, because no call may use such a connection.
-        let peeked = rustix::net::recv(self.inner(), &mut [0; 1], flags);
-        !matches!(peeked, Err(error) if error == rustix::io::Errno::WOULDBLOCK)
+        let peeked = crate::system::sockets::recv(self.inner(), &mut [0; 1], flags);
+        !matches!(peeked, Err(error) if error == crate::system::io::Errno::WOULDBLOCK)
     }
 }
 

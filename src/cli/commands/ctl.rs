@@ -15,13 +15,13 @@ use batchctl::event::{Change, StopReason};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::system::sockets::UnixStream;
 use batchctl::text::printable;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::io;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::num::NonZeroUsize;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
 use batchctl::report::ExitStatus;
+use batchctl::system::signals::{SignalKind, signal};
 use batchctl::text::{Style, printable};
 use clap::Args;
 use std::fmt::Write as _;
@@ -18,7 +19,6 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 const DEMO_HELP: &str = "\

@@ -11,6 +11,7 @@ use crate::cli::run::open_files;
 use batchctl::report::ExitStatus;
 use batchctl::sandbox::{Account, OwnProject, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
 use batchctl::service::{Auth, Service, StateSource};
+use batchctl::system::signals::{SignalKind, signal};
 use batchctl::task::Rate;
 use batchctl::text::printable;
 use clap::Args;
@@ -19,7 +20,6 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 const SANDBOX_HELP: &str = "\
 The first line on standard output is its URL. Ids that end with -partial, -failed, -refused,

@@ -7,13 +7,13 @@ use crate::cli::Context;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::environment::Environment;
 use batchctl::service::{MOST_BYTES, Service, ServiceFile, ServiceProblem, VIAS};
+use batchctl::system::files::OFlags;
+use batchctl::system::files::{MetadataExt, OpenOptionsExt};
+use batchctl::system::process::geteuid;
 use batchctl::text::{plural, printable, shell_quoted};
-use rustix::fs::OFlags;
-use rustix::process::geteuid;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The most columns of one line of a problem.

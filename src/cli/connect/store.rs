@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Store {
     Directory,
     #[cfg(feature = "postgres")]
-    Database(Box<batchctl::run::SharedRuns>),
+    Database(std::sync::Arc<batchctl::run::SharedRuns>),
 }
 
 /// Which store is wanted, and what for.
@@ -121,11 +121,12 @@ mod database {
     use crate::cli::shared::copies;
     use batchctl::run::SharedRuns;
     use batchctl::store::database::{AddressSecrets, AddressSource, DatabaseAddress};
-    use std::os::unix::fs::MetadataExt;
+    use batchctl::system::files::MetadataExt;
+    use std::sync::Arc;
 
     impl Store {
         /// Returns the runs of the database, if they are in one.
-        pub(crate) fn database(&self) -> Option<&SharedRuns> {
+        pub(crate) fn database(&self) -> Option<&Arc<SharedRuns>> {
             match self {
                 Self::Directory => None,
                 Self::Database(runs) => Some(runs),
@@ -161,7 +162,7 @@ mod database {
         };
         let runs = opened(address, wanted.machine)?;
         let state = runs.state().to_owned();
-        Ok((Store::Database(Box::new(runs)), state))
+        Ok((Store::Database(Arc::new(runs)), state))
     }
 
     /// Reads `~/.pgpass`, unless others can read it too: then it is not used, as by `psql`.

@@ -1,7 +1,7 @@
 //! Judges whether others can change a file: by its mode, its owner, or a directory above it.
 
-use rustix::process::geteuid;
-use std::os::unix::fs::MetadataExt;
+use batchctl::system::files::MetadataExt;
+use batchctl::system::process::geteuid;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 

@@ -6,13 +6,13 @@
 use crate::cli::output::error::CommandError;
 use crate::cli::output::replacement::resolved;
 use crate::cli::output::taken_files::directory_of;
-use rustix::fs::{Mode, OFlags};
-use rustix::process::geteuid;
+use batchctl::system::files::AsFd;
+use batchctl::system::files::MetadataExt;
+use batchctl::system::files::{Mode, OFlags};
+use batchctl::system::process::geteuid;
 use std::fs;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The bits of a mode that let others than the owner write.
@@ -125,7 +125,8 @@ fn open_with(path: &Path, mode_of_new: u32) -> io::Result<OpenInPlace> {
     // Without this, a link that was put there since the check would be followed.
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let flags = if is_link { flags } else { flags | OFlags::NOFOLLOW };
-    let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(mode_of_new))?);
+    let file =
+        File::from(batchctl::system::files::open(path, flags, Mode::from_raw_mode(mode_of_new))?);
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }

@@ -2,10 +2,10 @@
 
 use crate::cli::output::stream::{Audience, Stderr, standard_error};
 use crate::cli::process::environment::Environment;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use batchctl::system::signals::{SignalKind, signal};
+use batchctl::system::terminal::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{BufRead, Write};
 use std::{io, thread};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// What was answered.

@@ -2,11 +2,11 @@
 
 use crate::cli::output::error::CommandError;
 use crate::cli::output::taken_files::directory_of;
+use batchctl::system::files::{MetadataExt, PermissionsExt, fchown};
+use batchctl::system::process::geteuid;
 use batchctl::text::shell_quoted;
-use rustix::process::geteuid;
 use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 use tempfile::NamedTempFile;

@@ -2,10 +2,10 @@
 //!
 //! Files are compared by device and inode, so that another spelling and a link are found as well.
 
+use batchctl::system::files::MetadataExt;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How many links are followed to where a file would be made.

@@ -3,9 +3,11 @@
 
 use crate::cli::output::stream::Stderr;
 use batchctl::api::Redactor;
+use batchctl::system::process::{
+    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit,
+};
+use batchctl::system::signals::consts::SIGXFSZ;
 use batchctl::text::printable;
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use signal_hook::consts::SIGXFSZ;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 use std::panic::PanicHookInfo;
@@ -26,7 +28,7 @@ pub(crate) fn forbid_dumps() {
 /// Makes a write beyond the limit of file sizes an error, which is told, instead of the end.
 pub(crate) fn outlive_size_limits() {
     // A handler, because a signal that is ignored stays so in a token command.
-    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let _ = batchctl::system::signals::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
 /// Prints panics on standard error, without the secrets it may have had in its hands.

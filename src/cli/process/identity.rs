@@ -3,9 +3,9 @@
 use crate::cli::flags::secret_value;
 use crate::cli::process::environment::Environment;
 use batchctl::api::{Redactor, read_text};
+use batchctl::system::machine::uname;
+use batchctl::system::process::geteuid;
 use batchctl::task::RunBy;
-use rustix::process::geteuid;
-use rustix::system::uname;
 use std::path::Path;
 
 /// The flags whose values may be secret, or hold something secret.

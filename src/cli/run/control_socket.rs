@@ -10,16 +10,16 @@ use crate::cli::run::socket_address::Address;
 use batchctl::clock::Timestamp;
 use batchctl::engine::Control;
 use batchctl::event::{Change, Operator};
+use batchctl::system::files::{MetadataExt, PermissionsExt};
+use batchctl::system::sockets::{AsyncUnixStream as UnixStream, UnixListener};
 use batchctl::text::printable;
 use std::collections::VecDeque;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -176,7 +176,7 @@ async fn make_room(clients: &mut Vec<Client>) {
 /// Serves one client until it disconnects or sends an invalid request.
 async fn attend(stream: UnixStream, state: &ControlState, silence: &Silence) -> io::Result<()> {
     let peer = stream.peer_cred()?;
-    let is_ours = peer.uid() == rustix::process::geteuid().as_raw();
+    let is_ours = peer.uid() == batchctl::system::process::geteuid().as_raw();
     let process = peer.pid().and_then(|id| u32::try_from(id).ok()).unwrap_or(0);
     // The socket serves this user alone, so a change is by the user and on the host of the run.
     let by = match state.who {

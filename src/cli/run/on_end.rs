@@ -9,10 +9,10 @@ use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
 use batchctl::api::{CommandEnd, ShellCommand};
 use batchctl::report::ExitStatus;
+use batchctl::system::files::OsStrExt;
 use batchctl::task::Outcome;
 use batchctl::text::printable;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// The longest time that the command may take.

@@ -4,8 +4,8 @@
 //! then is not tried: calls that cannot connect would only look like an outage.
 
 use crate::cli::output::stream::Stderr;
+use batchctl::system::process::{Resource, Rlimit, getrlimit, setrlimit};
 use batchctl::text::{grouped, plural};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::num::NonZeroUsize;
 
 /// Descriptors for everything but calls: the store, documents, logs, signals, name look-ups and

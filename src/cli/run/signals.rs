@@ -7,12 +7,12 @@ use crate::cli::process::environment::Environment;
 use crate::cli::run::display::Talk;
 use batchctl::engine::Control;
 use batchctl::event::StopReason;
+use batchctl::system::signals::{Signal, SignalKind, signal};
 use batchctl::text::span;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// The signals that are obeyed while a run is carried out.
@@ -64,7 +64,7 @@ pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
     let hang_up = (!environment.ignores(hang_up)).then_some(hang_up);
     let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| kind.as_raw_value());
     for signal in ends.into_iter().chain(hang_up) {
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))?;
+        batchctl::system::signals::flag::register_conditional_default(signal, Arc::clone(&over))?;
     }
     Ok(())
 }

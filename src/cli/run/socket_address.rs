@@ -3,11 +3,11 @@
 //! The address of a socket holds 108 bytes. A longer path is named by way of its directory, open
 //! in this process.
 
+use batchctl::system::files::AsRawFd;
+use batchctl::system::files::OsStrExt;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a path in an address, its end mark left out; other systems have 104 with it.

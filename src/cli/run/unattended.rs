@@ -164,7 +164,7 @@ impl Unattended {
 
     /// A signal ends the process here as it ends any other: nothing was begun.
     fn wait(&self, stderr: &Stderr) {
-        let host = rustix::system::uname();
+        let host = batchctl::system::machine::uname();
         let job = self.job.as_deref().unwrap_or(self.verb);
         let wait = wait(self.before.splay, host.nodename().to_bytes(), job);
         if !wait.is_zero() {

@@ -57,7 +57,7 @@ pub(crate) fn prepare(
             return ctl::order(&args.order, &id, database, context).map(ControlFlow::Break);
         }
         Verb::Runs { command } => return prepare_runs(command, database),
-        // `work` finds its runs itself; the others have none, or were refused before.
+        // `work` and `ui` find their runs themselves; the others have none, or were refused before.
         Verb::Work(_)
         | Verb::Plan { .. }
         | Verb::Apply(_)
@@ -125,7 +125,6 @@ pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     let what = match verb {
         Verb::Plan { .. } => "plan",
         Verb::Apply(_) => "apply",
-        Verb::Ui(_) => "ui",
         Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
         _ => return Ok(()),

@@ -25,18 +25,36 @@ pub(crate) fn order(
     database: &SharedRuns,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
+    if let OrderArgs::Status { json } = order {
+        return status(id, *json, database);
+    }
+    stream::print(&carry_out(order, id, database, &operator(context))?)?;
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns who gives orders, as the record of the run names them.
+pub(crate) fn operator(context: &Context) -> String {
+    let process = Operator::Process(std::process::id()).to_string();
+    let by = context.identity();
+    by.map_or(process.clone(), |by| format!("{process} of {}@{}", by.user, by.host))
+}
+
+/// Gives an order to all workers of a run, and returns what came of it in words.
+pub(crate) fn carry_out(
+    order: &OrderArgs,
+    id: &RunId,
+    database: &SharedRuns,
+    by: &str,
+) -> Result<String, CommandError> {
     let change = match order {
-        OrderArgs::Status { json } => return status(id, *json, database),
+        OrderArgs::Status { .. } => return Ok(as_text(&standing_of(id, database)?)),
         OrderArgs::Pause => Change::Paused,
         OrderArgs::Resume => Change::Resumed,
         OrderArgs::Rate { limit } => Change::Rate(limit.0),
         OrderArgs::Concurrency { most } => Change::Concurrency(*most),
         OrderArgs::Drain => Change::Drained,
     };
-    let process = Operator::Process(std::process::id()).to_string();
-    let by = context.identity();
-    let by = by.map_or(process.clone(), |by| format!("{process} of {}@{}", by.user, by.host));
-    let text = match database.order(id, change, &by)? {
+    let text = match database.order(id, change, by)? {
         Ordered::Changed => done(order),
         Ordered::AsBefore => "nothing changed, it was like that before".into(),
         Ordered::Stopping => {
@@ -50,13 +68,28 @@ pub(crate) fn order(
             return Err(CommandError::usage(error).with_hint(hint));
         }
     };
-    stream::print(&format!("run {id}: {text}\n"))?;
-    Ok(ExitStatus::Ok)
+    Ok(format!("run {id}: {text}\n"))
+}
+
+/// Returns where a run stands, in one line; nothing if no worker is on it.
+pub(crate) fn standing(id: &RunId, database: &SharedRuns) -> Option<String> {
+    let run = standing_of(id, database).ok().filter(RunStanding::is_running)?;
+    let alive = run.workers.iter().filter(|worker| worker.is_alive());
+    let (workers, calls) = alive.fold((0, 0), |(workers, calls), worker| {
+        (workers + 1, calls + u64::from(worker.in_flight))
+    });
+    let workers = plural(workers, "worker", "workers");
+    let (state, standing, limits) = (state(&run), standing_words(&run), limits(&run));
+    Some(format!("{state}: {standing} · {workers}, {calls} in flight · {limits}"))
+}
+
+fn standing_of(id: &RunId, database: &SharedRuns) -> Result<RunStanding, StoreError> {
+    let run = database.standings(Some(id))?.pop();
+    run.ok_or_else(|| StoreError::NoSuchRun { wanted: id.to_string() })
 }
 
 fn status(id: &RunId, json: bool, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
-    let run = database.standings(Some(id))?.pop();
-    let run = run.ok_or_else(|| StoreError::NoSuchRun { wanted: id.to_string() })?;
+    let run = standing_of(id, database)?;
     if json {
         let text = serde_json::to_string_pretty(&as_json(&run)).expect("a value is JSON");
         stream::print_json(&(text + "\n"))?;
@@ -83,18 +116,26 @@ fn concurrency(run: &RunStanding) -> u64 {
     run.concurrency.map_or(own, u64::from)
 }
 
-fn as_text(run: &RunStanding) -> String {
+fn standing_words(run: &RunStanding) -> String {
     let (settled, all) = (grouped(run.outcomes.selected()), grouped(run.record.selected));
     let failed = grouped(run.outcomes[Outcome::Failed]);
-    let mut text = format!("run       {} ({})\n", run.record.run.id, state(run));
-    let _ = write!(text, "standing  {settled} of {all} settled, {failed} failed");
+    let mut text = format!("{settled} of {all} settled, {failed} failed");
     if run.takeovers > 0 {
         let chunks = plural(run.takeovers, "chunk", "chunks");
         let _ = write!(text, ", {chunks} taken over ({} in doubt)", grouped(run.in_doubt));
     }
+    text
+}
+
+fn limits(run: &RunStanding) -> String {
     let rate = rate_text(run);
-    let _ =
-        writeln!(text, "\nlimits    {rate} over all workers, {} at a time each", concurrency(run));
+    format!("{rate} over all workers, {} at a time each", concurrency(run))
+}
+
+fn as_text(run: &RunStanding) -> String {
+    let (id, state) = (&run.record.run.id, state(run));
+    let (standing, limits) = (standing_words(run), limits(run));
+    let mut text = format!("run       {id} ({state})\nstanding  {standing}\nlimits    {limits}\n");
     for worker in &run.workers {
         let _ = writeln!(text, "worker {:<2} {}", worker.no, worker_text(worker));
     }

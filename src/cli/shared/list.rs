@@ -35,21 +35,9 @@ pub(crate) fn prune(args: &PruneArgs, database: &SharedRuns) -> Result<ExitStatu
 }
 
 fn listed(run: RunStanding) -> ListedRun {
-    let state = state(&run);
+    let state = run.state().into();
     let (id, record, outcomes) = (run.record.run.id.clone(), run.record, run.outcomes);
     ListedRun { id, state, record, outcomes }
-}
-
-fn state(run: &RunStanding) -> StateChoice {
-    let is_open = run.outcomes.selected() < run.record.selected;
-    let have_left = run.workers.iter().all(|worker| worker.gone.is_some());
-    match run.workers.as_slice() {
-        _ if !is_open => StateChoice::Finished,
-        [] => StateChoice::Planned,
-        _ if run.is_running() => StateChoice::Running,
-        _ if have_left || run.stopping.is_some() => StateChoice::Interrupted,
-        _ => StateChoice::Killed,
-    }
 }
 
 pub(crate) fn remove(args: &RemoveArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
@@ -58,7 +46,7 @@ pub(crate) fn remove(args: &RemoveArgs, database: &SharedRuns) -> Result<ExitSta
     for name in &args.runs {
         let id = database.find(name, None)?;
         for run in database.standings(Some(&id))? {
-            match state(&run) {
+            match StateChoice::from(run.state()) {
                 StateChoice::Running => {
                     return Err(CommandError::new(
                         ExitStatus::Busy,

@@ -8,4 +8,5 @@ pub(crate) mod ctl;
 pub(crate) mod list;
 pub(crate) mod looked;
 pub(crate) mod share;
+pub(crate) mod source;
 pub(crate) mod target;

@@ -6,8 +6,9 @@ use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::home::parse_head;
 use crate::store::ids::RunId;
-use crate::store::reading::{RunRecord, SessionRecord, StoredEnd};
+use crate::store::reading::{RunRecord, RunState, SessionRecord, StoredEnd};
 use crate::task::{Outcome, OutcomeCounts, ServiceLimit};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_postgres::Row;
 
@@ -23,18 +24,19 @@ SELECT r.no, r.head, r.stopping, r.paused, r.concurrency, c.settled, c.succeeded
     c.ambiguous, c.unchanged, own.text_limit,
     (SELECT count(*) FROM takeover t WHERE t.run = r.no),
     (SELECT coalesce(sum(in_doubt), 0)::bigint FROM takeover t WHERE t.run = r.no),
-    own.searches, (SELECT learnt_ns FROM rate t WHERE t.scope = own.timeline)
+    own.searches, (SELECT learnt_ns FROM rate t WHERE t.scope = own.timeline),
+    c.segments + (SELECT count(*) FROM segment s WHERE s.run = r.no AND s.chunk < 0)
 FROM run r LEFT JOIN rate own ON own.scope = 'run:' || r.no, LATERAL (
-    SELECT coalesce(sum(settled), 0)::bigint AS settled, coalesce(sum(succeeded), 0)::bigint AS succeeded,
+    SELECT coalesce(sum(next_seq), 0)::bigint AS segments, coalesce(sum(settled), 0)::bigint AS settled, coalesce(sum(succeeded), 0)::bigint AS succeeded,
         coalesce(sum(partial), 0)::bigint AS partial, coalesce(sum(failed), 0)::bigint AS failed,
         coalesce(sum(ambiguous), 0)::bigint AS ambiguous, coalesce(sum(unchanged), 0)::bigint AS unchanged
     FROM chunk WHERE run = r.no) c
 WHERE $1::text IS NULL OR r.id = $1 ORDER BY r.id";
 const WORKERS: &str = "
-SELECT w.no, w.host, w.process, w.version, (extract(epoch FROM w.since) * 1000000)::bigint,
+SELECT w.run, w.no, w.host, w.process, w.version, (extract(epoch FROM w.since) * 1000000)::bigint,
     (extract(epoch FROM w.gone) * 1000000)::bigint, w.calls, w.in_flight,
     extract(epoch FROM clock_timestamp() - w.seen)::float8, extract(epoch FROM r.lease)::float8
-FROM worker w JOIN run r ON r.no = w.run WHERE w.run = $1 ORDER BY w.no";
+FROM worker w JOIN run r ON r.no = w.run WHERE $1::text IS NULL OR r.id = $1 ORDER BY w.run, w.no";
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +63,8 @@ pub struct RunStanding {
     pub in_doubt: u64,
     /// The workers, in the order in which they came.
     pub workers: Vec<WorkerStanding>,
+    /// How many segments its journal has.
+    pub segments: u64,
 }
 
 /// A worker of a run.
@@ -100,6 +104,28 @@ impl RunStanding {
     pub fn is_running(&self) -> bool {
         self.workers.iter().any(WorkerStanding::is_alive)
     }
+
+    /// Returns its state.
+    pub fn state(&self) -> RunState {
+        let is_open = self.outcomes.selected() < self.record.selected;
+        let have_left = self.workers.iter().all(|worker| worker.gone.is_some());
+        match self.workers.as_slice() {
+            _ if !is_open => RunState::Finished,
+            [] => RunState::Planned,
+            _ if self.is_running() => RunState::Running,
+            _ if have_left || self.stopping.is_some() => RunState::Interrupted,
+            _ => RunState::Killed,
+        }
+    }
+
+    /// Forgets what changes by itself, such as how long ago a worker was heard of: two standings that
+    /// are the same then have the same report.
+    pub fn settle(&mut self) {
+        for worker in &mut self.workers {
+            worker.seen = if worker.is_alive() { Duration::ZERO } else { Duration::MAX };
+            worker.in_flight = 0;
+        }
+    }
 }
 
 /// Returns the ids of all runs with their jobs, the oldest first.
@@ -121,21 +147,25 @@ pub(crate) async fn standings(
     only: Option<&RunId>,
 ) -> Result<Vec<RunStanding>, DatabaseError> {
     let only = only.map(RunId::as_str);
-    let rows = link
+    let (workers, rows) = link
         .with(async |client| {
-            let mut found = Vec::new();
-            for row in client.query(RUNS, &[&only]).await? {
-                let workers = client.query(WORKERS, &[&row.get::<_, i64>(0)]).await?;
-                found.push((row, workers));
-            }
-            Ok(found)
+            Ok((client.query(WORKERS, &[&only]).await?, client.query(RUNS, &[&only]).await?))
         })
         .await?;
     let shown = link.shown();
-    rows.iter().map(|(row, workers)| standing(row, workers, shown)).collect()
+    let mut of_runs: BTreeMap<i64, Vec<WorkerStanding>> = BTreeMap::new();
+    for row in &workers {
+        of_runs.entry(row.get(0)).or_default().push(worker(row));
+    }
+    let mut workers = |row: &Row| of_runs.remove(&row.get(0)).unwrap_or_default();
+    rows.iter().map(|row| standing(row, workers(row), shown)).collect()
 }
 
-fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, DatabaseError> {
+fn standing(
+    row: &Row,
+    workers: Vec<WorkerStanding>,
+    shown: &str,
+) -> Result<RunStanding, DatabaseError> {
     let head = String::from_utf8_lossy(row.get(1)).into_owned();
     let record = parse_head(&head).map_err(|error| DatabaseError::Damaged {
         shown: shown.to_owned(),
@@ -149,7 +179,6 @@ fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, Data
     outcomes[Outcome::Ambiguous] = number(9);
     outcomes[Outcome::Unchanged] = number(10);
     outcomes[Outcome::NotAttempted] = number(5).saturating_sub(outcomes.selected());
-    let workers: Vec<WorkerStanding> = workers.iter().map(worker).collect();
     let stopping: Option<String> = row.get(2);
     let is_open = outcomes.selected() < record.selected;
     let stopped = stopping.as_deref().and_then(|reason| reason.parse().ok());
@@ -175,6 +204,7 @@ fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, Data
         takeovers: number(12),
         in_doubt: number(13),
         workers,
+        segments: number(16),
     })
 }
 
@@ -184,15 +214,15 @@ fn worker(row: &Row) -> WorkerStanding {
         Duration::try_from_secs_f64(row.get::<_, f64>(column).max(0.0)).unwrap_or(Duration::MAX)
     };
     WorkerStanding {
-        no: row.get(0),
-        host: row.get(1),
-        process: small(2),
-        version: row.get(3),
-        since: Timestamp::from_micros(row.get(4)),
-        gone: row.get::<_, Option<i64>>(5).map(Timestamp::from_micros),
-        calls: u64::try_from(row.get::<_, i64>(6)).unwrap_or_default(),
-        in_flight: small(7),
-        seen: span(8),
-        lease: span(9),
+        no: row.get(1),
+        host: row.get(2),
+        process: small(3),
+        version: row.get(4),
+        since: Timestamp::from_micros(row.get(5)),
+        gone: row.get::<_, Option<i64>>(6).map(Timestamp::from_micros),
+        calls: u64::try_from(row.get::<_, i64>(7)).unwrap_or_default(),
+        in_flight: small(8),
+        seen: span(9),
+        lease: span(10),
     }
 }

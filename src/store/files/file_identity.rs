@@ -5,7 +5,7 @@
 
 use crate::store::error::{StoreError, file};
 use crate::store::files::paths::beside;
-use std::os::unix::fs::MetadataExt;
+use crate::system::files::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 

@@ -34,7 +34,7 @@ pub(crate) fn refuse_network(directory: &Path) -> Result<(), StoreError> {
 
 #[cfg(target_os = "linux")]
 fn kind_number(directory: &Path) -> std::io::Result<u32> {
-    let number = rustix::fs::statfs(directory)?.f_type;
+    let number = crate::system::files::statfs(directory)?.f_type;
     // Some machines extend the sign of the four bytes, so the others must not count.
     let [first, second, third, fourth, ..] = number.to_le_bytes();
     Ok(u32::from_le_bytes([first, second, third, fourth]))

@@ -3,9 +3,9 @@
 use crate::store::error::{StoreError, file};
 use crate::store::files::directory::absolute;
 use crate::store::files::trusted::private_directory;
+use crate::system::files::OpenOptionsExt;
 use std::fs;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tempfile::TempDir;
 

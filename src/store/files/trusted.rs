@@ -7,11 +7,11 @@
 //! signal is handled.
 
 use crate::store::error::{StoreError, file};
+use crate::system::files::OFlags;
+use crate::system::files::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use crate::text::shell_quoted;
-use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::{fs, io, path::PathBuf};
 
@@ -154,7 +154,7 @@ fn other_owner(found: &Metadata) -> Option<u32> {
 }
 
 fn own_uid() -> u32 {
-    rustix::process::geteuid().as_raw()
+    crate::system::process::geteuid().as_raw()
 }
 
 #[cfg(test)]

@@ -16,20 +16,17 @@ use crate::event::AttemptSeq;
 use crate::store::error::StoreError;
 use crate::store::files::paths::{beside, remove_if_there};
 use crate::store::files::trusted::{open_to_write, read_text};
+use crate::system::files::FileExt;
+use crate::system::machine;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// The ending of the file's name, behind the name of the run's file.
 const ENDING: &str = "-mark";
 /// The length of the first line, which holds the commits. The second line holds its number twice,
 /// because a flipped digit in it would be believed. The third line names the boot.
 const LINE: u64 = 21;
-/// The kernel's name for the time since it was started: what it has not written yet is lost with
-/// it.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-
 /// What a watermark says about its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Watermark {
@@ -162,8 +159,8 @@ fn twice(number: u64) -> String {
 }
 
 fn boot() -> Option<String> {
-    let named = fs::read_to_string(BOOT).ok()?;
-    Some(named.trim().to_owned()).filter(|name| !name.is_empty())
+    // What the kernel has not written yet is lost with the time that this names.
+    machine::boot().ok().filter(|name| !name.is_empty())
 }
 
 /// Returns the path of a run's watermark.
@@ -180,6 +177,7 @@ pub(crate) fn remove(run: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use MayHaveLeft::{Any, UpTo};
+    use std::fs;
 
     fn check(text: Option<&str>, commits: u64, expected: bool) {
         let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,11 @@
 //! The HTML page of a run of several targets: an id and its target name a task.
 
-use super::TwoProjects;
+use super::{START, TwoProjects, list};
 use crate::support::browser::Browser;
+use crate::support::documents::report;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use crate::ui::Served;
 
 /// The page of a run in which `gate-1` fails in the south alone.
 fn page() -> TwoProjects<Server> {
@@ -51,4 +53,32 @@ fn the_page_of_one_project_says_nothing_of_targets() {
     let one = ["start", "--id", "gate-2", "--endpoint", &url, "-q", "-o", "one.html"];
     two.scene.call(&one).expect(0);
     assert!(!two.scene.read("one.html").contains(r#""targets":"#));
+}
+
+#[test]
+fn a_page_that_takes_orders_gives_them_to_one_target() {
+    let Some(browser) = Browser::find() else { return };
+    let two = TwoProjects::with(Server::obliging());
+    two.scene.write("tasks.csv", list(&[("north", 200), ("south", 200)]));
+    let mut run = two.scene.start(&[&START[..], &["--rate", "1/s"]].concat());
+    run.wait_until_it_says("south: starting with 200 tasks");
+    let served = Served::start(&two.scene, &["--control"]);
+    let mut visit = browser.visit(&served.url, &[]);
+    visit.wait("location.search === '' && document.querySelector('.runs .running')");
+    visit.evaluate("document.querySelector('.runs a').click()");
+    visit.wait("document.querySelectorAll('.control [name=target] option').length === 3");
+    visit.evaluate("document.querySelector('.control [name=target]').value = 'south'");
+    visit.evaluate(
+        "[...document.querySelectorAll('.control button')].find((it) => it.textContent === 'Pause').click()",
+    );
+    visit.wait("document.querySelector('.confirm').textContent.startsWith('Target south alone: ')");
+    visit.evaluate("document.querySelector('.confirm button').click()");
+    visit.wait(
+        "document.querySelector('.control [role=status]').textContent.includes('paused, nothing new')",
+    );
+    let status = report(&two.scene.call(&["ctl", "status", "--json"]).expect(0).stdout);
+    assert_eq!(status["targets"]["south"]["state"], "paused");
+    assert_eq!(status["targets"]["north"]["state"], "running");
+    two.scene.call(&["ctl", "drain"]).expect(0);
+    run.ended().expect(3);
 }

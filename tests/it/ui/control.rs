@@ -5,7 +5,7 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
 use crate::ui::follow::listed;
-use crate::ui::{Answer, Served, Visitor};
+use crate::ui::{Served, Visitor};
 
 /// Refuses the first call of some ids, and carries every other out.
 fn bad_at_first(request: &Request) -> Reply {
@@ -13,19 +13,6 @@ fn bad_at_first(request: &Request) -> Reply {
         true => Reply::service(404, "VIAS.00010008", "no such task"),
         false => Reply::trusted(&request.id, 0, 2),
     }
-}
-
-/// Gives an order as a page of the server does.
-fn order(visitor: &Visitor<'_>, run: &str, order: &str) -> Answer {
-    let own = format!("http://{}", visitor.served.host());
-    let headers = [
-        ("host", visitor.served.host()),
-        ("origin", own),
-        ("cookie", visitor.cookie().to_owned()),
-        ("content-type", "application/json".into()),
-    ];
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    visitor.served.post(&format!("/runs/{run}/orders"), &headers, order)
 }
 
 #[test]
@@ -41,7 +28,7 @@ fn a_run_is_paused_and_changed_and_a_group_is_retried() {
     let mut events = visitor.follow(&format!("/runs/{id}/events?as=rows"));
     assert_eq!(events.next().unwrap().0, "control");
 
-    let paused = order(&visitor, &id, r#"{"order":"pause"}"#);
+    let paused = visitor.order(&id, r#"{"order":"pause"}"#);
     assert_eq!(paused.status, 200, "{paused:?}");
     assert!(paused.body.contains("paused, nothing new is sent"), "{paused:?}");
     while !events.next().is_some_and(|(name, words)| {
@@ -52,17 +39,17 @@ fn a_run_is_paused_and_changed_and_a_group_is_retried() {
         (r#"{"order":"concurrency","most":2}"#, "2 at a time from now on"),
         (r#"{"order":"resume"}"#, "going on"),
     ] {
-        let done = order(&visitor, &id, words);
+        let done = visitor.order(&id, words);
         assert!(done.status == 200 && done.body.contains(expected), "{done:?}");
     }
     run.ended().expect(1);
-    let late = order(&visitor, &id, r#"{"order":"drain"}"#);
+    let late = visitor.order(&id, r#"{"order":"drain"}"#);
     assert_eq!(late.status, 409);
     assert!(late.body.contains("is not running: it is finished"), "{late:?}");
 
-    let unknown = order(&visitor, &id, r#"{"order":"retry","group":"F9"}"#);
+    let unknown = visitor.order(&id, r#"{"order":"retry","group":"F9"}"#);
     assert_eq!(unknown.status, 409, "{unknown:?}");
-    let retried = order(&visitor, &id, r#"{"order":"retry","group":"F1"}"#);
+    let retried = visitor.order(&id, r#"{"order":"retry","group":"F1"}"#);
     assert_eq!(retried.status, 200, "{retried:?}");
     // The new run is in the list, and what it calls goes well.
     while !list.next().is_some_and(|(_, runs)| {
@@ -115,7 +102,7 @@ fn orders_of_anybody_else_change_nothing() {
     // A server without the flag takes no orders at all.
     let reading = Served::start(&scene, &[]);
     let reader = Visitor::enter(&reading);
-    let refused = order(&reader, entry["id"].as_str().unwrap(), retry);
+    let refused = reader.order(entry["id"].as_str().unwrap(), retry);
     assert_eq!(refused.status, 403);
     assert!(refused.body.contains("`batchctl ui --control`"), "{refused:?}");
     assert_eq!(server.count(), before);

@@ -17,13 +17,13 @@ pub(super) fn some_fail(request: &crate::support::server::Request) -> Reply {
 }
 
 /// Returns the JSON block of a page.
-fn data(page: &str) -> &str {
+pub(crate) fn data(page: &str) -> &str {
     let after = page.split("id=\"data\">").nth(1).unwrap_or_else(|| panic!("{page}"));
     after.split("</script>").next().unwrap()
 }
 
 /// Waits for the list to show a run in this state, and returns its entry.
-pub(super) fn listed(events: &mut Events, state: &str) -> Value {
+pub(crate) fn listed(events: &mut Events, state: &str) -> Value {
     loop {
         let (_, list) = events.next().expect("the list goes on");
         let found = list.as_array().unwrap().iter().find(|run| run["state"] == state);

@@ -130,9 +130,28 @@ fn an_address_for_other_machines_needs_a_flag_of_its_own() {
 }
 
 #[test]
-#[cfg(feature = "postgres")]
-fn runs_in_a_database_are_refused() {
+fn other_machines_are_let_in_with_a_warning_and_by_the_same_gate() {
     let scene = Scene::new();
-    let refused = scene.call(&["ui", "--store", "postgres://me@127.0.0.1:1/runs"]).expect(2);
-    refused.says("`ui` is about runs in a directory");
+    for (flag, warning) in [
+        (None, "nothing is encrypted: whoever reads the traffic can read the runs"),
+        (Some("--control"), "whoever reads the traffic can read and change the runs"),
+    ] {
+        let flags = [&["--listen", "0.0.0.0:0", "--allow-remote"], flag.as_slice()].concat();
+        let mut served = Served::start(&scene, &flags);
+        served.process.wait_until_it_says(warning);
+        let port = served.port;
+        // By whatever number the machine is reached, and by no name that others could bind.
+        let by_number = format!("192.0.2.7:{port}");
+        let enter = served.ask(&format!("GET {}", served.entrance()), &[("host", &by_number)]);
+        assert_eq!(enter.status, 200, "{enter:?}");
+        assert!(enter.head.contains("set-cookie: "), "{enter:?}");
+        assert_eq!(served.ask("GET /", &[("host", &by_number)]).status, 401);
+        for host in [format!("evil.example:{port}"), "192.0.2.7:1".into(), "evil.example".into()] {
+            assert_eq!(served.ask("GET /", &[("host", &host)]).status, 421, "{host}");
+        }
+        let again = served.ask(&format!("GET {}", served.entrance()), &[("host", &by_number)]);
+        assert_eq!(again.status, 403, "the token works once");
+        served.process.signal(Signal::TERM);
+        served.process.ended().expect(0);
+    }
 }

@@ -2,12 +2,13 @@
 
 mod browser;
 mod control;
-mod follow;
+pub(crate) mod follow;
 mod gate;
+mod opened;
 
 use crate::support::program::{Running, Scene};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 /// The server in a process of its own.
 pub(crate) struct Served {
@@ -33,8 +34,9 @@ impl Served {
         let mut url = String::new();
         BufReader::new(process.stdout()).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();
-        let port = url.strip_prefix("http://127.0.0.1:").unwrap_or_else(|| panic!("{url}"));
-        let port = port.split('/').next().unwrap().parse().unwrap();
+        let address = url.strip_prefix("http://").unwrap_or_else(|| panic!("{url}"));
+        let address: SocketAddr = address.split('/').next().unwrap().parse().unwrap();
+        let port = address.port();
         Self { process, url, port }
     }
 
@@ -107,6 +109,19 @@ impl<'a> Visitor<'a> {
         let headers = [("host", self.served.host()), ("cookie", self.cookie.clone())];
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.served.ask(&format!("GET {path}"), &headers)
+    }
+
+    /// Gives an order to a run, as a page of the server does.
+    pub(crate) fn order(&self, run: &str, order: &str) -> Answer {
+        let own = format!("http://{}", self.served.host());
+        let headers = [
+            ("host", self.served.host()),
+            ("origin", own),
+            ("cookie", self.cookie.clone()),
+            ("content-type", "application/json".into()),
+        ];
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.served.post(&format!("/runs/{run}/orders"), &headers, order)
     }
 
     /// Begins to read events.

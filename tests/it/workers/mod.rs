@@ -1,5 +1,6 @@
 //! Several workers carry out one run of a database: through the real binary, on a real PostgreSQL.
 
+mod browser;
 mod deletions;
 mod jobs;
 mod orders;

@@ -3,10 +3,10 @@
 use crate::cli::flags::config_file::quoted;
 use crate::cli::flags::sources::settings_of;
 use crate::cli::output::error::CommandError;
+use batchctl::system::files::{DirBuilderExt, OpenOptionsExt};
 use clap::{Arg, ArgAction, Command};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 

@@ -6,12 +6,12 @@ use crate::cli::output::stream;
 use batchctl::api::read_text;
 use batchctl::report::ExitStatus;
 use batchctl::service::{Draft, ImportError, from_curl, from_openapi, read_document};
+use batchctl::system::files::OpenOptionsExt;
 use batchctl::text::{printable, shell_quoted};
 use clap::Args;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The longest command that is read from standard input, in bytes.

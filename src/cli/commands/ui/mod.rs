@@ -7,9 +7,12 @@ use crate::cli::commands::ui::operator::CommandLine;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
+#[cfg(feature = "postgres")]
+use crate::cli::shared::source::DatabaseSource;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::ui::{Ui, UiSettings};
+use batchctl::system::signals::{SignalKind, signal};
+use batchctl::ui::{RunSource, Ui, UiSettings};
 use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -17,7 +20,6 @@ use std::process::Stdio;
 use std::sync::Arc;
 use tempfile::NamedTempFile;
 use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
 
 const UI_HELP: &str = "\
 The first line on standard output is the address for a browser. It works once: the browser keeps a
@@ -64,7 +66,7 @@ pub(crate) fn serve(args: &UiArgs, context: &Context) -> Result<ExitStatus, Comm
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
         let operator = Arc::new(CommandLine::new(args.control, context)?);
-        let runs = run::runs_in(&context.state);
+        let runs = runs_of(context);
         let settings = UiSettings { listen: args.listen, runs, operator };
         let ui = Ui::bind(settings).await.map_err(|error| {
             CommandError::io(format!("cannot listen on `{}`: {error}", args.listen))
@@ -91,6 +93,14 @@ pub(crate) fn serve(args: &UiArgs, context: &Context) -> Result<ExitStatus, Comm
         ui.serve(stopped).await;
         Ok(ExitStatus::Ok)
     })
+}
+
+fn runs_of(context: &Context) -> Arc<dyn RunSource> {
+    #[cfg(feature = "postgres")]
+    if let Some(database) = context.store.database() {
+        return Arc::new(DatabaseSource::new(database));
+    }
+    Arc::new(run::runs_in(&context.state))
 }
 
 /// Opens the address in a browser, by way of a file that only its owner can read: the arguments of a

@@ -3,17 +3,24 @@
 use crate::cli::Context;
 use crate::cli::commands::ctl;
 use crate::cli::commands::ctl::OrderArgs;
+use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::values::FixedRate;
 use crate::cli::output::error::CommandError;
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::run;
+#[cfg(feature = "postgres")]
+use batchctl::run::SharedRuns;
 use batchctl::store::{RunDirectory, RunId};
+use batchctl::system::process::CommandExt;
 use batchctl::text::printable;
-use batchctl::ui::{Operator, UiOrder};
+use batchctl::ui::{Operator, UiAction, UiOrder};
 use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+#[cfg(feature = "postgres")]
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +34,9 @@ const LONGEST_REFUSAL: u64 = 4_096;
 pub(super) struct CommandLine {
     takes_orders: bool,
     runs: RunDirectory,
+    /// The database of the runs, and who gives orders to it.
+    #[cfg(feature = "postgres")]
+    database: Option<(Arc<SharedRuns>, String)>,
     program: PathBuf,
     /// The flags with which another process finds the same runs and the same configuration.
     flags: Vec<OsString>,
@@ -35,18 +45,39 @@ pub(super) struct CommandLine {
 impl CommandLine {
     pub(super) fn new(takes_orders: bool, context: &Context) -> Result<Self, CommandError> {
         let mut flags: Vec<OsString> = vec!["--state-dir".into(), context.machine.clone().into()];
-        if context.state != context.machine {
-            flags.extend(["--store".into(), context.state.clone().into()]);
+        // An address of a database that was not typed may hold a password: it is found there again.
+        let is_shown =
+            !context.store.is_elsewhere() || context.given.rank("store") == Rank::CommandLine;
+        if let Some(store) = context.given.value::<String>("store").filter(|_| is_shown) {
+            flags.extend(["--store".into(), store.into()]);
         }
         if context.given.is_given("profile") {
             flags.extend(["--profile".into(), context.profile.clone().into()]);
         }
         let program = std::env::current_exe().map_err(CommandError::io)?;
-        Ok(Self { takes_orders, runs: run::runs_in(&context.state), program, flags })
+        Ok(Self {
+            takes_orders,
+            runs: run::runs_in(&context.state),
+            #[cfg(feature = "postgres")]
+            database: context
+                .store
+                .database()
+                .map(|database| (Arc::clone(database), shared::ctl::operator(context))),
+            program,
+            flags,
+        })
     }
 
-    fn give(&self, run: &RunId, order: &OrderArgs) -> Result<String, String> {
-        let carried_out = ctl::carry_out(order, None, run, &self.runs);
+    fn give(&self, run: &RunId, order: &OrderArgs, target: Option<&str>) -> Result<String, String> {
+        #[cfg(feature = "postgres")]
+        if let Some((database, by)) = &self.database {
+            if target.is_some() {
+                return Err("no run of a database has targets".into());
+            }
+            let carried_out = shared::ctl::carry_out(order, run, database, by);
+            return carried_out.map_err(|error| error.said());
+        }
+        let carried_out = ctl::carry_out(order, target, run, &self.runs);
         carried_out.map_err(|error| error.said())
     }
 
@@ -92,6 +123,10 @@ fn said(mut child: Child) -> String {
 
 impl Operator for CommandLine {
     fn standing(&self, run: &RunId) -> Option<String> {
+        #[cfg(feature = "postgres")]
+        if let Some((database, _)) = &self.database {
+            return shared::ctl::standing(run, database);
+        }
         ctl::standing(run, &self.runs)
     }
 
@@ -100,14 +135,15 @@ impl Operator for CommandLine {
     }
 
     fn carry_out(&self, run: &RunId, order: &UiOrder) -> Result<String, String> {
-        let order = match order {
-            UiOrder::Pause => OrderArgs::Pause,
-            UiOrder::Resume => OrderArgs::Resume,
-            UiOrder::Rate(limit) => OrderArgs::Rate { limit: FixedRate(*limit) },
-            UiOrder::Concurrency(most) => OrderArgs::Concurrency { most: *most },
-            UiOrder::Drain => OrderArgs::Drain,
-            UiOrder::Retry(group) => return self.retry(run, &group.to_string()),
+        let UiOrder { action, target } = order;
+        let order = match action {
+            UiAction::Pause => OrderArgs::Pause,
+            UiAction::Resume => OrderArgs::Resume,
+            UiAction::Rate(limit) => OrderArgs::Rate { limit: FixedRate(*limit) },
+            UiAction::Concurrency(most) => OrderArgs::Concurrency { most: *most },
+            UiAction::Drain => OrderArgs::Drain,
+            UiAction::Retry(group) => return self.retry(run, &group.to_string()),
         };
-        self.give(run, &order)
+        self.give(run, &order, target.as_deref())
     }
 }

@@ -3,9 +3,9 @@
 use crate::cli::Context;
 use crate::cli::output::error::CommandError;
 use batchctl::report::ExitStatus;
-use rustix::process::geteuid;
+use batchctl::system::files::{MetadataExt, PermissionsExt};
+use batchctl::system::process::geteuid;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The bits of a mode that let others than the owner read.

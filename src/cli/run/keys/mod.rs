@@ -10,14 +10,14 @@ use crate::cli::run::display::LiveStatus;
 use crate::cli::run::keys::terminal::{Terminal, Typed};
 use batchctl::engine::Control;
 use batchctl::event::{Change, Operator};
+use batchctl::system::process::Signal;
+use batchctl::system::signals::{SignalKind, signal};
 use batchctl::task::Rate;
-use rustix::process::Signal;
 use std::io::Write;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::{io, thread};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -59,7 +59,10 @@ impl Drop for Keys {
         self.terminal.end();
         // From now on Ctrl-Z stops the process by itself again.
         let over = Arc::new(AtomicBool::new(true));
-        let _ = signal_hook::flag::register_conditional_default(stop_key().as_raw_value(), over);
+        let _ = batchctl::system::signals::flag::register_conditional_default(
+            stop_key().as_raw_value(),
+            over,
+        );
     }
 }
 
@@ -88,9 +91,9 @@ fn follow_job_control(
                 _ = stop => {
                     // The shell must find the terminal as it was while this process is stopped.
                     terminal.leave();
-                    let this = rustix::process::getpid();
+                    let this = batchctl::system::process::getpid();
                     // Who may not stop itself goes on as it is.
-                    let _ = rustix::process::kill_process(this, Signal::STOP);
+                    let _ = batchctl::system::process::kill_process(this, Signal::STOP);
                     terminal.come_back();
                 }
                 _ = goes_on.recv() => terminal.come_back(),

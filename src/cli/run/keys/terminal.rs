@@ -3,8 +3,8 @@
 //! Signals from the keyboard stay what they are. A process in the background neither reads nor
 //! changes the terminal: it would be stopped for it.
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use batchctl::system::terminal::{LocalModes, OptionalActions, SpecialCodeIndex, Termios};
+use batchctl::system::terminal::{PollFd, PollFlags, Timespec};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +47,7 @@ impl Terminal {
         if !matches!(*state, KeyMode::AsFound) || !is_in_foreground() {
             return;
         }
-        let Ok(found) = rustix::termios::tcgetattr(io::stdin()) else { return };
+        let Ok(found) = batchctl::system::terminal::tcgetattr(io::stdin()) else { return };
         // Remembered only on success: otherwise there is nothing to restore.
         if set(&for_keys(&found)).is_ok() {
             *state = KeyMode::ForKeys(Box::new(found));
@@ -94,7 +94,7 @@ impl Terminal {
         let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
         let watched = if is_ours { &mut watched[..] } else { &mut [] };
         // An error is a signal that came in between.
-        let ready = rustix::event::poll(watched, Some(&TURN)).unwrap_or(0);
+        let ready = batchctl::system::terminal::poll(watched, Some(&TURN)).unwrap_or(0);
         let mut state = self.lock();
         match *state {
             KeyMode::Over => Typed::Over,
@@ -116,16 +116,18 @@ impl Terminal {
 /// Reads a key that is there. It cannot block: the terminal is set up to give what it has.
 fn read() -> Typed {
     let mut key = [0];
-    match rustix::io::read(io::stdin(), &mut key) {
+    match batchctl::system::io::read(io::stdin(), &mut key) {
         Ok(1..) => Typed::Key(key[0]),
-        Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => Typed::Nothing,
+        Err(batchctl::system::io::Errno::INTR | batchctl::system::io::Errno::AGAIN) => {
+            Typed::Nothing
+        }
         // Ready, and nothing there: it was hung up.
         Ok(0) | Err(_) => Typed::Over,
     }
 }
 
-fn set(termios: &Termios) -> rustix::io::Result<()> {
-    rustix::termios::tcsetattr(io::stdin(), OptionalActions::Now, termios)
+fn set(termios: &Termios) -> batchctl::system::io::Result<()> {
+    batchctl::system::terminal::tcsetattr(io::stdin(), OptionalActions::Now, termios)
 }
 
 fn for_keys(found: &Termios) -> Termios {
@@ -139,6 +141,6 @@ fn for_keys(found: &Termios) -> Termios {
 
 /// Returns whether this process may use the terminal. One that does not control it always may.
 fn is_in_foreground() -> bool {
-    let group = rustix::termios::tcgetpgrp(io::stdin());
-    group.map_or(true, |group| group == rustix::process::getpgrp())
+    let group = batchctl::system::terminal::tcgetpgrp(io::stdin());
+    group.map_or(true, |group| group == batchctl::system::process::getpgrp())
 }

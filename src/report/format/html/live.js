@@ -119,6 +119,19 @@
     return [made, input];
   }
 
+  function choice(label, name, values) {
+    const made = page.element("label", "", label);
+    const select = page.element("select");
+    select.name = name;
+    select.append(...["", ...values].map((value) => {
+      const option = page.element("option", "", value || "all");
+      option.value = value;
+      return option;
+    }));
+    made.append(select);
+    return [made, select];
+  }
+
   function setUpControl() {
     if (toolbar.isConnected) return;
     toolbar.setAttribute("aria-label", "Control");
@@ -133,14 +146,20 @@
     } else {
       const [rate, limit] = field("Rate", "rate", "5/s or none");
       const [slots, most] = field("Concurrency", "concurrency", "16");
+      const [whose, target] = choice("Target", "target", page.head.targets || []);
+      if (page.head.targets) toolbar.append(whose);
+      // In a run of several targets an order is for all of them, unless one is chosen.
+      const ask = (question, order) => (target.value
+        ? confirmed(`Target ${target.value} alone: ${question}`, { ...order, target: target.value })
+        : confirmed(question, order));
       toolbar.append(
-        button("Pause", () => confirmed("Send nothing new until the run is resumed?", { order: "pause" })),
-        button("Resume", () => confirmed("Go on with the run?", { order: "resume" })),
+        button("Pause", () => ask("Send nothing new until the run is resumed?", { order: "pause" })),
+        button("Resume", () => ask("Go on with the run?", { order: "resume" })),
         rate,
-        button("Set rate", () => confirmed(`Send at most ${limit.value} from now on?`, { order: "rate", limit: limit.value.trim() })),
+        button("Set rate", () => ask(`Send at most ${limit.value} from now on?`, { order: "rate", limit: limit.value.trim() })),
         slots,
-        button("Set concurrency", () => confirmed(`Have at most ${most.value} calls on the wire from now on?`, { order: "concurrency", most: Number(most.value) })),
-        button("Drain", () => confirmed("End the run once what is on the wire has finished? `batchctl resume` goes on with it.", { order: "drain" })),
+        button("Set concurrency", () => ask(`Have at most ${most.value} calls on the wire from now on?`, { order: "concurrency", most: Number(most.value) })),
+        button("Drain", () => ask("End the run once what is on the wire has finished? `batchctl resume` goes on with it.", { order: "drain" })),
       );
     }
     toolbar.append(told);

@@ -1,0 +1,40 @@
+//! Where the runs are that are shown.
+
+use crate::store::{RunBrief, RunDirectory, RunId, StoreError};
+
+/// The runs that are shown.
+///
+/// Pages read them in a directory. Those of a database are copied there when a page is about them.
+pub trait RunSource: Send + Sync {
+    /// Returns the directory in which runs are read.
+    fn directory(&self) -> &RunDirectory;
+
+    /// Brings what is read of a run up to date, and returns a number that is another one once the run
+    /// has been read anew. May block.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or it cannot be read.
+    fn refresh(&self, run: &RunId) -> Result<u64, StoreError>;
+
+    /// Returns all runs, the oldest first, if the directory does not have all of them. May block.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be read.
+    fn briefs(&self) -> Result<Option<Vec<RunBrief>>, StoreError>;
+}
+
+impl RunSource for RunDirectory {
+    fn directory(&self) -> &RunDirectory {
+        self
+    }
+
+    fn refresh(&self, _: &RunId) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    fn briefs(&self) -> Result<Option<Vec<RunBrief>>, StoreError> {
+        Ok(None)
+    }
+}
