@@ -29,6 +29,8 @@ pub(crate) use plan_chunk::{
 };
 pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;
-pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records, with_distance};
+#[cfg(any(feature = "postgres", test))]
+pub(crate) use segment::with_distance;
+pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};
 pub(crate) use text::Text;
 pub(crate) use trace::TaskTrace;

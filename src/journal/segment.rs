@@ -76,6 +76,7 @@ impl RunSegmentWriter {
 }
 
 /// Returns the distance that a body begins with, and the body with another one in its place.
+#[cfg(any(feature = "postgres", test))]
 pub(crate) fn with_distance(body: &[u8], distance: u64) -> Result<(u64, Vec<u8>), Malformed> {
     let mut reader = ByteReader::new(body);
     let before = reader.number()?;

@@ -20,6 +20,7 @@ pub(crate) enum Store {
 }
 
 /// Which store is wanted, and what for.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a directory needs none of it"))]
 pub(crate) struct Wanted<'a> {
     pub(crate) place: Option<&'a str>,
     /// Where the place was named.
@@ -63,6 +64,10 @@ impl Store {
     }
 
     /// Brings what commands read of a run up to date.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "a directory needs none of it")
+    )]
     pub(crate) fn refresh(&self, id: &RunId) -> Result<(), CommandError> {
         match self {
             Self::Directory => Ok(()),
@@ -72,6 +77,10 @@ impl Store {
     }
 
     /// Removes a new run of which nothing was sent, unless other workers are on it.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(unused_variables, reason = "a directory needs none of it")
+    )]
     pub(crate) fn forget(&self, id: &RunId) {
         match self {
             Self::Directory => {}

@@ -32,6 +32,7 @@ pub(crate) struct LaunchFlags<'a> {
 
 /// The flags of a run in a database.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a directory needs none of it"))]
 pub(crate) struct SharedFlags<'a> {
     /// How the plan is stored, if there will be a new one.
     pub(crate) plan: Option<&'a SharedPlanArgs>,

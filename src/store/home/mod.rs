@@ -12,5 +12,7 @@ mod totals;
 pub(crate) use chunk_bodies::ChunkBodies;
 pub(crate) use chunk_index::ChunkIndex;
 pub(crate) use door::{Home, Segment};
-pub(crate) use head::{head_text, parse_head};
+pub(crate) use head::head_text;
+#[cfg(feature = "postgres")]
+pub(crate) use head::parse_head;
 pub(crate) use totals::Totals;
