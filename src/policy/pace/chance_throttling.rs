@@ -16,6 +16,9 @@ const EXCESS: f64 = 0.25;
 /// The same for a small share, which may be the excess over a limit.
 const SMALL: f64 = 0.02;
 const SMALL_EXCESS: f64 = 0.05;
+/// How much a test that found chance weighs in the next one, as a logarithm, and how many do.
+const CONVICTION: f64 = 2.0;
+const MOST_CONFIRMED: u32 = 3;
 
 /// What is known of throttling by chance.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +26,8 @@ pub(super) struct ChanceThrottling {
     share: f64,
     /// Evidence that more are throttled: CUSUM of the likelihood ratio (Page 1954).
     evidence: f64,
+    /// How often a test has found chance, since one has found a limit.
+    confirmed: u32,
 }
 
 impl ChanceThrottling {
@@ -37,7 +42,23 @@ impl ChanceThrottling {
     }
 
     pub(super) fn set_share(&mut self, share: f64) {
-        *self = Self { share: share.clamp(0.0, HIGHEST), evidence: 0.0 };
+        (self.share, self.evidence) = (share.clamp(0.0, HIGHEST), 0.0);
+    }
+
+    /// Takes note that a test has found this share.
+    pub(super) fn confirm(&mut self, share: f64) {
+        self.set_share(share);
+        self.confirmed = (self.confirmed + 1).min(MOST_CONFIRMED);
+    }
+
+    /// Returns how much more likely chance has become by the tests that found it, as a logarithm.
+    pub(super) fn conviction(&self) -> f64 {
+        CONVICTION * f64::from(self.confirmed)
+    }
+
+    /// Returns by what factor a share is trusted longer that several tests have found.
+    pub(super) fn trusted_for(&self) -> f64 {
+        f64::from(2_u32.pow(self.confirmed.saturating_sub(1)))
     }
 
     /// Forgets the evidence so far, because a decision has followed from it.

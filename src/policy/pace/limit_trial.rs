@@ -66,6 +66,8 @@ pub(super) struct TrialCounts {
     /// on average.
     pub(super) is_scattered: bool,
     pub(super) in_a_row: f64,
+    /// How much more likely chance is by earlier tests, as a logarithm.
+    pub(super) conviction: f64,
     /// Whether the pace has not been raised lately: a window remembers what was sent before.
     pub(super) is_steady: bool,
 }
@@ -118,6 +120,7 @@ impl Trial {
     fn tested(&self, counts: TrialCounts, given: f64, chance: f64, step: u32) -> TrialFinding {
         let share = counts.share();
         let ratio = likelihood_ratio(counts, given, chance);
+        let acquits = -DECISIVE - counts.conviction;
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
             let seen = self.seen.with(counts.observed());
@@ -142,11 +145,13 @@ impl Trial {
             return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
-        if counts.throttled == 0.0 && ((ratio < -DECISIVE && counts.rate < given) || is_long) {
+        let is_acquitted =
+            (ratio < acquits && counts.rate < given) || (is_long && ratio < -counts.conviction);
+        if counts.throttled == 0.0 && is_acquitted {
             return TrialFinding::Near { limit: given.max(counts.rate) };
         }
         let is_undecided = counts.throttled >= ENOUGH && ratio < 1.0;
-        if !is_undecided && counts.throttled < 2.0 * ENOUGH && ratio >= -DECISIVE {
+        if !is_undecided && counts.throttled < 2.0 * ENOUGH && ratio >= acquits {
             return TrialFinding::Open;
         }
         let limit = counts.accepted();

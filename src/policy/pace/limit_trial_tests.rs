@@ -18,6 +18,7 @@ fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
         decisive: DECISIVE,
         is_scattered: true,
         in_a_row: 1.0,
+        conviction: 0.0,
         is_steady: true,
     }
 }
@@ -45,6 +46,16 @@ fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
     assert_eq!(test.judge(counts(30.0, 0.0, 300.0)), TrialFinding::Near { limit: 315.0 });
     let found = test.judge(counts(32.0, 8.0, 300.0));
     assert_eq!(found, TrialFinding::Chance { share: 0.25 });
+}
+
+#[test]
+fn what_earlier_tests_have_found_is_not_refuted_by_a_few_accepted_calls() {
+    let found_thrice = |calls| TrialCounts { conviction: 6.0, ..counts(calls, 0.0, 300.0) };
+    let test = trial(AT_300);
+    assert_eq!(test.judge(found_thrice(30.0)), TrialFinding::Open);
+    assert_eq!(test.judge(found_thrice(60.0)), TrialFinding::Near { limit: 315.0 });
+    let slowly = TrialCounts { lasted: Duration::from_secs(1), ..found_thrice(30.0) };
+    assert!(matches!(test.judge(slowly), TrialFinding::Near { .. }));
 }
 
 #[test]

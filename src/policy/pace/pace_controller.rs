@@ -383,13 +383,14 @@ impl PaceController {
         (accepted, seconds(self.cycle, to))
     }
 
-    fn accepts_nothing(&self, chance: f64) -> bool {
+    /// Returns whether so many calls in a row were throttled, of those sent later, that none is accepted.
+    fn accepts_nothing(&self, chance: f64, later: Instant) -> bool {
         let row = match (chance > 0.02, self.limit.is_some()) {
             (true, _) => ChanceThrottling::longest_row(chance),
             (false, true) => ROW,
             (false, false) => ROW_WITHOUT_LIMIT,
         };
-        self.history.ends_with_throttled(row, self.cut_at)
+        self.history.ends_with_throttled(row, later)
     }
 }
 

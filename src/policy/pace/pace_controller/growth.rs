@@ -47,7 +47,7 @@ impl PaceController {
     /// Tests anew what was put down to chance, if that is due: it may have been a limit after all.
     pub(super) fn doubt_chance(&mut self, now: Instant) -> bool {
         let is_open = matches!(self.phase, Phase::Open { .. } | Phase::Growing(_));
-        let is_due = seconds(self.chance_since, now) > CHANCE_LASTS;
+        let is_due = seconds(self.chance_since, now) > CHANCE_LASTS * self.chance.trusted_for();
         if !is_open || !is_due || self.chance.share() <= DOUBTED_CHANCE {
             return false;
         }

@@ -70,7 +70,10 @@ impl PaceController {
 
     pub(super) fn throttled_at_rest(&mut self, rest: Rest, sent: Instant, now: Instant) {
         let Rest { since, lowered, .. } = rest;
-        if self.accepts_nothing(self.chance.share()) {
+        // Lowering the pace a little meanwhile ends no row.
+        let later = if lowered > 0 { since } else { self.cut_at };
+        if self.accepts_nothing(self.chance.share(), later) {
+            self.throttled_at = self.rate;
             return self.exhaust(now);
         }
         if seconds(since, now) < STRAYS {
@@ -85,7 +88,7 @@ impl PaceController {
         if !self.is_exact || rest.may_slide {
             return self.listen(Met::AtRest, sent, now);
         }
-        if self.windows.are_met() && !self.accepts_nothing(0.0) {
+        if self.windows.are_met() && !self.accepts_nothing(0.0, self.cut_at) {
             // Each call that a window throttles at its end is one that it does not take.
             let limit = self.known_limit() - 1.0;
             self.limit = Some(limit.max(self.bounds.least));

@@ -3,6 +3,7 @@
 use super::PaceController;
 use super::phase::{Met, Phase};
 use crate::policy::pace::call_history::seconds;
+use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::limit_trial::{
     DECISIVE, Seen, Trial, TrialCounts, TrialFinding, TrialKind,
 };
@@ -25,7 +26,7 @@ impl PaceController {
             TrialKind::Test { chance, .. } => chance,
             TrialKind::Measurement => 0.0,
         };
-        if !self.accepts_nothing(suspected.max(self.chance.share())) {
+        if !self.accepts_nothing(suspected.max(self.chance.share()), self.cut_at) {
             let is_first = matches!(trial.kind, TrialKind::Measurement) && self.limit.is_none();
             if is_first && self.history.ends_with_throttled(ROW_TO_LISTEN, self.cut_at) {
                 return self.listen(Met::AtCeiling, trial.after, now);
@@ -67,6 +68,7 @@ impl PaceController {
             decisive: if self.limit.is_some() { 2.0 * DECISIVE } else { DECISIVE },
             is_scattered: groups.are_scattered(),
             in_a_row: groups.in_a_row(),
+            conviction: self.chance.conviction(),
             is_steady,
         };
         let last = self.history.last_throttled().unwrap_or(now);
@@ -77,7 +79,7 @@ impl PaceController {
                 self.go_on(self.rate, now);
             }
             TrialFinding::Chance { share } => {
-                self.chance.set_share(share);
+                self.chance.confirm(share);
                 self.chance_since = now;
                 self.go_on(self.throttled_at, now);
             }
@@ -86,7 +88,10 @@ impl PaceController {
                 let seen = trial.seen.with(counts.observed());
                 self.test(rate, &Tested { given, chance, step, seen }, now);
             }
-            TrialFinding::Near { limit } => self.approach(limit, self.rate, self.cycle, now),
+            TrialFinding::Near { limit } => {
+                self.chance = ChanceThrottling::default();
+                self.approach(limit, self.rate, self.cycle, now);
+            }
             TrialFinding::At { limit } => {
                 self.rest(limit, now, now);
                 self.is_exact = false;
