@@ -40,7 +40,9 @@ pub use list::{Checked, Listed, ListedTask, Page};
 pub use listing::{LAST_PAGE, ListFilter, Listing, PAGE_SIZE};
 pub use redactor::Redactor;
 pub use route::{ProxyAddress, ProxyAddressError, Roots, RootsError, Route};
-pub use service::{ServiceClient, ServiceClientSettings, ServiceTasks, ServiceWork, judged_answer};
+pub use service::{
+    ServiceClient, ServiceClientSettings, ServiceTasks, ServiceWork, judged_answer, undo_at,
+};
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 pub use state_access::{StateAccess, StateLookup, Undo};

@@ -62,6 +62,8 @@ struct Context {
     config: Option<ConfigFile>,
     /// The end of the run that the command carries out.
     run_end: RunEnd,
+    /// Whether what is given is what one target has for itself.
+    is_of_target: bool,
 }
 
 impl Context {
@@ -310,7 +312,6 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         Ok(opened) => opened,
         Err(error) => return error.failed(&stderr),
     };
-    let run_end = RunEnd::default();
     let context = Context {
         environment,
         stdout_style,
@@ -321,7 +322,8 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         profile,
         given,
         config,
-        run_end,
+        run_end: RunEnd::default(),
+        is_of_target: false,
     };
     let work = || dispatch(cli.verb, &context).unwrap_or_else(|error| error.failed(&stderr));
     match unattended {

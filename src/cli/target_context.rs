@@ -54,15 +54,17 @@ impl Context {
             given,
             config: Some(file),
             run_end: RunEnd::default(),
+            is_of_target: true,
         })
     }
 
     /// Returns where the calls of a command go and with what, as it was typed.
     pub(crate) fn connection(&self) -> Result<ConnectionArgs, CommandError> {
         let matches = self.given.subcommand().expect("it has a verb");
-        // Not all verbs have `--service`, and targets are places of VIAS alone.
+        // Not all verbs have `--service`, which is the same for all targets.
+        let service = matches.try_get_one::<String>("service").ok().flatten();
         Ok(ConnectionArgs {
-            service: None,
+            service: service.cloned(),
             place: DestinationArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
             credentials: CredentialArgs::from_arg_matches(matches).map_err(CommandError::usage)?,
         })

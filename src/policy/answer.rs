@@ -39,6 +39,8 @@ impl Answer {
 pub enum Delivery {
     /// No: the name look-up, the connection or the handshake failed.
     NeverLeft,
+    /// No: there is no request that could be sent, and there will be none.
+    NeverMade,
     /// No: the proxy refused to pass the call on, as it would refuse every other one.
     ProxyRefused,
     /// Yes: the service may have received the call and carried it out.
@@ -57,6 +59,12 @@ pub struct NoResponse {
 }
 
 impl NoResponse {
+    /// Returns the answer of a request that cannot be made, for a reason that stays.
+    pub fn never_made(why: impl Into<String>) -> Self {
+        let (kind, delivery) = (FailureKind::NotSent, Delivery::NeverMade);
+        Self { kind, delivery, message: why.into() }
+    }
+
     /// Returns the answer of a call that was given up after `timeout`: it is in doubt.
     pub fn timed_out(timeout: Duration) -> Self {
         Self {

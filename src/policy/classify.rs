@@ -114,6 +114,8 @@ pub fn classify_read(answer: &Answer) -> Finding {
 fn no_response(gone: &NoResponse) -> Finding {
     let verdict = match gone.delivery {
         Delivery::NeverLeft => Verdict::NeverLeft,
+        // Sending again would find the same.
+        Delivery::NeverMade => Verdict::Refused,
         Delivery::ProxyRefused => Verdict::ProxyRefused,
         Delivery::Possible => Verdict::InDoubt,
     };

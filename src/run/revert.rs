@@ -114,15 +114,18 @@ impl Effect {
 }
 
 impl Revert {
-    /// Returns the records of the targets in which the run changed something, in a run of several.
+    /// Returns the records of the targets in which the run changed something, in a run of several;
+    /// `undo` is what takes a command back.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn targets(&self) -> Result<Vec<RunRecord>, RunError> {
+    pub fn targets(
+        &self,
+        undo: impl Fn(Command) -> Option<Undo>,
+    ) -> Result<Vec<RunRecord>, RunError> {
         let record = |run: &RunReader| {
-            // A target is a place of VIAS.
-            let is_changed = !changed(run, Undo::of_vias)?.is_empty();
+            let is_changed = !changed(run, &undo)?.is_empty();
             is_changed.then(|| run.record()).transpose()
         };
         Ok(self.reader.of_targets(record)?.into_iter().flatten().collect())

@@ -27,7 +27,9 @@ use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
 use crate::settings::RunSettings;
 use crate::store;
-use crate::store::{NewPlan, NewRun, PlannedTargets, RunDirectory, RunReader, RunWriter};
+use crate::store::{
+    NewPlan, NewRun, PlannedTargets, RunDirectory, RunReader, RunWriter, ServiceRecord,
+};
 use crate::task::TaskState;
 use std::mem;
 use std::path::PathBuf;
@@ -58,6 +60,8 @@ pub struct TargetRequest {
     pub endpoint: String,
     /// The project, as the report shows it.
     pub project_id: String,
+    /// The region, if the calls are at another service than VIAS and one was named.
+    pub region: Option<String>,
     /// How it is carried out; names the target.
     pub settings: RunSettings,
 }
@@ -74,6 +78,10 @@ impl TargetRequest {
             endpoint: self.endpoint.clone(),
             project_id: self.project_id.clone(),
             settings: self.settings.clone(),
+            service: first
+                .service
+                .clone()
+                .map(|of_first| ServiceRecord { region: self.region.clone(), ..of_first }),
             ..first.clone()
         }
     }
@@ -123,7 +131,7 @@ pub fn dry_run_targets(request: TargetsRequest, clock: Clock) -> Result<Vec<DryR
 /// Returns the records of the targets, which have one id and one origin.
 fn parts_of(request: TargetsRequest, now: Timestamp) -> (Vec<NewRun>, NewPlan) {
     let TargetsRequest { state, command, plan, job, reason, targets } = request;
-    let TargetRequest { endpoint, project_id, settings } = targets[0].clone();
+    let TargetRequest { endpoint, project_id, settings, .. } = targets[0].clone();
     let request = RunRequest { state, command, plan, endpoint, project_id, job, reason, settings };
     let first = new_run(&request, now);
     (targets.iter().map(|target| target.part_of(&first)).collect(), request.plan)

@@ -180,7 +180,9 @@ impl Iam {
         let mut reply = sent.map_err(|gone| {
             let message = redactor.beginning(gone.message, MAX_TEXT);
             match gone.delivery {
-                Delivery::NeverLeft | Delivery::ProxyRefused => self.away(message),
+                Delivery::NeverLeft | Delivery::NeverMade | Delivery::ProxyRefused => {
+                    self.away(message)
+                }
                 Delivery::Possible => self.unanswered(message),
             }
         })?;

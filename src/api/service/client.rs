@@ -12,10 +12,10 @@ use crate::api::redactor::Redactor;
 use crate::api::route::Route;
 use crate::api::transport::{Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
-use crate::policy::{Delivery, NoResponse};
+use crate::policy::NoResponse;
 use crate::service;
 use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
-use crate::task::{FailureKind, Task};
+use crate::task::Task;
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
@@ -121,11 +121,7 @@ impl ServiceClient {
         task: Option<&Arc<Task>>,
     ) -> Result<SeenAnswer, NoResponse> {
         let Some(mut request) = self.request(call) else {
-            return Err(NoResponse {
-                kind: FailureKind::NotSent,
-                delivery: Delivery::NeverLeft,
-                message: "a value would change the address of the call".into(),
-            });
+            return Err(NoResponse::never_made("a value would change the address of the call"));
         };
         let body = Bytes::from(call.body.clone().unwrap_or_default());
         let sent = self.authorise(&mut request, &body);

@@ -10,5 +10,5 @@ mod yardstick_tests;
 
 pub use answer::judged_answer;
 pub use client::{ServiceClient, ServiceClientSettings};
-pub use tasks::ServiceTasks;
+pub use tasks::{ServiceTasks, undo_at};
 pub use work::ServiceWork;

@@ -8,7 +8,7 @@ use crate::api::list::{Listed, ListedTask, Page};
 use crate::api::service::client::ServiceClient;
 use crate::api::service::work::ServiceWork;
 use crate::clock::system_time;
-use crate::policy::{Answer, AnswerMeaning, Body, Judgement, Response, ServiceError, retry_after};
+use crate::policy::{Answer, Body, Judgement, NoResponse, Response, retry_after};
 use crate::service::{
     NextPage, PageBy, Paging, ReadEntry, ReadPage, ReadState, RowValues, SeenAnswer, Service,
     ServiceCall, StateList, StateReading, StateSource, ValueProblem, read_page, read_state,
@@ -62,13 +62,13 @@ impl StateClient<'_> {
     pub(super) async fn look(&self, id: &TaskId) -> Listed {
         let service = &*self.work.service;
         let Some((state, StateSource::Get(get))) = reading(service) else {
-            return refused("the file does not say how the state of one id is read");
+            return never_made("the file does not say how the state of one id is read");
         };
         let values = RowValues::new(id.as_str(), &self.work.scope, &[], None);
         let values = values.expect("no cells are some");
         let call = match state_call(service, &get.request, &[], &values) {
             Ok(call) => call,
-            Err(problem) => return refused(problem.to_string()),
+            Err(problem) => return never_made(problem.to_string()),
         };
         let seen = match self.client.ask(&call).await {
             Ok(seen) => seen,
@@ -94,11 +94,11 @@ impl StateClient<'_> {
     pub(super) async fn list(&self, number: u32) -> Listed {
         let service = &*self.work.service;
         let Some((state, StateSource::List(list))) = reading(service) else {
-            return refused("the file does not say how a list of states is read");
+            return never_made("the file does not say how a list of states is read");
         };
         let request = match self.page_request(list, number) {
             Ok(request) => request,
-            Err(why) => return refused(why),
+            Err(why) => return never_made(why),
         };
         let seen = match request.client.ask(&request.call).await {
             Ok(seen) => seen,
@@ -268,18 +268,9 @@ fn answered(judgement: Judgement, seen: &SeenAnswer) -> Listed {
     }))
 }
 
-/// Returns that a request was not made, for a reason that stays.
-fn refused(why: impl Into<String>) -> Listed {
-    let error = ServiceError { message: why.into(), ..ServiceError::default() };
-    let meaning = Some(AnswerMeaning::Refused);
-    let judgement = Judgement { meaning, error, ..Judgement::default() };
-    Listed::Answer(Answer::Response(Response {
-        status: 400,
-        request_id: None,
-        retry_after: None,
-        rate_hint: None,
-        body: Body::Judged(Box::new(judgement)),
-    }))
+/// Returns that a request cannot be made, for a reason that stays.
+fn never_made(why: impl Into<String>) -> Listed {
+    Listed::Answer(Answer::NoResponse(NoResponse::never_made(why)))
 }
 
 fn now() -> SystemTime {

@@ -27,3 +27,16 @@ fn a_link_is_followed_below_the_address_of_the_file_alone() {
         assert_eq!(target(link).as_deref(), expected, "{link}");
     }
 }
+
+#[test]
+fn a_request_that_cannot_be_made_is_no_answer_of_the_service() {
+    let Listed::Answer(answer) = never_made("the link leads elsewhere") else { unreachable!() };
+    assert_eq!(answer.status(), None);
+    let finding = crate::policy::classify_read(&answer);
+    assert_eq!(finding.verdict, crate::policy::Verdict::Refused);
+    let failure = finding.failure.unwrap();
+    assert_eq!(
+        (failure.kind.as_str(), &*failure.message),
+        ("not_sent", "the link leads elsewhere")
+    );
+}

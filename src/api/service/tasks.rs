@@ -13,9 +13,9 @@ use crate::api::service::states::{LinkedHost, PageMarks, StateClient};
 use crate::api::service::work::ServiceWork;
 use crate::api::state_access::{StateAccess, StateLookup, Undo};
 use crate::clock::system_time;
-use crate::policy::{Answer, Delivery, NoResponse};
-use crate::service::{Action, RowValues, ServiceCall, StateSource, call};
-use crate::task::{Command, FailureKind, Task, TaskId, TaskState};
+use crate::policy::{Answer, NoResponse};
+use crate::service::{Action, RowValues, Service, ServiceCall, StateSource, call};
+use crate::task::{Command, Task, TaskId, TaskState};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -77,10 +77,7 @@ impl TaskApi for ServiceTasks {
     async fn call(&self, task: Arc<Task>) -> Answer {
         let (action, call) = match self.call_of(&task) {
             Ok(call) => call,
-            Err(message) => {
-                let (kind, delivery) = (FailureKind::NotSent, Delivery::NeverLeft);
-                return Answer::NoResponse(NoResponse { kind, delivery, message });
-            }
+            Err(why) => return Answer::NoResponse(NoResponse::never_made(why)),
         };
         let id = task.id.as_str();
         match self.client.carry_out(&call, &task).await {
@@ -96,11 +93,8 @@ impl TaskApi for ServiceTasks {
         match listing {
             Listing::BatchTasks(_) => self.states().list(number).await,
             Listing::SubTasks { .. } | Listing::SubTask(_) => {
-                Listed::Answer(Answer::NoResponse(NoResponse {
-                    kind: FailureKind::NotSent,
-                    delivery: Delivery::NeverLeft,
-                    message: "this service has no sub-tasks".into(),
-                }))
+                let none = NoResponse::never_made("this service has no sub-tasks");
+                Listed::Answer(Answer::NoResponse(none))
             }
         }
     }
@@ -119,14 +113,7 @@ impl TaskApi for ServiceTasks {
     }
 
     fn undo(&self, command: Command) -> Option<Undo> {
-        let service = &self.work.service;
-        let action = service.action(command.as_str())?;
-        let opposite = service.action(action.opposite.as_deref()?)?;
-        Some(Undo {
-            command: opposite.command(),
-            back_to: TaskState::of_word(opposite.leads_to.as_deref()?)?,
-            leads_to: TaskState::of_word(action.leads_to.as_deref()?)?,
-        })
+        undo_at(&self.work.service, command)
     }
 
     fn authority(&self) -> &dyn Authority {
@@ -135,4 +122,15 @@ impl TaskApi for ServiceTasks {
             None => &Unchanging,
         }
     }
+}
+
+/// Returns what takes an action of a service back, if something does.
+pub fn undo_at(service: &Service, command: Command) -> Option<Undo> {
+    let action = service.action(command.as_str())?;
+    let opposite = service.action(action.opposite.as_deref()?)?;
+    Some(Undo {
+        command: opposite.command(),
+        back_to: TaskState::of_word(opposite.leads_to.as_deref()?)?,
+        leads_to: TaskState::of_word(action.leads_to.as_deref()?)?,
+    })
 }

@@ -240,11 +240,6 @@ fn act(
     let mut plan = new_plan(inputs, &args.input, context)?;
     let targets = target_flags::chosen(&args.targets, context)?.map(Box::new);
     if let Some(service) = &service {
-        if targets.is_some() {
-            let error =
-                "a run of several targets is at VIAS, and `--service` names another service";
-            return Err(CommandError::usage(error).with_hint("leave out one of them"));
-        }
         service.apply(&mut plan);
     }
     if args.input.shard.is_some() && args.input.sample.is_some() && args.input.seed.is_none() {

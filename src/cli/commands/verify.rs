@@ -209,7 +209,7 @@ fn open(
     }
     let runtime = runtime()?;
     let parts = run.parts.iter_mut();
-    let clients = parts.map(|part| Some(connect(part, service.clone(), args, &runtime, context)));
+    let clients = parts.map(|part| Some(connect(part, args, &runtime, context)));
     let clients = unless_all_refused(clients.collect(), &context.stderr)?;
     let is_refused = clients.iter().any(Option::is_none);
     let parts = mem::take(&mut run.parts).into_iter().zip(clients);
@@ -221,7 +221,6 @@ fn open(
 /// Makes the client that reads the states of a part, which may be a target with a table of its own.
 fn connect(
     part: &mut ReopenedPart,
-    service: Option<RunService>,
     args: &VerifyArgs,
     runtime: &Runtime,
     context: &Context,
@@ -230,9 +229,10 @@ fn connect(
     let own = name.as_deref().map(|name| context.for_target(name)).transpose()?;
     let context = own.as_ref().unwrap_or(context);
     let connection = context.connection()?;
+    let service = RunService::of_record(&part.record)?;
     args.reading.adjust(&mut part.settings, &context.given);
     let place = match service {
-        Some(service) => service_place::of_run(service, &part.record, &args.connection, context)?,
+        Some(service) => service_place::of_run(service, &part.record, &connection, context)?,
         None => {
             #[cfg(feature = "postgres")]
             shared::target::check(&connection.place, &part.record, context)?;

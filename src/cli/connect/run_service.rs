@@ -5,7 +5,7 @@
 
 use crate::cli::Context;
 use crate::cli::connect::service_file::ServiceText;
-use crate::cli::flags::connection::ConnectionArgs;
+use crate::cli::flags::connection::{ConnectionArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
 use batchctl::api::Endpoint;
@@ -43,11 +43,36 @@ impl RunService {
             return Ok(None);
         }
         let service = Arc::new(found.usable(context)?);
-        let scope = CallScope {
-            region: args.place.region.clone(),
-            project_id: args.place.project_id.as_ref().map(ToString::to_string),
-        };
-        Ok(Some(Self::of(found.name, &found.text, service, scope)))
+        Ok(Some(Self::of(found.name, &found.text, service, scope_of(&args.place))))
+    }
+
+    /// Returns the service as a target calls it, with a region and a project of its own.
+    ///
+    /// # Errors
+    ///
+    /// The calls need one of the two, and the target has none.
+    pub(crate) fn at_target(
+        &self,
+        name: &str,
+        place: &DestinationArgs,
+    ) -> Result<Self, CommandError> {
+        let scope = scope_of(place);
+        let text = &self.plan.record.text;
+        for (key, value) in [("region", &scope.region), ("project_id", &scope.project_id)] {
+            let named = format!("{{{key}}}");
+            // The address may be the target's own.
+            let in_calls =
+                text.matches(&named).count() > self.service.endpoint.matches(&named).count();
+            if in_calls && value.is_none() {
+                let error = format!(
+                    "the calls of `{}` need a `{key}`, and target `{name}` has none",
+                    self.name
+                );
+                return Err(CommandError::usage(error)
+                    .with_hint(format!("put `{key}` into the table `[target.{name}]`")));
+            }
+        }
+        Ok(Self::of(self.name.clone(), text, Arc::clone(&self.service), scope))
     }
 
     /// Returns the service that a run keeps; nothing for VIAS.
@@ -218,6 +243,13 @@ impl RunService {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+fn scope_of(place: &DestinationArgs) -> CallScope {
+    CallScope {
+        region: place.region.clone(),
+        project_id: place.project_id.as_ref().map(ToString::to_string),
     }
 }
 

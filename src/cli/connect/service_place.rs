@@ -10,6 +10,7 @@ use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, route};
 use crate::cli::connect::run_service::{RunService, is_typed};
 use crate::cli::connect::service_file::ServiceText;
+use crate::cli::connect::trust;
 use crate::cli::connect::trust::{Accepts, Recorded};
 use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
@@ -58,7 +59,12 @@ pub(crate) fn of_run(
     if record.run.settings.sandbox {
         return rehearsed(service, context);
     }
-    let typed = flags.place.endpoint.as_ref().filter(|_| is_typed("endpoint", context));
+    let typed = flags.place.endpoint.as_ref().filter(|_| names_endpoint(context));
+    if let Some(own) = typed.filter(|_| !is_typed("endpoint", context))
+        && own.to_string() != record.run.endpoint
+    {
+        return Err(trust::elsewhere(record, own, context));
+    }
     let is_named = is_named(&service, flags, context)?;
     #[cfg(feature = "postgres")]
     shared::target::check_service(&service, is_named, record, &flags.place, context)?;
@@ -152,15 +158,22 @@ fn project(service: &RunService) -> Result<ProjectId, CommandError> {
     service.scope.project_id.as_deref().unwrap_or(NO_PROJECT).parse().map_err(CommandError::usage)
 }
 
+/// Returns whether an endpoint counts that is given: one that was typed, or one that stands beside the
+/// credentials in the table of a target.
+fn names_endpoint(context: &Context) -> bool {
+    is_typed("endpoint", context) || context.is_of_target
+}
+
 /// Returns where the calls of a service go: what was typed, else what the file says.
 ///
-/// A variable and the config file hold the address of VIAS, so they do not count here.
+/// A variable and the config file hold the address of VIAS, so they do not count here; the table of a
+/// target does, because it is about this run.
 pub(crate) fn endpoint(
     service: &Service,
     args: &DestinationArgs,
     context: &Context,
 ) -> Result<Endpoint, CommandError> {
-    if let Some(endpoint) = args.endpoint.as_ref().filter(|_| is_typed("endpoint", context)) {
+    if let Some(endpoint) = args.endpoint.as_ref().filter(|_| names_endpoint(context)) {
         return Ok(endpoint.clone());
     }
     let text = match &args.region {
@@ -216,7 +229,7 @@ pub(crate) fn source(
             None => Ok(None),
         },
         // Logins and keys of Huawei Cloud go to its hosts alone, and where somebody typed.
-        Auth::Huawei if target.endpoint.is_of_cloud() || is_typed("endpoint", context) => {
+        Auth::Huawei if target.endpoint.is_of_cloud() || names_endpoint(context) => {
             find(args, target, context).map(Some)
         }
         Auth::Huawei | Auth::Bearer | Auth::Basic | Auth::Header(_) => match typed(&OF_HUAWEI) {

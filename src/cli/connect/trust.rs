@@ -53,7 +53,8 @@ pub(crate) fn of_run(
     Ok(Recorded { kind: record.run.settings.credentials, accepts })
 }
 
-fn elsewhere(record: &RunRecord, beside: &Endpoint, context: &Context) -> CommandError {
+/// Refuses credentials that stand beside another endpoint than that of a run.
+pub(crate) fn elsewhere(record: &RunRecord, beside: &Endpoint, context: &Context) -> CommandError {
     let profile = &context.profile;
     let error = format!(
         "run {} goes to `{}`, and the credentials of the profile `{profile}` are for `{beside}`",

@@ -29,6 +29,7 @@ use batchctl::event::{StopReason, Watch};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
 use batchctl::run::{Ended, Planned, RunError, TargetOrders};
+use batchctl::service::Auth;
 use batchctl::settings::RunSettings;
 use batchctl::store::{RunId, RunReader};
 use batchctl::text::plural;
@@ -174,8 +175,10 @@ fn connect(
             concurrency: settings.concurrency,
         };
         let ConnectedTarget { name, destination, credentials, .. } = *target;
-        // VIAS takes no call without credentials: a target whose own were refused makes none.
-        if credentials.is_none() && destination.service.is_none() {
+        // A target whose credentials were refused makes no call, unless its service takes none.
+        let takes_none =
+            destination.service.as_ref().is_some_and(|it| it.service.auth == Auth::None);
+        if credentials.is_none() && !takes_none {
             return None;
         }
         // Read back, because the columns of a run that goes on are those that it keeps.

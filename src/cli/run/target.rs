@@ -5,7 +5,8 @@
 
 use crate::cli::Context;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::connect::{credentials, destination, protected_files};
+use crate::cli::connect::run_service::RunService;
+use crate::cli::connect::{credentials, destination, protected_files, service_place};
 use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs};
 use crate::cli::flags::run::SettingArgs;
 use crate::cli::output::documents::Document;
@@ -25,6 +26,8 @@ pub(crate) struct Target {
     connection: ConnectionArgs,
     /// What an earlier process recorded of it.
     record: Option<RunRecord>,
+    /// The service that is called; `None` for VIAS.
+    service: Option<RunService>,
     is_resumed: bool,
     /// Why its project could not be found out.
     refusal: Option<CommandError>,
@@ -45,14 +48,22 @@ impl Target {
             let flags = SettingArgs::from_arg_matches(matches).map_err(CommandError::usage)?;
             flags.apply(&mut settings, |flag| counts(&context, flag));
         }
-        let (record, is_resumed, refusal) = (None, false, None);
-        Ok(Self { connection, context, settings, record, is_resumed, refusal })
+        let (record, service, is_resumed, refusal) = (None, None, false, None);
+        Ok(Self { connection, context, settings, record, service, is_resumed, refusal })
     }
 
     /// Takes a target of a new run, with all flags.
-    pub(crate) fn new(settings: RunSettings, context: &Context) -> Result<Self, CommandError> {
+    pub(crate) fn new(
+        settings: RunSettings,
+        service: Option<&RunService>,
+        context: &Context,
+    ) -> Result<Self, CommandError> {
         // A new run starts from the default settings, so it takes the defaults of the flags too.
-        Self::open(settings, context, Some(|_, _| true))
+        let target = Self::open(settings, context, Some(|_, _| true))?;
+        let at_target =
+            |service: &RunService| service.at_target(target.name(), &target.connection.place);
+        let service = service.map(at_target).transpose()?;
+        Ok(Self { service, ..target })
     }
 
     /// Takes a target of an earlier run, with the flags that are given if settings are `adjusted`.
@@ -64,7 +75,8 @@ impl Target {
     ) -> Result<Self, CommandError> {
         let is_given: fn(&Context, &str) -> bool = |context, flag| context.given.is_given(flag);
         let target = Self::open(settings, context, adjusted.then_some(is_given))?;
-        Ok(Self { record: Some(record), ..target })
+        let service = RunService::of_record(&record)?;
+        Ok(Self { record: Some(record), service, ..target })
     }
 
     /// Goes on with the run that the target is of.
@@ -85,6 +97,10 @@ impl Target {
     /// Refuses to apply a plan to another place than it was made for.
     pub(crate) fn check_planned_place(&self) -> Result<(), CommandError> {
         let Some(record) = &self.record else { return Ok(()) };
+        if self.service.is_some() {
+            // Its place is compared where the calls are decided to go.
+            return Ok(());
+        }
         let checked = stored_plan::check_target(&self.connection.place, record, &self.context);
         checked.map_err(|error| error.of_target(self.name()))
     }
@@ -93,22 +109,43 @@ impl Target {
         name_of(&self.settings)
     }
 
-    /// Decides where its calls go; notes that in its settings.
-    pub(crate) fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
+    /// Returns the service that is called; nothing for VIAS.
+    pub(crate) fn service(&self) -> Option<&RunService> {
+        self.service.as_ref()
+    }
+
+    /// Decides where its calls go, with a look at what an earlier process recorded.
+    fn place(&self, lookup: Lookup) -> Result<Destination, CommandError> {
         let ConnectionArgs { place, credentials, .. } = &self.connection;
         let context = &self.context;
-        let anew = |lookup| destination::resolve(place, credentials, lookup, context);
-        let is_unknown =
-            |record: &&RunRecord| destination::is_unknown_project(&record.run.project_id);
-        let found = match self.record.as_ref().filter(|record| !is_unknown(record)) {
-            Some(record) => destination::of_run(place, record, &self.settings, context),
-            None => anew(lookup),
-        };
-        let destination = match found {
+        match (self.service.clone(), &self.record) {
+            (Some(service), None) => service_place::new(service, place, context),
+            (Some(service), Some(record)) => {
+                service_place::of_run(service, record, &self.connection, context)
+            }
+            (None, Some(record)) if !destination::is_unknown_project(&record.run.project_id) => {
+                destination::of_run(place, record, &self.settings, context)
+            }
+            (None, _) => destination::resolve(place, credentials, lookup, context),
+        }
+    }
+
+    /// Decides where its calls would go, whatever was recorded; asks nobody.
+    fn place_on_paper(&self) -> Result<Destination, CommandError> {
+        let ConnectionArgs { place, credentials, .. } = &self.connection;
+        match self.service.clone() {
+            Some(service) => service_place::new(service, place, &self.context),
+            None => destination::resolve(place, credentials, Lookup::Never, &self.context),
+        }
+    }
+
+    /// Decides where its calls go; notes that in its settings.
+    pub(crate) fn resolve(&mut self, lookup: Lookup) -> Result<Destination, CommandError> {
+        let destination = match self.place(lookup) {
             // Its tasks are planned all the same, and are left for a resume.
             Err(error) if error.status == ExitStatus::NotAuthorised => {
                 self.refusal = Some(error);
-                anew(Lookup::Never)?
+                self.place_on_paper()?
             }
             found => found?,
         };
@@ -125,16 +162,22 @@ impl Target {
         Ok(destination)
     }
 
-    /// Finds out where its credentials are to be had.
-    pub(crate) fn source(&mut self, place: &Destination) -> Result<CredentialSource, CommandError> {
+    /// Finds out where its credentials are to be had; nothing if its service takes none.
+    pub(crate) fn source(
+        &mut self,
+        place: &Destination,
+    ) -> Result<Option<CredentialSource>, CommandError> {
         let source = match self.refusal.take() {
             Some(refusal) => Err(refusal),
-            None => credentials::source(&self.connection.credentials, place, &self.context),
+            None => {
+                let given = &self.connection.credentials;
+                service_place::source_of_run(given, place, &self.context)
+            }
         };
         let source = source.map_err(|error| error.of_target(name_of(&self.settings)))?;
         if self.record.is_none() && place.sandbox.is_none() {
-            let kind = credentials::kind::of_source(&source, &self.context);
-            self.settings.credentials = Some(kind);
+            let kind = |source| credentials::kind::of_source(source, &self.context);
+            self.settings.credentials = source.as_ref().map(kind);
         }
         Ok(source)
     }

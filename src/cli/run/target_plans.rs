@@ -1,7 +1,7 @@
 //! Plans a run of several targets, shows its plans, and stores them for `apply`.
 
 use crate::cli::Context;
-use crate::cli::connect::client::{ReadingClient, client_for_reading};
+use crate::cli::connect::client::{StateReader, state_reader};
 use crate::cli::connect::destination::Destination;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::{InputRun, Purpose, show_new};
@@ -90,7 +90,8 @@ fn requests<'a>(
         }
         TargetRequest {
             endpoint: place.endpoint.to_string(),
-            project_id: place.project.to_string(),
+            project_id: place.project_id(),
+            region: place.service.as_ref().and_then(|service| service.scope.region.clone()),
             settings: RunSettings { choice, ..target.settings.clone() },
         }
     };
@@ -130,7 +131,7 @@ pub(crate) fn show(
         .map(|(target, place)| {
             let settings = target.settings.clone();
             ActionRequest {
-                service: None,
+                service: place.service.as_ref().map(|service| service.name.clone()),
                 word: word.into(),
                 pattern: place.pattern_of(word, settings.level),
                 settings,
@@ -165,9 +166,8 @@ fn look<'a>(
         if !settings.skip_unchanged || plan.totals().is_empty() {
             return Ok(plan);
         }
-        let timeout = settings.connect_timeout;
-        let read = client_for_reading(target.credentials(), place, timeout, &target.context);
-        let ReadingClient { runtime, client, .. } =
+        let read = state_reader(target.credentials(), place, settings, &target.context);
+        let StateReader { runtime, client, .. } =
             read.map_err(|error| error.of_target(target.name()))?;
         let state = &scene.context.state;
         Ok(runtime.block_on(plan.look_at(state, settings, &client, scene.clock))?)

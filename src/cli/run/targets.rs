@@ -3,6 +3,7 @@
 use crate::cli::Context;
 use crate::cli::connect::client::ConnectedTarget;
 use crate::cli::connect::destination::{Destination, Lookup};
+use crate::cli::connect::run_service;
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
@@ -19,6 +20,7 @@ use crate::cli::run::target::{Target, name_of, unless_all_refused};
 use crate::cli::run::{
     begin, exclusions, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
 };
+use batchctl::api::{Undo, undo_at};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -37,13 +39,21 @@ pub(crate) fn launch(
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
     target_flags::refuse(&context.given)?;
-    opened.exclude(flags.exclude, None, clock, &context.stderr)?;
+    let service = opened.service()?;
+    if service.is_none() {
+        run_service::refuse_for_vias(flags.connection, context)?;
+    }
+    opened.exclude(flags.exclude, service.as_ref(), clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, flags, context)?;
     if targets.is_empty() {
         return Ok(nothing_to_do(&opened, context));
     }
     check(&opened, &targets, &documents)?;
+    if let (OpenedSource::New { run, .. }, Some(service)) = (&mut opened, targets[0].service()) {
+        // All targets have a region where one has, so the rows are checked with that of the first.
+        service.apply(&mut run.plan);
+    }
     let is_preview = opened.is_preview(flags);
     let documents =
         if is_preview { documents::of_plan(documents, &context.given)? } else { documents };
@@ -107,7 +117,7 @@ fn begin(
     let connected = connected.map(|((target, destination), credentials)| ConnectedTarget {
         name: Some(target.name()),
         destination,
-        credentials: credentials.as_ref(),
+        credentials: credentials.as_ref().and_then(Option::as_ref),
         context: &target.context,
     });
     begin::carry_out_if_wanted(pending, &terms, connected.collect(), scene, log_file)
@@ -121,6 +131,9 @@ fn check(
 ) -> Result<(), CommandError> {
     let has_job = opened.job().is_some();
     for target in targets {
+        if let Some(service) = target.service() {
+            service.check(&target.settings, &opened.word(), &target.context)?;
+        }
         target_flags::check_rates(&target.settings)?;
         settings::check(&target.settings, &target.context.given)?;
         effect::check_of_run(&target.context.given, &target.settings, has_job)?;
@@ -166,7 +179,8 @@ fn open_targets(
             let part = |index| {
                 let (names, rate_total) = (chosen.names.clone(), chosen.rate_total);
                 let target = Some(TargetPart { index, names, rate_total });
-                Target::new(RunSettings { target, ..*settings.clone() }, context)
+                let settings = RunSettings { target, ..*settings.clone() };
+                Target::new(settings, run.service.as_deref(), context)
             };
             (0..chosen.names.len()).map(part).collect()
         }
@@ -179,7 +193,14 @@ fn open_targets(
             run.targets.iter().map(target).collect()
         }
         OpenedSource::Retry { retry, .. } => following(retry.targets()?, context),
-        OpenedSource::Revert(revert) => following(revert.targets()?, context),
+        OpenedSource::Revert(revert) => {
+            let service = opened.service()?;
+            let undo = |command| match &service {
+                Some(service) => undo_at(&service.service, command),
+                None => Undo::of_vias(command),
+            };
+            following(revert.targets(undo)?, context)
+        }
     }
 }
 
@@ -256,16 +277,11 @@ fn preview<'a>(
 
 fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination]) -> ActionRequest {
     let settings = targets[0].settings.clone();
-    let word = match opened {
-        OpenedSource::New { run, .. } => run.word.to_owned(),
-        OpenedSource::Resume(run) => run.record.run.command.clone(),
-        OpenedSource::Retry { retry, .. } => retry.record.run.command.clone(),
-        OpenedSource::Apply { plan, .. } => plan.record.run.command.clone(),
-        OpenedSource::Revert(revert) => revert.command(),
-    };
+    let word = opened.word();
     let names = targets.iter().filter_map(|target| Some(target.settings.target.as_ref()?.name()));
     let url = |place: &Destination| place.pattern_of(&word, settings.level);
     let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
     let pattern = urls.collect::<Vec<_>>().join(", ");
-    ActionRequest { word, pattern, service: None, settings }
+    let service = targets[0].service().map(|service| service.name.clone());
+    ActionRequest { word, pattern, service, settings }
 }

@@ -70,7 +70,21 @@ fn the_page_shows_a_plan_chunk_with_actions_byte_by_byte() {
     writer.push(&task(0, "42", action("pay", Repetition::Harmful)));
     writer.push(&task(1, "A.b", action("pay", Repetition::Harmful)));
     writer.push(&task(2, "42", action("on", Repetition::Harmless)));
+    let scrap = Command::of_removal("scrap", Repetition::Harmless).unwrap();
+    writer.push(&task(3, "43", scrap));
     check("actions", Place::Chunk(0), &writer.finish().2);
+}
+
+#[test]
+fn the_page_shows_states_of_other_services_byte_by_byte() {
+    let state = |word| TaskState::of_word(word).unwrap();
+    let after = Fact::After { state: state("on"), verified_us: Some(7), verdict: None };
+    let mut writer = SegmentWriter::default();
+    writer.push(&Record { offset: 0, fact: Fact::Before(state("off")) });
+    writer.push(&Record { offset: 0, fact: after });
+    writer.push(&Record { offset: 1, fact: Fact::Before(state("off")) });
+    let place = Place::Segment { chunk: Some(0), epoch: 1, seq: 1 };
+    check("states", place, &writer.body(0));
 }
 
 #[test]

@@ -15,9 +15,10 @@ const OF_TARGETS: u32 = 2;
 const WITH_DELETIONS: u32 = 3;
 /// The version of a file with both.
 const OF_TARGETS_WITH_DELETIONS: u32 = 4;
-/// The version of a run at another service than VIAS, whose tasks name actions. 6 is kept for one
-/// that has something else as well.
+/// The version of a run at another service than VIAS, whose tasks name actions.
 const OF_SERVICE: u32 = 5;
+/// The version of a file that has one target of several of such a run.
+const OF_SERVICE_AT_TARGETS: u32 = 6;
 
 /// The fields and their names never change; a field that is missing is that of an older version.
 #[derive(Serialize, Deserialize)]
@@ -100,7 +101,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
 
 fn encoding_of(run: &NewRun, deletes: bool) -> u32 {
     if run.service.is_some() {
-        return OF_SERVICE;
+        return if run.settings.target.is_some() { OF_SERVICE_AT_TARGETS } else { OF_SERVICE };
     }
     match (run.settings.target.is_some(), deletes) {
         (false, false) => ENCODING,

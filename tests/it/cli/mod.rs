@@ -38,6 +38,7 @@ mod samples;
 mod sandbox_command;
 mod schemas;
 mod secrets;
+mod service_promises;
 mod service_runs;
 mod service_sandbox;
 mod services;

@@ -229,7 +229,7 @@ fn an_answer_decides_as_its_rule_says() {
 #[test]
 fn a_run_goes_on_from_its_own_copy_whatever_became_of_the_file() {
     for damage in ["deleted", "edited", "unreadable"] {
-        let (scene, server) = shop(|request| match request.id_of_path() {
+        let (mut scene, server) = shop(|request| match request.id_of_path() {
             "5" => Reply::silence(),
             _ => Reply::answer(200, "{}"),
         });
@@ -243,7 +243,12 @@ fn a_run_goes_on_from_its_own_copy_whatever_became_of_the_file() {
         match damage {
             "deleted" => std::fs::remove_file(scene.path("shop.toml")).unwrap(),
             "edited" => scene.write("shop.toml", SHOP.replace("URL", "http://127.0.0.1:9")),
-            _ => scene.write("shop.toml", "nonsense"),
+            _ => {
+                std::fs::remove_file(scene.path("shop.toml")).unwrap();
+                std::fs::create_dir(scene.path("shop.toml")).unwrap();
+                // It is named all the same, and the run does not need it.
+                scene.set("BATCHCTL_SERVICE", "./shop.toml");
+            }
         }
         std::fs::remove_file(scene.path("t.csv")).unwrap();
         let resume = ["resume", "--rate", "none", "-o", "results.csv"];

@@ -4,6 +4,7 @@ mod endings;
 mod page;
 mod plans;
 mod runs;
+mod services;
 mod states;
 
 use crate::support::program::{Ended, Running, Scene};

@@ -249,7 +249,7 @@ fn answer_in_words(answer: &SeenAnswer, judged: &Judgement, file: &str) -> Strin
 
 fn silence_in_words(gone: &NoResponse) -> String {
     let what = match gone.delivery {
-        Delivery::NeverLeft | Delivery::ProxyRefused => "nothing was sent",
+        Delivery::NeverLeft | Delivery::NeverMade | Delivery::ProxyRefused => "nothing was sent",
         Delivery::Possible => "in_doubt: the call may have been carried out",
     };
     format!("\nno answer: {}\n\n{what}\n", printable(&gone.message, SHOWN_COLUMNS))
