@@ -101,11 +101,12 @@ pub(crate) fn read_body(
 /// Returns whether a server has refused an answer because it wants TLS: such a server reads the
 /// head of a request, and carries nothing out.
 pub(crate) fn wants_tls(status: u16, bytes: &[u8]) -> bool {
+    if status != 400 {
+        return false;
+    }
     // An object is an error of the service, whatever it quotes.
     let text = String::from_utf8_lossy(bytes);
-    status == 400
-        && !text.trim_start().starts_with('{')
-        && WANTS_TLS.iter().any(|phrase| text.contains(phrase))
+    !text.trim_start().starts_with('{') && WANTS_TLS.iter().any(|phrase| text.contains(phrase))
 }
 
 /// The known fields of the outermost object of a body.

@@ -4,7 +4,7 @@
 //! never guessed at.
 
 use crate::journal::PlannedTask;
-use crate::task::TaskId;
+use crate::task::{RowCells, TaskId};
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
 use std::str::FromStr;
@@ -32,6 +32,12 @@ pub(crate) fn task_id(task: &PlannedTask<'_>) -> rusqlite::Result<TaskId> {
         return task.id.with(TaskId::accepted).map_err(|error| unfit(Type::Text, error));
     }
     task.id.with(value)
+}
+
+/// Returns the cells that the call of a task may need: no call of VIAS needs any.
+pub(crate) fn cells(task: &PlannedTask<'_>) -> Option<RowCells> {
+    let json = task.others.map(Box::from);
+    task.command.is_action().then_some(RowCells { source: task.source, json })
 }
 
 /// Reads a word from a segment.

@@ -204,9 +204,10 @@ fn is_drained(order: &OrderArgs, error: &io::Error, id: &RunId, runs: &RunDirect
         matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
     let ended = || {
         let record = RunReader::open(runs, id).and_then(|reader| reader.record()).ok()?;
-        record.sessions.last()?.end.clone()?.stopped
+        let ends = record.last_sessions().into_iter().filter_map(|last| last.end.as_ref()?.stopped);
+        Some(ends.collect::<Vec<_>>())
     };
-    let was_drained = || ended().is_some_and(|stopped| stopped == StopReason::Drained);
+    let was_drained = || ended().is_some_and(|stopped| stopped.contains(&StopReason::Drained));
     is_cut && matches!(order, OrderArgs::Drain) && was_drained()
 }
 

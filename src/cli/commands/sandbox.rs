@@ -12,6 +12,7 @@ use batchctl::report::ExitStatus;
 use batchctl::sandbox::{Account, OwnProject, Sandbox, SandboxAuth, SandboxLimit, SandboxSettings};
 use batchctl::service::{Auth, Service, StateSource};
 use batchctl::task::Rate;
+use batchctl::text::printable;
 use clap::Args;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -109,6 +110,9 @@ pub(crate) struct SandboxArgs {
 /// Reads a project of a sandbox with rules of its own: `ID` or `ID:KEY=VALUE,…`.
 fn own_project(text: &str) -> Result<OwnProject, String> {
     let (id, rules) = text.split_once(':').unwrap_or((text, ""));
+    if id.trim().is_empty() {
+        return Err("the id of the project is missing".into());
+    }
     let mut project = OwnProject { id: id.trim().into(), ..OwnProject::default() };
     for rule in rules.split(',').filter(|rule| !rule.trim().is_empty()) {
         let (key, value) = rule.split_once('=').ok_or("a rule looks like `KEY=VALUE`")?;
@@ -190,8 +194,24 @@ fn simulated(args: &SandboxArgs, context: &Context) -> Result<Option<Arc<Service
     Ok(Some(Arc::new(service)))
 }
 
+/// Refuses a project that is given twice: one of the two would have no effect.
+fn check_projects(args: &SandboxArgs) -> Result<(), CommandError> {
+    let own: Vec<&str> = args.own_project.iter().map(|project| &*project.id).collect();
+    let named: Vec<&str> = args.project.iter().map(|(name, _)| &**name).collect();
+    for (flag, names) in [("own-project", own), ("project", named)] {
+        let is_repeated = |(at, name): &(usize, &&str)| names[..*at].contains(name);
+        if let Some((_, name)) = names.iter().enumerate().find(is_repeated) {
+            let error = format!("`--{flag}` has `{}` twice", printable(name, 60));
+            let hint = "give each project once, with all its rules";
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn serve(args: SandboxArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let service = simulated(&args, context)?;
+    check_projects(&args)?;
     open_files::make_most_room();
     let runtime = runtime()?;
     runtime.block_on(async {

@@ -231,11 +231,13 @@ fn connect(
     let context = own.as_ref().unwrap_or(context);
     let connection = context.connection()?;
     args.reading.adjust(&mut part.settings, &context.given);
-    #[cfg(feature = "postgres")]
-    shared::target::check(&connection.place, &part.record, context)?;
     let place = match service {
         Some(service) => service_place::of_run(service, &part.record, &args.connection, context)?,
-        None => destination::of_run(&connection.place, &part.record, &part.settings, context)?,
+        None => {
+            #[cfg(feature = "postgres")]
+            shared::target::check(&connection.place, &part.record, context)?;
+            destination::of_run(&connection.place, &part.record, &part.settings, context)?
+        }
     };
     destination::outlives_run(&place)?;
     let source = service_place::source_of_run(&connection.credentials, &place, context);

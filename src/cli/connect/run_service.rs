@@ -136,11 +136,6 @@ impl RunService {
             let error = format!("`--level task` is for VIAS, and `{}` has no sub-tasks", self.name);
             return Err(CommandError::usage(error).with_hint("leave out `--level`"));
         }
-        if context.store.is_elsewhere() {
-            let error =
-                "a run at another service is for a directory, and `--store` names a database";
-            return Err(CommandError::usage(error).with_hint("leave out `--store`"));
-        }
         let mut harmful =
             self.meant(word).filter(|action| action.command().repetition() == Repetition::Harmful);
         match harmful.next() {

@@ -14,6 +14,8 @@ use crate::cli::connect::trust::{Accepts, Recorded};
 use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::effect;
 use crate::cli::output::error::CommandError;
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::api::{CredentialSource, Endpoint, ProjectId, Route, TokenSource};
 use batchctl::sandbox::SandboxSettings;
 use batchctl::service::{Auth, Service};
@@ -58,6 +60,8 @@ pub(crate) fn of_run(
     }
     let typed = flags.place.endpoint.as_ref().filter(|_| is_typed("endpoint", context));
     let is_named = is_named(&service, flags, context)?;
+    #[cfg(feature = "postgres")]
+    shared::target::check_service(&service, is_named, record, &flags.place, context)?;
     // The file of the run says where it went, and not where the configuration would have it go.
     let is_there = own_address(&service).is_some_and(|own| own.to_string() == record.run.endpoint);
     let accepts = match typed.is_some() || (is_named && is_there) {

@@ -156,6 +156,7 @@ mod tests {
     #[test]
     fn the_average_counts_the_gaps_of_each_process() {
         let session = |from: i64| SessionRecord {
+            target: None,
             started: Timestamp::from_micros(from),
             end: None,
             process: 7,

@@ -284,7 +284,7 @@ fn run_part(
     // A retry counts from all that was outstanding before it, also tasks that `--group` left out.
     let before = run.outstanding_before.unwrap_or(record.selected);
     let good = tasks[Outcome::Succeeded] + tasks[Outcome::Unchanged];
-    let last_end = record.sessions.last().and_then(|session| session.end.as_ref());
+    let finished_at = record.finished_at();
     RunPart {
         id: run.id,
         parent: run.parent,
@@ -292,7 +292,7 @@ fn run_part(
         reason: run.reason,
         command: run.command,
         started_at: record.sessions.first().map(|session| session.started),
-        finished_at: last_end.map(|end| end.at),
+        finished_at,
         duration: worked.span(),
         worked: worked.ranges(),
         complete,

@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::journal::{ChunkFold, Damage, Malformed, Place, TaskRecord};
+use crate::store::codes;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::LeasedChunk;
 use crate::store::database::link::Link;
@@ -76,18 +77,10 @@ pub(crate) fn fold(
     let last = fold.tasks.last().map_or(0, |(task, _)| task.ordinal);
     let mut tasks = ChunkTasks { first, last, unsettled: Vec::new(), in_doubt: 0 };
     for (planned, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
-        let id = planned
-            .id
-            .text()
-            .parse()
+        let id = codes::task_id(planned)
             .map_err(|_| place.damage(Malformed { at: 0, what: "an id is not one" }))?;
-        let task = Task {
-            ordinal: Ordinal(planned.ordinal),
-            id,
-            command: planned.command,
-            // A database has runs of VIAS alone.
-            cells: None,
-        };
+        let (ordinal, command) = (Ordinal(planned.ordinal), planned.command);
+        let task = Task { ordinal, id, command, cells: codes::cells(planned) };
         tasks.in_doubt += u32::from(record.in_doubt);
         let doubted_before = planned.doubted;
         let task = UnsettledTask { doubted_before, ..unsettled(task, record, origin) };

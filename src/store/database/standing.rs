@@ -150,6 +150,7 @@ fn standing(row: &Row, workers: &[Row], shown: &str) -> Result<RunStanding, Data
     let stopped = stopping.as_deref().and_then(|reason| reason.parse().ok());
     let stopped = is_open.then(|| stopped.unwrap_or(StopReason::Interrupted));
     let session = |worker: &WorkerStanding| SessionRecord {
+        target: None,
         started: worker.since,
         end: worker.gone.map(|at| StoredEnd { at, stopped, held: Duration::ZERO }),
         process: worker.process,

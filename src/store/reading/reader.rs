@@ -208,8 +208,13 @@ impl RunReader {
     /// Returns the record of the run in this file.
     pub(crate) fn own_record(&self) -> Result<RunRecord, StoreError> {
         let read = || {
-            let sessions = read_sessions(self.home(), self.origin)?;
-            Ok(RunRecord { sessions, ..self.home().head()? })
+            let mut sessions = read_sessions(self.home(), self.origin)?;
+            let head = self.home().head()?;
+            let target = head.run.settings.target.as_ref().map(TargetPart::name);
+            for session in &mut sessions {
+                session.target = target.map(str::to_owned);
+            }
+            Ok(RunRecord { sessions, ..head })
         };
         read().map_err(sqlite(&self.path))
     }

@@ -96,6 +96,27 @@ pub struct RunRecord {
     pub sessions: Vec<SessionRecord>,
 }
 
+impl RunRecord {
+    /// Returns the last session of each target that has begun one, or of a run without targets.
+    pub fn last_sessions(&self) -> Vec<&SessionRecord> {
+        let mut last: Vec<&SessionRecord> = Vec::new();
+        for session in &self.sessions {
+            match last.iter_mut().find(|other| other.target == session.target) {
+                Some(other) => *other = session,
+                None => last.push(session),
+            }
+        }
+        last
+    }
+
+    /// Returns the end of the last session, if it recorded one: of targets that of the latest.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        let ends: Option<Vec<Timestamp>> =
+            self.last_sessions().iter().map(|last| last.end.as_ref().map(|end| end.at)).collect();
+        ends?.into_iter().max()
+    }
+}
+
 /// The plan that a run is one shard of: what all its shards share, and what adds up over them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardedPlan {
@@ -136,6 +157,8 @@ pub struct SourceRecord {
 /// The part of one process in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionRecord {
+    /// The target that it worked on, in a run of several.
+    pub target: Option<String>,
     /// The beginning.
     pub started: Timestamp,
     /// The end, if it ended in order.

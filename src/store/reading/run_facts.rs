@@ -52,6 +52,7 @@ pub(crate) fn read_sessions(
     for_each_fact::<Error>(home, |epoch, fact| {
         match fact {
             Fact::SessionStarted { at_us, process, version } => sessions.push(SessionRecord {
+                target: None,
                 started: origin.plus_micros(at_us),
                 end: None,
                 process,

@@ -4,7 +4,7 @@ use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::record::RunRecord;
+use crate::store::reading::record::{RunRecord, SessionRecord};
 use crate::task::OutcomeCounts;
 
 /// The state of a run.
@@ -23,15 +23,25 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// Derives the state of a run from its last session, its open tasks and its lock.
+    /// Derives the state of a run from the last session of each of its targets, its open tasks and
+    /// its lock.
     pub fn of(record: &RunRecord, unsettled: u64, is_locked: bool) -> Self {
-        match record.sessions.last().map(|session| &session.end) {
-            _ if is_locked => Self::Running,
-            _ if unsettled == 0 => Self::Finished,
-            Some(Some(end)) if end.stopped.is_some() => Self::Interrupted,
-            Some(Some(_)) => Self::Finished,
-            Some(None) => Self::Killed,
-            None => Self::Planned,
+        let last = record.last_sessions();
+        let targets = record.run.settings.target.as_ref().map_or(1, |target| target.names.len());
+        let is_stopped =
+            |last: &&SessionRecord| last.end.as_ref().is_some_and(|end| end.stopped.is_some());
+        if is_locked {
+            Self::Running
+        } else if unsettled == 0 {
+            Self::Finished
+        } else if last.is_empty() {
+            Self::Planned
+        } else if last.len() < targets || last.iter().any(|last| last.end.is_none()) {
+            Self::Killed
+        } else if last.iter().any(is_stopped) {
+            Self::Interrupted
+        } else {
+            Self::Finished
         }
     }
 

@@ -5,14 +5,14 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::journal::{Place, PlanChunk, PlannedTask};
+use crate::journal::{Place, PlanChunk};
 use crate::store::codes;
 use crate::store::error::damage;
 use crate::store::home::Home;
 use crate::store::ordinal_map::OrdinalMap;
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
-use crate::task::{Ordinal, RowCells, Task};
+use crate::task::{Ordinal, Task};
 use std::collections::VecDeque;
 
 /// A task without an outcome.
@@ -32,12 +32,6 @@ pub struct UnsettledTask {
     pub first_sent: Option<Timestamp>,
     /// The number of the last attempt.
     pub last_seq: Option<AttemptSeq>,
-}
-
-/// Returns the cells that the call of a task may need: no call of VIAS needs any.
-fn cells_of(task: &PlannedTask<'_>) -> Option<RowCells> {
-    let json = task.others.map(Box::from);
-    task.command.is_action().then_some(RowCells { source: task.source, json })
 }
 
 /// The tasks that are still to be handed out.
@@ -101,7 +95,7 @@ impl TaskQueue {
             let ordinal = Ordinal(task.ordinal);
             if !end.settled.contains(ordinal) {
                 let (id, command) = (codes::task_id(&task)?, task.command);
-                let cells = cells_of(&task);
+                let cells = codes::cells(&task);
                 self.ready.push_back((Task { ordinal, id, command, cells }, task.doubted));
             }
         }

@@ -112,3 +112,13 @@ fn it_serves_nobody_but_this_machine() {
     scene.call(&["sandbox", "--listen", address]).expect(74).says(address);
     listening.end();
 }
+
+#[test]
+fn a_project_without_an_id_or_given_twice_is_refused() {
+    let scene = Scene::new();
+    let refused = |flags: &[&str]| scene.call(&[&["sandbox"], flags].concat()).expect(2);
+    refused(&["--own-project", ":limit=1/s"]).says("the id of the project is missing");
+    let twice = ["--own-project", "north", "--own-project", "north:limit=1/s"];
+    refused(&twice).says("`--own-project` has `north` twice").says("give each project once");
+    refused(&["--project", "a=1", "--project", "a=2"]).says("`--project` has `a` twice");
+}

@@ -273,7 +273,6 @@ fn what_is_about_vias_alone_is_refused_before_anything_is_sent() {
         (&["--sandbox", "--endpoint", "http://127.0.0.1:1"], "`--endpoint`"),
         (&["--iam-user", "me"], "takes a token alone"),
         (&["--targets", "a"], ""),
-        (&["--store", "postgres://me@127.0.0.1:1/x"], ""),
     ] {
         let ended = scene.call(&[&run_of(&["do", "pay", "t.csv"])[..], more].concat());
         assert_ne!(ended.code, Some(0), "{more:?}");

@@ -5,6 +5,7 @@ use crate::support::documents::report;
 use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -55,6 +56,38 @@ fn a_token_file_that_vanishes_ends_its_target_alone() {
     assert_eq!(target(&report, "north")["tasks"]["succeeded"], 6);
     assert_eq!(target(&report, "south")["tasks"]["succeeded"], 1);
     assert_eq!(target(&report, "south")["tasks"]["not_attempted"], 2);
+}
+
+/// Returns the state of the latest run, as the list of runs has it.
+fn state(scene: &Scene) -> String {
+    let listed: Value =
+        serde_json::from_str(&scene.call(&["runs", "list", "--json"]).expect(0).stdout).unwrap();
+    listed[0]["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_is_as_far_as_the_target_that_is_behind_and_ends_with_the_last_of_them() {
+    // North is begun first. It ends early in one run, and last in the other.
+    for (refused, other) in [("north", "south"), ("south", "north")] {
+        let two = TwoProjects::with(Server::start(move |request| {
+            if request.id.starts_with(refused) {
+                return Reply::gateway(401, "APIGW.0307", "the token has expired");
+            }
+            Reply::trusted(&request.id, 0, 1)
+        }));
+        two.scene.write("tasks.csv", list(&[(refused, 3), (other, 6)]));
+        let ended = two.call(&["--rate", "10/s", "--json"]).expect(77);
+        let run = &report(&ended.stdout)["run"];
+        assert_eq!(state(&two.scene), "interrupted", "{refused}");
+        let shown = two.scene.call(&["runs", "show"]).expect(0).stdout;
+        for (target, end) in [(refused, "stopped"), (other, "went through")] {
+            let mut lines = shown.lines().filter(|line| line.starts_with("process"));
+            let line = lines.find(|line| line.contains(&format!(" {target}: "))).unwrap();
+            assert!(line.contains(end), "{line}");
+            let time = line.rsplit_once("at ").unwrap().1.split(": ").next().unwrap();
+            assert!(run["finished_at"].as_str().unwrap() >= time, "{run}: {line}");
+        }
+    }
 }
 
 /// A service whose IAM refuses every login.

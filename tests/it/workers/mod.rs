@@ -5,6 +5,7 @@ mod jobs;
 mod orders;
 mod phases;
 mod places;
+mod services;
 mod takeover;
 
 use crate::support::postgres::Postgres;

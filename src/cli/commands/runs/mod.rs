@@ -304,7 +304,9 @@ fn head(run: &ListedRun, runs: &RunDirectory, place: Option<&str>) -> String {
                 }
             },
         };
-        let _ = writeln!(text, "process   {} since {}, {end}", session.process, session.started);
+        let of = session.target.as_ref().map(|target| format!("{target}: ")).unwrap_or_default();
+        let (process, since) = (session.process, session.started);
+        let _ = writeln!(text, "process   {of}{process} since {since}, {end}");
     }
     text.push('\n');
     text
