@@ -132,7 +132,7 @@ fn a_seed_gives_the_same_run_byte_for_byte() {
 #[test]
 fn every_planted_fault_is_found() {
     let mut missed = Vec::new();
-    for planted in Planted::ALL {
+    for &planted in Planted::ALL {
         match first_failure(1..=MOST_SEEDS, Some(planted), planted.stage()) {
             Some((seed, ran)) => {
                 say(&format!("{planted:?}: seed {seed}: {}", ran.violations[0]));

@@ -51,7 +51,7 @@ pub(super) enum Planted {
 }
 
 impl Planted {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: &[Self] = &[
         Self::ShownBeforeCommit,
         Self::StartNotDurable,
         Self::DepartureNotRecorded,
@@ -67,15 +67,20 @@ impl Planted {
         Self::WaitIgnored,
         Self::DeadlineIgnored,
         Self::LeftOutOfReport,
+        #[cfg(feature = "postgres")]
         Self::LeaseIgnored,
+        #[cfg(feature = "postgres")]
         Self::EpochIgnored,
+        #[cfg(feature = "postgres")]
         Self::FlushedTwice,
+        #[cfg(feature = "postgres")]
         Self::SlotsNotShared,
     ];
 
     /// Returns what carries out a run in which it shows.
     pub(super) fn stage(self) -> CarryOut {
         match self {
+            #[cfg(feature = "postgres")]
             Self::LeaseIgnored | Self::EpochIgnored | Self::FlushedTwice | Self::SlotsNotShared => {
                 carry_out_by_workers
             }
