@@ -92,17 +92,10 @@ impl Truth {
     }
 
     /// Lets a call leave, and checks all that must hold at this moment.
-    pub(super) fn leaves(
-        &mut self,
-        worker: u32,
-        owner: Option<u32>,
-        ordinal: u32,
-        kind: Kind,
-        effect: bool,
-    ) -> usize {
-        let (at, number) = (self.clock.now(), self.calls.len());
-        self.note(&format!("worker {worker} calls task {ordinal}: {kind:?}"));
-        self.calls.push(Call { at, ordinal, kind, effect, delivered: false, recorded: false });
+    pub(super) fn leaves(&mut self, worker: u32, owner: Option<u32>, call: Call) -> usize {
+        let (ordinal, number) = (call.ordinal, self.calls.len());
+        self.note(&format!("worker {worker} calls task {ordinal}: {:?}", call.kind));
+        self.calls.push(call);
         self.callers.push(worker);
         let task = self.tasks.get_mut(&ordinal).unwrap();
         task.calls.push(number);

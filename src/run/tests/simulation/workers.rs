@@ -9,7 +9,7 @@ use super::planted::Planted;
 use super::service::{Reply, SimulatedService};
 use super::story::{Story, Weather, millis, one_in, rate, secs};
 use super::truth::{Crew, Truth};
-use super::world::{Process, State, World};
+use super::world::{Call, Process, State, World};
 use crate::api::{Authority, TaskApi};
 use crate::clock::{Clock, Instant};
 use crate::engine;
@@ -130,7 +130,7 @@ impl Stage {
         let truth = Arc::new(Mutex::new(Truth::new(clock, crew)));
         let seen = Arc::clone(&truth);
         let on_fact = move |worker, ordinal, fact: &Fact<'_>| {
-            seen.lock().unwrap().fact(worker, ordinal, fact)
+            seen.lock().unwrap().fact(worker, ordinal, fact);
         };
         let places = rng.usize(2..=4);
         let count = rng.usize(1..MOST_ORDEALS);
@@ -321,8 +321,10 @@ impl TaskApi for CrewService {
         let Reply { kind, effect, answer, after } = self.inner.world.lock().reply(&task);
         let owner = self.database.lock().unwrap().owner(task.ordinal.0);
         let call = {
-            let mut truth = self.truth.lock().unwrap();
-            truth.leaves(self.no, owner, task.ordinal.0, kind, effect)
+            let (at, ordinal) = (self.inner.clock.now(), task.ordinal.0);
+            let (delivered, recorded) = (false, false);
+            let call = Call { at, ordinal, kind, effect, delivered, recorded };
+            self.truth.lock().unwrap().leaves(self.no, owner, call)
         };
         let _on_wire = OnWire(self, call);
         if !after.is_zero() {
