@@ -174,6 +174,13 @@ where
         while self.has_slot()
             && let Some(attempt) = self.next_durable()
         {
+            if self.is_lost(&attempt.claim) {
+                // Its start was being committed when its chunk was dropped.
+                let chunk = attempt.claim.chunk;
+                self.durable.push_front(attempt);
+                self.drop_lost(vec![chunk]);
+                continue;
+            }
             if let Some(due) = self.release_due(now) {
                 self.durable.push_front(attempt);
                 self.wake_at(due);

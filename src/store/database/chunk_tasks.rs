@@ -57,7 +57,7 @@ pub(crate) async fn read(
     fold(chunk, &segments, origin).map_err(|damage| damaged(link.shown(), &damage))
 }
 
-fn fold(
+pub(crate) fn fold(
     chunk: &LeasedChunk,
     segments: &[(Place, u64, Vec<u8>)],
     origin: Timestamp,

@@ -19,6 +19,7 @@ WITH free AS (
     WHERE run = $1 AND state < 2 AND (state = 0 OR lease_until < clock_timestamp())
         -- Before all may send, only the worker may that the phase belongs to.
         AND (SELECT phase >= 2 OR phase_owner = $2 FROM run WHERE no = $1)
+        AND no <> ALL ($4::int[])
     ORDER BY no LIMIT 1 FOR UPDATE SKIP LOCKED),
 got AS (
     UPDATE chunk c SET state = 1, epoch = c.epoch + 1, owner = $2,
@@ -154,12 +155,19 @@ impl Worker {
         Ok(Self { run, no: row.get(0), lease: Duration::from_secs_f64(row.get(1)) })
     }
 
-    /// Claims the first chunk that is free, or whose lease has ended.
-    pub(crate) async fn claim(self, link: &mut Link) -> Result<ChunkClaim, DatabaseError> {
+    /// Claims the first chunk that is free, or whose lease has ended, but for those that this worker
+    /// has itself.
+    pub(crate) async fn claim(
+        self,
+        link: &mut Link,
+        own: &[u32],
+    ) -> Result<ChunkClaim, DatabaseError> {
+        let own: Vec<i32> = own.iter().copied().map(i32_of).collect();
         let found = link
             .with(async |client| {
                 let seconds = self.lease.as_secs_f64();
-                let claimed = client.query_opt(CLAIM, &[&self.run, &self.no, &seconds]).await?;
+                let claimed =
+                    client.query_opt(CLAIM, &[&self.run, &self.no, &seconds, &own]).await?;
                 if claimed.is_some() {
                     return Ok((claimed, true));
                 }
@@ -292,7 +300,7 @@ impl Flush {
     }
 
     /// Decides what became of a flush that changed nothing, from where its chunk stands.
-    fn fate(&self, epoch: i32, next_seq: i32) -> Fate {
+    pub(crate) fn fate(&self, epoch: i32, next_seq: i32) -> Fate {
         if epoch != i32_of(self.epoch) {
             return Fate::Lost;
         }

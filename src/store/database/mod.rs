@@ -14,6 +14,7 @@ mod job;
 mod leases;
 mod link;
 mod orders;
+mod parting;
 mod phase;
 mod phases;
 mod plan;

@@ -275,7 +275,7 @@ impl DatabaseRuns {
     ///
     /// Those of the database; a chunk that is damaged.
     pub async fn claim(&mut self, worker: Worker) -> Result<ChunkClaim, DatabaseError> {
-        worker.claim(&mut self.link).await
+        worker.claim(&mut self.link, &[]).await
     }
 
     /// Appends segments, and returns what became of each.

@@ -11,6 +11,7 @@ use crate::store::database::chunk_tasks;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, Worker};
 use crate::store::database::link::Link;
+use crate::store::database::parting::Parting;
 use crate::store::database::records::{Held, Records, task_of};
 use crate::store::writing::UnsettledTask;
 use std::collections::BTreeMap;
@@ -113,6 +114,7 @@ pub(crate) struct Work {
     held: BTreeMap<u32, Held>,
     /// Those that a beat found lost, for the next commit to tell.
     lost: Vec<ChunkKey>,
+    parting: Parting,
     records: Records,
 }
 
@@ -126,7 +128,8 @@ impl Work {
     ) -> Self {
         let WorkTerms { clock, patience, origin } = terms;
         let (held, lost, records) = (BTreeMap::new(), Vec::new(), Records::new(origin));
-        Self { link, worker, terms, clock, patience, shared, board, held, lost, records }
+        let parting = Parting::default();
+        Self { link, worker, terms, clock, patience, shared, board, held, lost, parting, records }
     }
 
     pub(crate) async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
@@ -169,6 +172,7 @@ impl Work {
                 lock(&self.shared).leases.renew((no, epoch), asked);
             } else {
                 self.lose((no, epoch));
+                self.parting.lose(no);
                 self.lost.push((no, epoch));
             }
         }
@@ -197,13 +201,19 @@ impl Work {
         // If the database is away, another worker has the chunk when its lease is over there.
         let _ = self.worker.give_back(&mut self.link, &[chunk]).await;
         self.lose(chunk);
+        self.parting.give_up(chunk.0);
     }
 
     async fn claim(&mut self) -> Result<ClaimedTasks, DatabaseError> {
         let asked = since_boot(self.clock.instant().into());
-        let chunk = match patiently!(self, self.worker.claim(&mut self.link)) {
+        let own: Vec<u32> =
+            self.held.values().map(|held| held.no).chain(self.parting.chunks()).collect();
+        let chunk = match patiently!(self, self.worker.claim(&mut self.link, &own)) {
             ChunkClaim::Chunk(chunk) => chunk,
-            ChunkClaim::NotYet => return Ok(ClaimedTasks::NotYet),
+            ChunkClaim::NotYet => {
+                self.parting.found_nothing();
+                return Ok(ClaimedTasks::NotYet);
+            }
             ChunkClaim::Done => return Ok(ClaimedTasks::Done),
         };
         let key = (chunk.no, chunk.epoch);
@@ -252,6 +262,7 @@ impl Work {
                         // Watchers see only what is recorded.
                         events.retain(|event| !is_of_chunk(event));
                         self.lose(chunk);
+                        self.parting.lose(chunk.0);
                         lost.push(chunk);
                     }
                 }
@@ -263,6 +274,7 @@ impl Work {
         if !lock(&self.shared).failures.may_begin() {
             patiently!(self, self.ask_for_failures());
         }
+        self.parting.committed();
         Ok(Flushed { events, lost })
     }
 
@@ -315,7 +327,7 @@ impl Work {
 }
 
 /// Returns the first ordinal of the chunk that has a task, if it is held.
-fn first_of(held: &BTreeMap<u32, Held>, ordinal: u32) -> Option<u32> {
+pub(crate) fn first_of(held: &BTreeMap<u32, Held>, ordinal: u32) -> Option<u32> {
     // Chunks do not overlap, so the last one that begins before has the task.
     let (&first, held) = held.range(..=ordinal).next_back()?;
     (ordinal <= held.last).then_some(first)

@@ -49,6 +49,9 @@ pub(super) struct Ran {
     pub(super) processes: usize,
 }
 
+/// Carries out the run of a seed, with a planted fault if there is one.
+pub(super) type CarryOut = fn(u64, Option<Planted>) -> Ran;
+
 /// How a process ended.
 pub(super) enum ProcessEnd {
     Ended(RunStats),
@@ -95,7 +98,7 @@ impl Stage {
             calls: Vec::new(),
             tasks: (0..story.tasks).map(|ordinal| (ordinal, Default::default())).collect(),
             violations: Vec::new(),
-            trace: String::new(),
+            trace: format!("{story:#?}\n"),
             window: (clock.now(), 0),
             token: (1, clock.instant()),
             directory: folder.join("0"),

@@ -14,10 +14,14 @@ mod long;
 mod planted;
 mod service;
 mod story;
+#[cfg(feature = "postgres")]
+mod truth;
+#[cfg(feature = "postgres")]
+mod workers;
 mod world;
 
 use crate::clock::Timestamp;
-use drive::{Ran, carry_out};
+use drive::{CarryOut, Ran, carry_out};
 use planted::Planted;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -34,9 +38,8 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Says what went wrong with a seed, and how to see it again.
-fn told(seed: u64, ran: &Ran) -> String {
-    let command =
-        format!("BATCHCTL_TEST_SEED={seed} cargo test --lib simulated_runs_keep -- --nocapture");
+fn told(seed: u64, ran: &Ran, test: &str) -> String {
+    let command = format!("BATCHCTL_TEST_SEED={seed} cargo test --lib {test} -- --nocapture");
     format!("seed {seed}: {}\nrepeat it: {command}", ran.violations.join("; "))
 }
 
@@ -49,6 +52,7 @@ fn say(line: &str) {
 fn first_failure(
     seeds: std::ops::RangeInclusive<u64>,
     planted: Option<Planted>,
+    carry_out: CarryOut,
 ) -> Option<(u64, Ran)> {
     let next = AtomicU64::new(*seeds.start());
     let found: Mutex<Option<(u64, Ran)>> = Mutex::default();
@@ -84,24 +88,40 @@ fn first_failure(
     found.into_inner().unwrap()
 }
 
-#[test]
-fn simulated_runs_keep_every_promise() {
+/// Tries a share of the seeds, or repeats the one that is asked for and prints its story.
+fn check_seeds(carry_out: CarryOut, test: &str, share: u64) {
     if let Some(seed) = number("BATCHCTL_TEST_SEED") {
         let ran = carry_out(seed, None);
-        let story = format!("{:#?}\n{}", story::Story::new(seed), ran.trace);
-        assert!(ran.violations.is_empty(), "{story}\n{}", told(seed, &ran));
+        assert!(ran.violations.is_empty(), "{}\n{}", ran.trace, told(seed, &ran, test));
         return;
     }
-    let runs = number("BATCHCTL_TEST_RUNS").unwrap_or(100);
+    let runs = number("BATCHCTL_TEST_RUNS").unwrap_or(100) / share;
     let first = number("BATCHCTL_TEST_FIRST").unwrap_or(1);
-    if let Some((seed, ran)) = first_failure(first..=first + runs - 1, None) {
-        panic!("{}", told(seed, &ran));
+    if let Some((seed, ran)) = first_failure(first..=first + runs - 1, None, carry_out) {
+        panic!("{}", told(seed, &ran, test));
     }
 }
 
 #[test]
+fn simulated_runs_keep_every_promise() {
+    check_seeds(carry_out, "simulated_runs_keep", 1);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn simulated_workers_keep_every_promise() {
+    check_seeds(workers::carry_out_by_workers, "simulated_workers_keep", 4);
+}
+
+#[test]
 fn a_seed_gives_the_same_run_byte_for_byte() {
-    for seed in 1..=12 {
+    let stages: &[CarryOut] = &[
+        carry_out,
+        #[cfg(feature = "postgres")]
+        workers::carry_out_by_workers,
+    ];
+    for (seed, carry_out) in (1..=12).flat_map(|seed| stages.iter().map(move |stage| (seed, stage)))
+    {
         let (one, other) = (carry_out(seed, None), carry_out(seed, None));
         let differs = one.trace.lines().zip(other.trace.lines()).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
@@ -112,8 +132,8 @@ fn a_seed_gives_the_same_run_byte_for_byte() {
 #[test]
 fn every_planted_fault_is_found() {
     let mut missed = Vec::new();
-    for planted in Planted::ALL {
-        match first_failure(1..=MOST_SEEDS, Some(planted)) {
+    for &planted in Planted::ALL {
+        match first_failure(1..=MOST_SEEDS, Some(planted), planted.stage()) {
             Some((seed, ran)) => {
                 say(&format!("{planted:?}: seed {seed}: {}", ran.violations[0]));
             }

@@ -3,6 +3,10 @@
 //! Each stands between the real parts, at a seam of the engine, so that the program has no trace
 //! of them.
 
+use super::drive::{CarryOut, carry_out};
+#[cfg(feature = "postgres")]
+use super::workers::carry_out_by_workers;
+
 /// A planted fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Planted {
@@ -36,10 +40,18 @@ pub(super) enum Planted {
     DeadlineIgnored,
     /// A document leaves out a task.
     LeftOutOfReport,
+    /// A worker sends although its lease is over.
+    LeaseIgnored,
+    /// A worker's records count although another has the chunk.
+    EpochIgnored,
+    /// Records whose answer was lost are kept a second time.
+    FlushedTwice,
+    /// Each worker has slots of its own.
+    SlotsNotShared,
 }
 
 impl Planted {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: &[Self] = &[
         Self::ShownBeforeCommit,
         Self::StartNotDurable,
         Self::DepartureNotRecorded,
@@ -55,5 +67,24 @@ impl Planted {
         Self::WaitIgnored,
         Self::DeadlineIgnored,
         Self::LeftOutOfReport,
+        #[cfg(feature = "postgres")]
+        Self::LeaseIgnored,
+        #[cfg(feature = "postgres")]
+        Self::EpochIgnored,
+        #[cfg(feature = "postgres")]
+        Self::FlushedTwice,
+        #[cfg(feature = "postgres")]
+        Self::SlotsNotShared,
     ];
+
+    /// Returns what carries out a run in which it shows.
+    pub(super) fn stage(self) -> CarryOut {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::LeaseIgnored | Self::EpochIgnored | Self::FlushedTwice | Self::SlotsNotShared => {
+                carry_out_by_workers
+            }
+            _ => carry_out,
+        }
+    }
 }

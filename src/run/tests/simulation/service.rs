@@ -23,12 +23,12 @@ pub(super) struct SimulatedService {
 }
 
 /// How a call goes.
-struct Reply {
-    kind: Kind,
-    effect: bool,
+pub(super) struct Reply {
+    pub(super) kind: Kind,
+    pub(super) effect: bool,
     /// Nothing if no answer ever comes.
-    answer: Option<Answer>,
-    after: Duration,
+    pub(super) answer: Option<Answer>,
+    pub(super) after: Duration,
 }
 
 /// Counts a call as on the wire until its future is dropped or done.
@@ -145,7 +145,7 @@ impl Authority for SimulatedService {
 
 impl State {
     /// Decides what becomes of a call that leaves now.
-    fn reply(&mut self, task: &Task) -> Reply {
+    pub(super) fn reply(&mut self, task: &Task) -> Reply {
         let now = self.clock.now();
         if let Some(outage) = self.outage(now) {
             return self.away(outage);

@@ -151,6 +151,9 @@ pub(super) const FATES: [Fate; 14] = [
 ];
 
 impl Story {
+    /// More processes than a place of a run with several workers needs.
+    pub(super) const MOST_PROCESSES: usize = MOST_SESSIONS;
+
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
@@ -173,19 +176,19 @@ impl Story {
     }
 }
 
-fn one_in(rng: &mut Rng, many: u32) -> bool {
+pub(super) fn one_in(rng: &mut Rng, many: u32) -> bool {
     rng.u32(..many) == 0
 }
 
-fn millis(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+pub(super) fn millis(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
     Duration::from_millis(rng.u64(range))
 }
 
-fn secs(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+pub(super) fn secs(rng: &mut Rng, range: std::ops::Range<u64>) -> Duration {
     Duration::from_secs(rng.u64(range))
 }
 
-fn rate(rng: &mut Rng) -> Rate {
+pub(super) fn rate(rng: &mut Rng) -> Rate {
     let (most, window) = [(60, 1_000), (8, 1_000), (300, 60_000), (40, 60_000)][rng.usize(..4)];
     let limit = NonZeroU32::new(rng.u32(1..=most)).unwrap();
     // A minute's window holds everything that a small run sends, unless it is tight.
@@ -232,7 +235,7 @@ fn settings(rng: &mut Rng, tasks: u32) -> RunSettings {
 }
 
 impl Weather {
-    fn drawn(rng: &mut Rng) -> Self {
+    pub(super) fn drawn(rng: &mut Rng) -> Self {
         let mut weights = vec![0; FATES.len()];
         weights[0] = 60;
         for weight in &mut weights[1..] {

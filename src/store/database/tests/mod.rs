@@ -1,6 +1,8 @@
 //! A real server: who may record what, and what is there after crashes.
 
 pub(crate) mod server;
+pub(crate) mod simulated;
+pub(crate) mod simulated_worker;
 
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
@@ -75,6 +77,20 @@ fn flush_of(chunk: &LeasedChunk, seq: u32, settled: u64) -> Flush {
     let mut counts = OutcomeCounts::default();
     counts[Outcome::Succeeded] = settled;
     Flush { no, epoch, seq, body, settled: counts }
+}
+
+#[tokio::test]
+async fn a_worker_does_not_take_a_chunk_from_itself() {
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    let worker = scene.worker().await;
+    let chunk = scene.claim(worker).await;
+    let address = scene.server.address("batch", "runs");
+    let mut link = crate::store::database::link::Link::new(address).unwrap();
+    let next = worker.claim(&mut link, &[chunk.no]).await.unwrap();
+    let ChunkClaim::Chunk(next) = next else { panic!("{next:?}") };
+    assert_eq!((chunk.no, next.no), (0, 1));
+    let none = worker.claim(&mut link, &[0, 1, 2]).await.unwrap();
+    assert_eq!(none, ChunkClaim::NotYet);
 }
 
 #[tokio::test]
