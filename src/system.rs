@@ -40,8 +40,8 @@ pub mod machine {
 pub mod process {
     pub use rustix::process::{
         DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, geteuid, getpgrp,
-        getpid, getrlimit, kill_process, kill_process_group, set_dumpable_behavior, setrlimit,
-        waitid,
+        getpid, getrlimit, kill_process, kill_process_group, set_dumpable_behavior,
+        setpriority_process, setrlimit, waitid,
     };
     pub use std::os::unix::process::CommandExt;
 }

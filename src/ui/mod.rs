@@ -9,6 +9,7 @@ mod answer;
 mod follow;
 mod gate;
 mod order;
+mod reading;
 mod route;
 mod run_list;
 mod run_page;

@@ -6,6 +6,7 @@ use crate::ui::answer::Body;
 use crate::ui::follow::FollowedRun;
 use crate::ui::gate::{Gate, Passage, Refusal};
 use crate::ui::order::{LONGEST_ORDER, Operator, UiOrder};
+use crate::ui::reading::Reading;
 use crate::ui::route::Route;
 use crate::ui::run_list::{ListedRuns, list_page};
 use crate::ui::run_page::run_page;
@@ -65,8 +66,8 @@ struct Shared {
     gate: Gate,
     runs: Arc<dyn RunSource>,
     operator: Arc<dyn Operator>,
-    /// Whoever reads a run has it, so that many pages take no more of the machine than one.
-    turn: Arc<Semaphore>,
+    /// Runs are read here, so that many pages take no more of the machine than one.
+    reading: Arc<Reading>,
     followed: Arc<Semaphore>,
 }
 
@@ -84,7 +85,7 @@ impl Ui {
             gate,
             runs: settings.runs,
             operator: settings.operator,
-            turn: Arc::new(Semaphore::new(1)),
+            reading: Arc::new(Reading::start()?),
             followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
         };
         Ok(Self { listener, address, token, shared: Arc::new(shared) })
@@ -159,13 +160,8 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
 
 async fn page_of(id: RunId, shared: &Shared) -> Response<Body> {
     let runs = Arc::clone(&shared.runs);
-    let Ok(turn) = Arc::clone(&shared.turn).acquire_owned().await else { return no_page() };
-    let page = spawn_blocking(move || {
-        let page = run_page(&*runs, &id);
-        drop(turn);
-        page
-    });
-    page.await.unwrap_or_else(|_| no_page())
+    let page = shared.reading.read(move || run_page(&*runs, &id)).await;
+    page.unwrap_or_else(no_page)
 }
 
 /// Has an order carried out, and says what came of it.
@@ -217,7 +213,7 @@ fn follow(subject: impl Look, shared: &Shared) -> Response<Body> {
         let words = "Too many pages are open. Close some of them.";
         return answer::words(StatusCode::SERVICE_UNAVAILABLE, words);
     };
-    let events = stream::events(subject, Arc::clone(&shared.turn));
+    let events = stream::events(subject, Arc::clone(&shared.reading));
     // The place is free again once the browser has gone, and the stream with it.
     answer::events(events.map(move |text| {
         let _ = &place;

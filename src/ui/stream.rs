@@ -1,15 +1,14 @@
 //! Looks at something again and again, and makes server-sent events of what has changed.
 //!
 //! Looks are made one after the other, whoever watches, and take a fifth of the time at most: a
-//! run must not become slower because somebody watches it.
+//! run must not become slower because somebody watches it. `reading` makes them where they give way.
 
 use crate::clock::Clock;
+use crate::ui::reading::Reading;
 use futures::Stream;
 use futures::stream::unfold;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 /// The shortest time between two looks.
@@ -43,17 +42,17 @@ pub(crate) trait Look: Send + 'static {
 
 struct Looking<L> {
     subject: L,
-    turn: Arc<Semaphore>,
+    reading: Arc<Reading>,
     clock: Clock,
     wait: Duration,
     silent: Duration,
 }
 
-/// Returns the events of something that is looked at whenever the turn is free.
-pub(crate) fn events(subject: impl Look, turn: Arc<Semaphore>) -> impl Stream<Item = String> {
+/// Returns the events of something that is looked at.
+pub(crate) fn events(subject: impl Look, reading: Arc<Reading>) -> impl Stream<Item = String> {
     let looking = Looking {
         subject,
-        turn,
+        reading,
         clock: Clock::start(),
         wait: Duration::ZERO,
         silent: Duration::ZERO,
@@ -81,16 +80,15 @@ pub(crate) fn events(subject: impl Look, turn: Arc<Semaphore>) -> impl Stream<It
 }
 
 /// Looks once; `None` if the look has ended in a panic, as of a damaged file.
-async fn look_once<L: Look>(mut looking: Looking<L>) -> Option<(Looking<L>, Found)> {
-    let turn = Arc::clone(&looking.turn).acquire_owned().await.ok()?;
-    spawn_blocking(move || {
-        let began = looking.clock.instant();
-        let found = looking.subject.look();
-        let took = looking.clock.instant().duration_since(began);
-        looking.wait = SHORTEST_WAIT.max(took * REST);
-        drop(turn);
-        (looking, found)
-    })
-    .await
-    .ok()
+async fn look_once<L: Look>(looking: Looking<L>) -> Option<(Looking<L>, Found)> {
+    let Looking { mut subject, reading, clock, silent, .. } = looking;
+    // Without `reading`, which must not be dropped on its own thread.
+    let look = move || {
+        let began = clock.instant();
+        let found = subject.look();
+        (clock.instant().duration_since(began), subject, found)
+    };
+    let (took, subject, found) = reading.read(look).await?;
+    let wait = SHORTEST_WAIT.max(took * REST);
+    Some((Looking { subject, reading, clock, wait, silent }, found))
 }

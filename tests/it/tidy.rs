@@ -33,7 +33,7 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
-    ("ui", &["task", "clock", "report", "store"]),
+    ("ui", &["task", "system", "clock", "report", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock", "service"]),
     ("slots", &["task", "system", "clock", "policy"]),
