@@ -273,6 +273,7 @@ impl Stage {
             _ => self.slots.clone(),
         };
         EngineSettings {
+            is_pace_common: false,
             concurrency: self.crew.concurrency,
             rate: self.crew.rate,
             pace: PaceStart::below(self.crew.rate),
