@@ -110,7 +110,7 @@ fn simulated_runs_keep_every_promise() {
 #[cfg(feature = "postgres")]
 #[test]
 fn simulated_workers_keep_every_promise() {
-    check_seeds(workers::carry_out_by_workers, "simulated_workers_keep", 4);
+    check_seeds(workers::carry_out_by_workers, "simulated_workers_keep", 10);
 }
 
 #[test]

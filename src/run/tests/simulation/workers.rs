@@ -40,7 +40,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A worker that takes longer than this hangs.
-const TOO_LONG: Duration = Duration::from_secs(100 * 24 * 3600);
+const TOO_LONG: Duration = Duration::from_secs(12 * 3600);
 /// After so many processes in one place everything goes well.
 const MOST_ORDEALS: usize = 5;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
