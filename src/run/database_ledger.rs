@@ -74,18 +74,7 @@ impl DatabaseLedger {
 impl Ledger for DatabaseLedger {
     fn claim(&mut self, _: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
         let claimed = self.writer.claim();
-        async move {
-            Ok(match claimed.await.map_err(ledger_error)? {
-                ClaimedTasks::Tasks(chunk, tasks) => {
-                    let chunk = chunk_ref(chunk);
-                    let of_chunk = |task| Claim { chunk, ..claim(task) };
-                    Claimed::Tasks(tasks.into_iter().map(of_chunk).collect())
-                }
-                ClaimedTasks::NotYet => Claimed::NotYet,
-                ClaimedTasks::Done => Claimed::Done,
-            })
-        }
-        .boxed()
+        async move { claimed.await.map(claimed_tasks).map_err(ledger_error) }.boxed()
     }
 
     fn on_events(
@@ -126,7 +115,20 @@ impl Ledger for DatabaseLedger {
     }
 }
 
-fn chunk_ref((no, epoch): ChunkKey) -> ChunkRef {
+/// Returns an answer of the writer as the engine takes it.
+pub(crate) fn claimed_tasks(claimed: ClaimedTasks) -> Claimed {
+    match claimed {
+        ClaimedTasks::Tasks(chunk, tasks) => {
+            let chunk = chunk_ref(chunk);
+            let of_chunk = |task| Claim { chunk, ..claim(task) };
+            Claimed::Tasks(tasks.into_iter().map(of_chunk).collect())
+        }
+        ClaimedTasks::NotYet => Claimed::NotYet,
+        ClaimedTasks::Done => Claimed::Done,
+    }
+}
+
+pub(crate) fn chunk_ref((no, epoch): ChunkKey) -> ChunkRef {
     ChunkRef { no, epoch }
 }
 

@@ -5,13 +5,13 @@ use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{EngineSettings, Numbering, StartingPoint, run};
 use crate::event::RunStats;
-use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
+use crate::store::database::tests::planned;
 use crate::store::database::tests::server::Server;
 use crate::store::database::{
     DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP, WorkTerms, chunk_size,
 };
-use crate::task::{Command, Task};
+use crate::task::Task;
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
@@ -43,26 +43,8 @@ impl TaskApi for Counting {
 
 fn chunks(tasks: u32) -> Vec<NewChunk> {
     let size = u32::try_from(chunk_size(u64::from(tasks))).unwrap();
-    let mut chunks = Vec::new();
-    let mut writer = PlanChunkWriter::default();
-    for ordinal in 0..tasks {
-        let id = format!("task-{ordinal:05}");
-        writer.push(&PlannedTask {
-            ordinal,
-            id: Text::Plain(&id),
-            command: Command::START,
-            source: 0,
-            line: u64::from(ordinal) + 1,
-            column: None,
-            others: None,
-            doubted: false,
-        });
-        if writer.tasks() == size || ordinal + 1 == tasks {
-            let (_, tasks, body) = writer.finish();
-            chunks.push(NewChunk { tasks, body });
-        }
-    }
-    chunks
+    let firsts = (0..tasks).step_by(size as usize);
+    firsts.map(|first| planned(first..tasks.min(first + size))).collect()
 }
 
 fn settings(tasks: u32, worker: u32) -> EngineSettings {

@@ -14,7 +14,7 @@ use crate::api::{Authority, TaskApi};
 use crate::clock::{Clock, Instant};
 use crate::engine;
 use crate::engine::{
-    ChunkRef, Claim, Claimed, Control, EngineSettings, Kept, Leave, Ledger, LedgerError, Numbering,
+    ChunkRef, Claimed, Control, EngineSettings, Kept, Leave, Ledger, LedgerError, Numbering,
     StartingPoint,
 };
 use crate::event::{AttemptSeq, Event, StopReason};
@@ -22,11 +22,11 @@ use crate::journal::Fact;
 use crate::policy::{
     Answer, LeaseState, OnDoubt, PaceStart, ProcessSlots, RetryPolicy, SharedSlots,
 };
-use crate::run::ledger::claim;
+use crate::run::database_ledger::{chunk_ref, claimed_tasks};
 use crate::settings::RunSettings;
+use crate::store::database::DatabaseError;
 use crate::store::database::tests::simulated::{Neglect, SimulatedDatabase};
 use crate::store::database::tests::simulated_worker::{Network, SimulatedWorker};
-use crate::store::database::{ClaimedTasks, DatabaseError};
 use crate::task::Task;
 use fastrand::Rng;
 use futures::FutureExt;
@@ -365,24 +365,10 @@ fn failed(error: DatabaseError) -> LedgerError {
     LedgerError(error.into())
 }
 
-fn chunk_ref((no, epoch): (u32, u32)) -> ChunkRef {
-    ChunkRef { no, epoch }
-}
-
 impl Ledger for CrewLedger {
     fn claim(&mut self, _: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
         let worker = self.worker.clone();
-        begun(async move {
-            Ok(match worker.claim().await.map_err(failed)? {
-                ClaimedTasks::Tasks(chunk, tasks) => {
-                    let chunk = chunk_ref(chunk);
-                    let of_chunk = |task| Claim { chunk, ..claim(task) };
-                    Claimed::Tasks(tasks.into_iter().map(of_chunk).collect())
-                }
-                ClaimedTasks::NotYet => Claimed::NotYet,
-                ClaimedTasks::Done => Claimed::Done,
-            })
-        })
+        begun(async move { worker.claim().await.map(claimed_tasks).map_err(failed) })
     }
 
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {

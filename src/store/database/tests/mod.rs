@@ -4,17 +4,38 @@ pub(crate) mod server;
 pub(crate) mod simulated;
 pub(crate) mod simulated_worker;
 
+use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
     Phase, RateTerms, SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
 };
-use crate::task::{Outcome, OutcomeCounts};
+use crate::task::{Command, Outcome, OutcomeCounts};
 use server::Server;
+use std::ops::Range;
 use std::time::Duration;
 
 /// A lease that ends at once: its chunk is free for the next claim.
 const NONE: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(60);
+
+/// Returns a chunk with these tasks.
+pub(crate) fn planned(ordinals: Range<u32>) -> NewChunk {
+    let mut writer = PlanChunkWriter::default();
+    for ordinal in ordinals {
+        writer.push(&PlannedTask {
+            ordinal,
+            id: Text::Plain(&format!("task-{ordinal:05}")),
+            command: Command::START,
+            source: 0,
+            line: u64::from(ordinal) + 1,
+            column: None,
+            others: None,
+            doubted: false,
+        });
+    }
+    let (_, tasks, body) = writer.finish();
+    NewChunk { tasks, body }
+}
 
 fn run(lease: Duration) -> NewDatabaseRun {
     NewDatabaseRun {

@@ -4,12 +4,14 @@
 
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::event::StopReason;
-use crate::journal::{Fact, Place, PlanChunkWriter, PlannedTask, Text, records};
+use crate::journal::{Fact, Place, records};
 use crate::policy::Allowed;
+use crate::store::database::NewChunk;
 use crate::store::database::chunk_tasks::{self, ChunkTasks};
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk};
+use crate::store::database::tests::planned;
 use crate::store::database::work::ChunkKey;
-use crate::task::{Command, Outcome};
+use crate::task::Outcome;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -247,21 +249,7 @@ impl SimulatedDatabase {
 
 impl Chunk {
     fn new(first: u32, tasks: u32) -> Self {
-        let mut writer = PlanChunkWriter::default();
-        for ordinal in first..first + tasks {
-            let id = format!("task-{ordinal:04}");
-            writer.push(&PlannedTask {
-                ordinal,
-                id: Text::Plain(&id),
-                command: Command::START,
-                source: 0,
-                line: u64::from(ordinal) + 1,
-                column: None,
-                others: None,
-                doubted: false,
-            });
-        }
-        let (_, tasks, body) = writer.finish();
+        let NewChunk { tasks, body } = planned(first..first + tasks);
         let (epoch, next_seq, settled, leased, segments) = (0, 0, 0, None, Vec::new());
         Self { first, tasks, body, epoch, next_seq, settled, leased, segments }
     }
