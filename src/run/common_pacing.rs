@@ -99,6 +99,6 @@ impl CommonPacing {
         (deciding.reported, deciding.reported_at) = (limit, now);
         let limit = ServiceLimit { per_second: limit, ..ServiceLimit::default() };
         let event = Event { at: self.clock.label(now), kind: EventKind::RateLearnt(limit) };
-        self.shown.show(self.recorder.record(event).await);
+        self.shown.show(self.recorder.record(event).await.into_iter().collect());
     }
 }

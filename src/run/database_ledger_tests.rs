@@ -11,7 +11,7 @@ use crate::store::database::tests::server::Server;
 use crate::store::database::{
     DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP, WorkTerms, chunk_size,
 };
-use crate::task::Task;
+use crate::task::{ServiceLimit, Task};
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex};
@@ -133,6 +133,30 @@ impl Scene {
         assert_eq!(calls.len(), usize::try_from(self.tasks).unwrap(), "no task is lost");
         calls.values().map(|&count| u64::from(count) - 1).sum()
     }
+}
+
+#[tokio::test]
+async fn a_record_of_others_leaves_it_to_a_commit_to_tell_what_is_lost() {
+    let Some(scene) = Scene::with_tasks(40, Duration::from_secs(30)).await else { return };
+    let address = scene.server.address("batch", "runs");
+    let mut runs = DatabaseRuns::open(address).await.unwrap();
+    let worker = runs.join(scene.run, "batch-a", 1, "0.1.0").await.unwrap();
+    let clock = Clock::starting_at(ORIGIN);
+    let terms = WorkTerms { origin: ORIGIN, clock, patience: Duration::from_secs(20) };
+    let writer = runs.writer(worker, terms).unwrap();
+    let ClaimedTasks::Tasks(chunk, _) = writer.claim().await.unwrap() else { panic!("no task") };
+    let taken_over = "UPDATE batchctl.chunk SET epoch = epoch + 1, owner = 99 WHERE owner IS NOT NULL \
+                      RETURNING no::bigint";
+    assert_eq!(scene.number(taken_over).await, i64::from(chunk.0));
+    // The next sign of life finds it.
+    while writer.lease(chunk, clock.instant().into()) != LeaseState::Over {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let learnt =
+        EventKind::RateLearnt(ServiceLimit { per_second: Some(50.0), ..ServiceLimit::default() });
+    let event = Event { at: ORIGIN, kind: learnt };
+    assert_eq!(writer.recorder().record(event.clone()).await, Some(event));
+    assert_eq!(writer.commit(Vec::new()).await.unwrap().lost, [chunk]);
 }
 
 #[tokio::test]

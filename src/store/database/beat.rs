@@ -65,8 +65,8 @@ pub struct Wishes {
     pub rate: String,
     /// The job of the run, and who has it for another run.
     pub job_taken: Option<(String, String)>,
-    /// Whether the run has a job.
-    pub has_job: bool,
+    /// Whether the run has a job, and it is this run's.
+    pub keeps_job: bool,
     /// The chunks that are still the worker's.
     pub kept: Vec<u32>,
 }
@@ -105,11 +105,14 @@ impl Worker {
             })
             .await?;
         let kept: Vec<i32> = row.get(4);
-        let (has_job, is_kept): (bool, bool) = (row.get(6), row.get(7));
+        let (has_job, mut keeps_job): (bool, bool) = (row.get(6), row.get(7));
         let holder: Option<String> = row.get(8);
-        if has_job && !is_kept && holder.is_none() {
-            // If another run is quicker, the next sign of life tells.
-            link.with(async |client| client.execute(TAKE_JOB_AGAIN, &[&self.run]).await).await?;
+        if has_job && !keeps_job && holder.is_none() {
+            // If another run is quicker, the next sign of life tells by whom.
+            let taken = link
+                .with(async |client| client.execute(TAKE_JOB_AGAIN, &[&self.run]).await)
+                .await?;
+            keeps_job = taken > 0;
         }
         Ok(Wishes {
             change_no: row.get(0),
@@ -118,7 +121,7 @@ impl Worker {
             stopping: row.get(3),
             rate: row.get(5),
             job_taken: row.get::<_, Option<String>>(9).zip(holder),
-            has_job,
+            keeps_job,
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

@@ -68,6 +68,7 @@ pub struct Flushed {
 /// What the thread is asked for.
 pub(crate) enum Job {
     Commit { events: Vec<Event>, done: oneshot::Sender<Result<Flushed, DatabaseError>> },
+    Record { event: Event, done: oneshot::Sender<Result<Event, DatabaseError>> },
     Claim { done: oneshot::Sender<Result<ClaimedTasks, DatabaseError>> },
     GiveUp { chunk: ChunkKey },
     Open,
@@ -154,6 +155,7 @@ impl Work {
         // Whoever asked may be gone by now; what is done stays done.
         match job {
             Job::Commit { events, done } => drop(done.send(self.commit(events).await)),
+            Job::Record { event, done } => drop(done.send(self.record(event).await)),
             Job::Claim { done } => drop(done.send(self.claim().await)),
             Job::GiveUp { chunk } => self.give_up(chunk).await,
             Job::Open => drop(self.open().await),
@@ -176,7 +178,7 @@ impl Work {
                 self.lost.push((no, epoch));
             }
         }
-        if wishes.has_job && wishes.job_taken.is_none() {
+        if wishes.keeps_job {
             lock(&self.shared).job_kept = Some(asked);
         }
         self.board.send_replace(Some(wishes));
@@ -235,9 +237,7 @@ impl Work {
         let mut lost = std::mem::take(&mut self.lost);
         let held = &self.held;
         events.retain(|event| self.records.write(event, |ordinal| first_of(held, ordinal)));
-        if let Some((seq, body)) = self.records.of_the_run() {
-            patiently!(self, self.worker.append(&mut self.link, seq, &body));
-        }
+        self.append().await?;
         let mut waiting = self.records.of_chunks();
         while !waiting.is_empty() {
             let flushes: Vec<(u32, Flush)> = waiting
@@ -276,6 +276,22 @@ impl Work {
         }
         self.parting.committed();
         Ok(Flushed { events, lost })
+    }
+
+    /// Records an event about the run that is not the dispatcher's. Nothing of chunks goes with it, and
+    /// what is lost is left for the next commit to tell: only the dispatcher can drop it.
+    async fn record(&mut self, event: Event) -> Result<Event, DatabaseError> {
+        self.records.write(&event, |_| None);
+        self.append().await?;
+        Ok(event)
+    }
+
+    /// Appends the segment about the run, if there is a record for it.
+    async fn append(&mut self) -> Result<(), DatabaseError> {
+        if let Some((seq, body)) = self.records.of_the_run() {
+            patiently!(self, self.worker.append(&mut self.link, seq, &body));
+        }
+        Ok(())
     }
 
     /// Stops all workers, if this one stops for a reason of the run.

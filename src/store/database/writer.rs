@@ -139,24 +139,18 @@ impl DatabaseWriter {
     }
 }
 
-/// Records events besides those of the engine, as long as the writer is there.
+/// Records events about the run besides those of the engine, as long as the writer is there.
 pub(crate) struct Recorder {
     /// Weak, because the thread ends with the last sender.
     jobs: Option<mpsc::WeakUnboundedSender<Job>>,
 }
 
 impl Recorder {
-    /// Records an event; returns it if it is durable.
-    pub(crate) async fn record(&self, event: Event) -> Vec<Event> {
+    /// Records an event about the run; returns it if it is durable.
+    pub(crate) async fn record(&self, event: Event) -> Option<Event> {
         let (done, answer) = oneshot::channel();
-        let jobs = self.jobs.as_ref().and_then(mpsc::WeakUnboundedSender::upgrade);
-        let Some(jobs) = jobs else { return Vec::new() };
-        let _ = jobs.send(Job::Commit { events: vec![event], done });
-        drop(jobs);
-        match answer.await {
-            Ok(Ok(flushed)) => flushed.events,
-            _ => Vec::new(),
-        }
+        self.jobs.as_ref()?.upgrade()?.send(Job::Record { event, done }).ok()?;
+        answer.await.ok()?.ok()
     }
 }
 
