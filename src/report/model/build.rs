@@ -11,6 +11,7 @@ use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::{FailureGroup, FailureGroups, Grouping};
 use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::targets;
+use crate::report::model::workers::Workers;
 use crate::report::model::{
     DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, ServicePart,
     StillRunning, Target, VerifyCounts,
@@ -96,9 +97,7 @@ impl Report {
         let last = deciding_session(&record, &shards).cloned();
         let drill = run.drill()?;
         let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
-        // One worker at a time learns for all.
-        let learnt = record.sessions.iter().rev().map(|session| session.learnt);
-        let learnt_of_all = learnt.clone().find(|learnt| !learnt.is_none()).unwrap_or_default();
+        let workers = Workers::read(run, &record)?;
         let mut report = assemble(record, &latest, sent, totals, paused);
         report.drill = DrillPart::from_record(drill, report.settings.drill.map(NonZeroU32::get));
         if let Some(drill) = &report.drill {
@@ -107,10 +106,7 @@ impl Report {
         // Each shard has waves of its own.
         report.wave = report.wave.filter(|_| shards.is_empty());
         report.shards = shards;
-        (report.workers, report.takeovers) = (run.workers()?, run.takeovers()?);
-        if !report.workers.is_empty() {
-            report.pace.learnt = learnt_of_all;
-        }
+        report.take_workers(workers);
         if run.has_targets() {
             report.take_targets(targets::read(run, still_running)?);
         }

@@ -19,6 +19,7 @@ mod sending_totals;
 mod sub_task_error;
 mod targets;
 mod tuning;
+mod workers;
 
 pub use build::TaskContext;
 pub use command::profile_flag;

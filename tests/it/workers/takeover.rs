@@ -53,6 +53,23 @@ fn check_who_did_what(stage: &Stage) {
 }
 
 #[test]
+fn a_run_ends_with_the_worker_that_goes_last_whichever_came_last() {
+    let Some(stage) = Stage::answering_in(5) else { return };
+    let id = stage.plan(300, &["--rate", "100/s"]);
+    let first = stage.worker_on(&id);
+    stage.await_settled(10);
+    let second = stage.worker_on(&id);
+    let workers = "SELECT count(*) FROM batchctl.worker";
+    wait_until("another one", || stage.database.number(workers) == 2);
+    second.signal(Signal::TERM);
+    second.ended();
+    first.ended().expect(0);
+    let report = report(&stage.call(&["report", "--json"]).stdout);
+    let last = report["workers"].as_array().unwrap().iter().filter_map(|it| it["to"].as_str());
+    assert_eq!(report["run"]["finished_at"].as_str(), last.max());
+}
+
+#[test]
 fn a_worker_that_was_stopped_for_longer_than_its_lease_records_nothing_of_its_old_chunks() {
     let Some(stage) = Stage::answering_in(20) else { return };
     stage.plan(400, &["--rate", "none", "--lease", "2s"]);
