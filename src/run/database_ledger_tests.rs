@@ -97,6 +97,7 @@ impl Scene {
             job_epoch: None,
             first_phase: Phase::Send,
             looks_after: false,
+            is_unapplied: false,
         };
         let run = runs.plan(&new, chunks(tasks)).await.unwrap();
         Some(Self { server, run, tasks, api: Counting::default() })

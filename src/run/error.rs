@@ -26,6 +26,12 @@ pub enum RunError {
     /// The store cannot be used, or not any longer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The run is no plan any more that waits to be applied.
+    #[error("run {run} was begun already; a plan is applied once")]
+    Applied {
+        /// The run.
+        run: RunId,
+    },
     /// The store ended the run.
     #[error("the run stopped because its events could not be recorded any longer")]
     Ledger(#[source] LedgerError),

@@ -64,6 +64,23 @@ impl Resumable {
     pub fn exclude(&mut self, exclusions: Arc<Exclusions>) {
         self.planned.exclusions = exclusions;
     }
+
+    /// Returns how many tasks of the plan are excluded now.
+    ///
+    /// # Errors
+    ///
+    /// The plan cannot be read.
+    pub fn excluded(&self) -> Result<u64, StoreError> {
+        let (exclusions, mut count) = (&self.planned.exclusions, 0);
+        if exclusions.is_empty() {
+            return Ok(0);
+        }
+        RunReader::open(self.planned.runs(), self.planned.id())?.for_each_task(|task| {
+            count += u64::from(exclusions.holds(&task.id));
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(count)
+    }
 }
 
 /// Returns in what settings differ from those that held last.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum TakenUp {
     /// It is new: its plan is stored first.
     Anew,
+    /// It is a plan of its own, which workers may carry out from now on.
+    Applied,
     /// It goes on, also if it was stopped.
     Again,
     /// This worker joins those that are on it.

@@ -41,19 +41,19 @@ impl Planned {
         self.shared = Some(shared);
     }
 
-    /// Stores the plan in its database, and leaves the run to workers.
+    /// Stores the plan in its database, or applies the one that is there, and leaves the run to workers.
     ///
     /// # Errors
     ///
-    /// Nothing is stored then.
+    /// Nothing is stored then; a plan that was applied before is not applied again.
     ///
     /// # Panics
     ///
     /// The run has no database.
-    pub async fn store(self) -> Result<(), StoreError> {
-        let shared = self.shared.as_ref().expect("it is shared");
-        let mut runs = DatabaseRuns::create(shared.address.clone()).await?;
-        runs.plan_from(&self.runs, &self.id, shared.terms).await.map(drop)
+    pub async fn store(self) -> Result<(), RunError> {
+        let shared = self.shared.clone().expect("it is shared");
+        let mut runs = DatabaseRuns::create(shared.address.clone()).await.map_err(store)?;
+        self.number(&mut runs, &shared).await.map(drop)
     }
 
     /// Carries out this worker's part of the run.
@@ -132,6 +132,9 @@ impl Planned {
         }
         let found = runs.number_of(&self.id).await.map_err(store)?;
         let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;
+        if shared.taken_up == TakenUp::Applied && !runs.apply(no).await.map_err(store)? {
+            return Err(RunError::Applied { run: self.id.clone() });
+        }
         if shared.taken_up == TakenUp::Again {
             let tolerated = self.settings.max_failures.tolerated(self.totals.selected);
             let least_lease = 2 * self.settings.timeout;

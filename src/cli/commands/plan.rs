@@ -3,10 +3,11 @@
 
 use crate::cli::Context;
 use crate::cli::commands::start_stop;
-use crate::cli::commands::start_stop::{ActionArgs, DeleteArgs, DoArgs, RunArgs};
+use crate::cli::commands::start_stop::{ActionArgs, CommonArgs, DeleteArgs, DoArgs, RunArgs};
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::run::{ConfirmArgs, LockArgs, RecordArgs, ReportingArgs};
+use crate::cli::flags::shared::StoreArgs;
 use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
@@ -42,14 +43,32 @@ pub(crate) enum PlanCommand {
     Run(RunArgs),
 }
 
+impl PlanCommand {
+    /// Returns the flags that all of them share.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "a directory needs no copies")
+    )]
+    pub(crate) fn common(&self) -> &CommonArgs {
+        match self {
+            Self::Do(args) => &args.on.common,
+            Self::Start(args) | Self::Stop(args) => &args.common,
+            Self::Delete(args) => &args.common,
+            Self::Run(args) => &args.common,
+        }
+    }
+}
+
 const APPLY_HELP: &str = "\
 Carries out a plan as it was stored. It is refused if endpoint, project or the version of batchctl
 differ. The files of --exclude are read again. With --skip-unchanged in the plan the tasks are
-looked at again, and what has changed since is shown.
+looked at again, and what has changed since is shown. A plan in a database (--store) is applied from
+any machine; if tasks of it are excluded by then, it is refused.
 
 Examples:
   batchctl apply                             the latest run, if it is a plan
-  batchctl apply 20240705 --yes --accept-drift -o results.csv";
+  batchctl apply 20240705 --yes --accept-drift -o results.csv
+  batchctl apply --detach --store postgres://batch@db.example.com/batch";
 
 #[derive(Debug, Args)]
 #[command(after_help = APPLY_HELP)]
@@ -76,11 +95,17 @@ pub(crate) struct ApplyArgs {
     pub(crate) record: RecordArgs,
     #[command(flatten)]
     pub(crate) reporting: ReportingArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Apply the plan in the database, and leave the calls to `batchctl work`
+    #[arg(long, help_heading = "Several machines")]
+    pub(crate) detach: bool,
 }
 
 /// The flags about carrying a run out, which have no effect on its plan.
-const OF_APPLY: [&str; 17] = [
+const OF_APPLY: [&str; 19] = [
     "confirm",
+    "detach",
     "dump",
     "dump-limit",
     "yes",
@@ -89,6 +114,7 @@ const OF_APPLY: [&str; 17] = [
     "progress",
     "cron",
     "splay",
+    "store-timeout",
     "ping",
     "on-end",
     "notify",
@@ -137,7 +163,7 @@ pub(crate) fn apply(args: &ApplyArgs, context: &Context) -> Result<ExitStatus, C
         lock: &args.lock,
         settings: None,
         reporting: &args.reporting,
-        shared: SharedFlags::of_a_directory(),
+        shared: SharedFlags { detach: args.detach, ..SharedFlags::of_a_run(args.store) },
     };
     launch(RunSource::Apply { which: &args.which, limits }, &flags, context)
 }

@@ -71,7 +71,7 @@ pub(crate) fn retry(args: &RetryArgs, context: &Context) -> Result<ExitStatus, C
     };
     let (reason, dry_run) = (args.reason.clone(), args.dry_run);
     let source = RunSource::Retry { which: &args.which, filter, reason, dry_run };
-    let shared = SharedFlags { plan: Some(&args.shared), store: args.how.store, joins: None };
+    let shared = SharedFlags::of_a_plan(&args.shared, args.how.store);
     let flags = LaunchFlags { max_tasks: args.most.max_tasks, shared, ..(&args.how).into() };
     launch(source, &flags, context)
 }

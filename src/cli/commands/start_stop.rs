@@ -148,7 +148,7 @@ impl CommonArgs {
             lock: &self.before.lock,
             settings: Some(&self.settings),
             reporting: &self.reporting,
-            shared: SharedFlags { plan: Some(&self.shared), store: self.store, joins: None },
+            shared: SharedFlags::of_a_plan(&self.shared, self.store),
         }
     }
 }

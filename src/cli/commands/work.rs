@@ -114,7 +114,7 @@ fn work_on(
         lock: &lock,
         settings: None,
         reporting: &args.reporting,
-        shared: SharedFlags { plan: None, store: args.store, joins: Some(args.concurrency) },
+        shared: SharedFlags { joins: Some(args.concurrency), ..SharedFlags::of_a_run(args.store) },
     };
     let which = WhichRunArgs { run: id.to_string(), job: None };
     let status = launch(RunSource::Resume(&which), &flags, context)?;

@@ -164,9 +164,12 @@ mod database {
             redactor.learn("password", password);
         }
         let opened = match wanted.verb {
-            Verb::Do(_) | Verb::Start(_) | Verb::Stop(_) | Verb::Delete(_) | Verb::Run(_) => {
-                SharedRuns::open_or_empty
-            }
+            Verb::Do(_)
+            | Verb::Start(_)
+            | Verb::Stop(_)
+            | Verb::Delete(_)
+            | Verb::Run(_)
+            | Verb::Plan { .. } => SharedRuns::open_or_empty,
             _ => SharedRuns::open,
         };
         let runs = opened(address, wanted.machine)?;

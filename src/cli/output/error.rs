@@ -185,6 +185,10 @@ impl From<RunError> for CommandError {
                 );
                 Self::new(ExitStatus::BadInput, error).with_hint(hint)
             }
+            RunError::Applied { ref run } => {
+                let hint = format!("`batchctl report {run}` shows what came of it");
+                Self::new(ExitStatus::BadInput, error).with_hint(hint)
+            }
             error => Self::io(error),
         }
     }

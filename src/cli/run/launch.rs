@@ -21,7 +21,9 @@ use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
-use crate::cli::run::{begin, exclusions, job_lock, log_file, settings, targets, terms};
+use crate::cli::run::{
+    begin, exclusions, job_lock, log_file, settings, stored_plan, targets, terms,
+};
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
@@ -104,7 +106,7 @@ pub(crate) fn launch(
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
     #[cfg(feature = "postgres")]
-    if flags.shared.plan.is_some_and(|plan| plan.detach) {
+    if flags.shared.detach {
         return shared::share::detach(opened, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
@@ -138,7 +140,7 @@ pub(crate) fn launch(
     status
 }
 
-/// Reads which tasks are excluded. A run that is taken up from a database excludes none anew: what its
+/// Reads which tasks are excluded. A run that goes on from a database excludes none anew: what its
 /// plan leaves out was settled with it, and workers elsewhere do not have the files.
 fn exclude(
     opened: &mut OpenedSource<'_>,
@@ -147,9 +149,17 @@ fn exclude(
     clock: Clock,
     context: &Context,
 ) -> Result<(), CommandError> {
-    let is_planned = matches!(opened, OpenedSource::Resume(_) | OpenedSource::Apply { .. });
-    if !(is_planned && context.store.is_elsewhere()) {
-        return opened.exclude(flags.exclude, service, clock, &context.stderr);
+    // A plan is read again with its files, and one that would lose tasks by them is refused.
+    let goes_on = matches!(opened, OpenedSource::Resume(_));
+    if !(goes_on && context.store.is_elsewhere()) {
+        opened.exclude(flags.exclude, service, clock, &context.stderr)?;
+        return match opened {
+            // Its workers would call them.
+            OpenedSource::Apply { plan, .. } if context.store.is_elsewhere() => {
+                stored_plan::refuse_excluded(plan)
+            }
+            _ => Ok(()),
+        };
     }
     if flags.exclude.is_empty() {
         return Ok(());

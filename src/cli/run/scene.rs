@@ -11,7 +11,6 @@ use batchctl::report::Target;
 use batchctl::settings::RunSettings;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
@@ -37,14 +36,21 @@ pub(crate) struct SharedFlags<'a> {
     /// How the plan is stored, if there will be a new one.
     pub(crate) plan: Option<&'a SharedPlanArgs>,
     pub(crate) store: StoreArgs,
+    /// Whether the calls are left to workers.
+    pub(crate) detach: bool,
     /// Whether the run is one that others may be on, and the calls at a time of this worker.
     pub(crate) joins: Option<NonZeroUsize>,
 }
 
-impl SharedFlags<'_> {
-    /// Returns what holds where runs are in a directory.
-    pub(crate) fn of_a_directory() -> Self {
-        Self { plan: None, store: StoreArgs { store_timeout: Duration::ZERO }, joins: None }
+impl<'a> SharedFlags<'a> {
+    /// Returns the flags of a new run.
+    pub(crate) fn of_a_plan(plan: &'a SharedPlanArgs, store: StoreArgs) -> Self {
+        Self { plan: Some(plan), store, detach: plan.detach, joins: None }
+    }
+
+    /// Returns the flags of a run whose plan is there.
+    pub(crate) fn of_a_run(store: StoreArgs) -> Self {
+        Self { plan: None, store, detach: false, joins: None }
     }
 }
 
@@ -67,7 +73,7 @@ impl<'a> From<&'a TakeUpArgs> for LaunchFlags<'a> {
             lock: &args.lock,
             settings: Some(&args.settings),
             reporting: &args.reporting,
-            shared: SharedFlags { plan: None, store: args.store, joins: None },
+            shared: SharedFlags::of_a_run(args.store),
         }
     }
 }

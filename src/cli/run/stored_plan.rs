@@ -18,6 +18,8 @@ use crate::cli::run::preview::ShownPlan;
 use crate::cli::run::scene::Scene;
 use crate::cli::run::terms::nothing_to_do;
 use crate::cli::run::{input_check, preview};
+#[cfg(feature = "postgres")]
+use crate::cli::{process::runtime::runtime, shared};
 use batchctl::api::Credentials;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -85,12 +87,23 @@ pub(crate) fn store_shown(
     }
     let id = pending.planned().id().clone();
     preview::show(plans, Some(&id), scene)?;
+    keep(pending, scene)?;
     if scene.flags.is_talkative() {
         scene.context.stderr.line(&format!("stored as plan {id}"));
         scene.context.stderr.say("hint", &format!("`batchctl apply {id}` carries it out"));
     }
-    drop(pending.begin());
     Ok(ExitStatus::Ok)
+}
+
+/// Keeps a plan, in the database if one is named.
+fn keep(pending: PendingPlan, scene: &Scene<'_>) -> Result<(), CommandError> {
+    #[cfg(feature = "postgres")]
+    if scene.context.store.is_elsewhere() {
+        let planned = shared::share::shared(pending.begin(), IfNotStarted::Discard, None, scene);
+        return Ok(runtime()?.block_on(planned.store())?);
+    }
+    drop(pending.begin());
+    Ok(())
 }
 
 /// Returns the states that the tasks of each plan are in, if somebody has looked at them.
@@ -116,12 +129,25 @@ pub(crate) fn is_unapplied(record: &RunRecord) -> bool {
 
 /// Refuses a plan where only a run makes sense that was begun.
 pub(crate) fn refuse_unapplied(record: &RunRecord) -> Result<(), CommandError> {
-    if !is_unapplied(record) {
+    if is_unapplied(record) { Err(unapplied(&record.run.id)) } else { Ok(()) }
+}
+
+/// Returns the error for a plan where only a run makes sense that was begun.
+pub(crate) fn unapplied(id: &RunId) -> CommandError {
+    let error = format!("run {id} is a plan that was not applied; nothing of it was sent");
+    CommandError::usage(error).with_hint(format!("`batchctl apply {id}` carries it out"))
+}
+
+/// Refuses a plan of which tasks are excluded by now.
+pub(crate) fn refuse_excluded(plan: &Resumable) -> Result<(), CommandError> {
+    let excluded = plan.excluded()?;
+    if excluded == 0 {
         return Ok(());
     }
-    let id = &record.run.id;
-    let error = format!("run {id} is a plan that was not applied; nothing of it was sent");
-    Err(CommandError::usage(error).with_hint(format!("`batchctl apply {id}` carries it out")))
+    let tasks = plural(excluded, "task of the plan is", "tasks of the plan are");
+    let error = format!("{tasks} excluded by now; nothing was sent");
+    let hint = "make a new plan with `batchctl plan`, which leaves them out";
+    Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint))
 }
 
 /// Refuses to apply a run that was begun already.
@@ -159,6 +185,8 @@ pub(crate) fn check_target(
             return Err(CommandError::new(ExitStatus::BadInput, error).with_hint(hint));
         }
     }
+    #[cfg(feature = "postgres")]
+    shared::target::check(place, record, context)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::cli::commands::runs::RunsCommand;
 use crate::cli::commands::start_stop::CommonArgs;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::run::stored_plan;
 use crate::cli::shared::{ctl, list};
 use batchctl::report::ExitStatus;
 use batchctl::run;
@@ -25,6 +26,15 @@ pub(crate) fn prepare(
         Verb::Do(args) => copy_chain(&args.on.common, database, context)?,
         Verb::Delete(args) => copy_chain(&args.common, database, context)?,
         Verb::Run(args) => copy_chain(&args.common, database, context)?,
+        Verb::Plan { command } => copy_chain(command.common(), database, context)?,
+        Verb::Apply(args) => {
+            let id = find(&args.which, database)?;
+            // By others, who may not have begun yet.
+            if database.standings(Some(&id))?.iter().any(|run| run.is_applied) {
+                return Err(stored_plan::applied_already(&id));
+            }
+            database.copy_to_work(&id)?;
+        }
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,
         Verb::Revert(args) => database.copy(&find(&args.which, database)?)?,
@@ -59,8 +69,6 @@ pub(crate) fn prepare(
         Verb::Runs { command } => return prepare_runs(command, database),
         // `work` and `ui` find their runs themselves; the others have none, or were refused before.
         Verb::Work(_)
-        | Verb::Plan { .. }
-        | Verb::Apply(_)
         | Verb::Auth { .. }
         | Verb::Demo(_)
         | Verb::Ui(_)
@@ -123,8 +131,6 @@ fn copy_all(database: &SharedRuns) -> Result<(), CommandError> {
 /// Refuses what is about runs in a directory alone.
 pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     let what = match verb {
-        Verb::Plan { .. } => "plan",
-        Verb::Apply(_) => "apply",
         Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
         _ => return Ok(()),

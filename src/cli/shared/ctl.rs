@@ -4,6 +4,7 @@ use crate::cli::Context;
 use crate::cli::commands::ctl::{OrderArgs, done};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::run::stored_plan;
 use batchctl::event::{Change, Operator};
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
@@ -54,6 +55,9 @@ pub(crate) fn carry_out(
         OrderArgs::Concurrency { most } => Change::Concurrency(*most),
         OrderArgs::Drain => Change::Drained,
     };
+    if standing_of(id, database)?.is_unapplied() {
+        return Err(stored_plan::unapplied(id));
+    }
     let text = match database.order(id, change, by)? {
         Ordered::Changed => done(order),
         Ordered::AsBefore => "nothing changed, it was like that before".into(),
@@ -104,6 +108,7 @@ fn state(run: &RunStanding) -> String {
     let is_open = run.outcomes.selected() < run.record.selected;
     match &run.stopping {
         _ if !is_open => "finished".into(),
+        Some(_) if run.is_unapplied() => "planned".into(),
         Some(reason) => format!("stopped: {}", printable(&reason.replace('_', " "), LONGEST)),
         None if run.paused => "paused".into(),
         None if run.is_running() => "sending".into(),

@@ -53,6 +53,7 @@ pub(crate) fn remove(args: &RemoveArgs, database: &SharedRuns) -> Result<ExitSta
                         format!("run {id} is in use by its workers"),
                     ));
                 }
+                StateChoice::Planned if run.is_unapplied() => named.push(id.clone()),
                 StateChoice::Interrupted | StateChoice::Killed | StateChoice::Planned
                     if !args.unfinished =>
                 {

@@ -57,7 +57,8 @@ pub(crate) fn shared(
     let taken_up = match if_not_started {
         IfNotStarted::Discard => TakenUp::Anew,
         _ if flags.joins.is_some() => TakenUp::Joined,
-        IfNotStarted::Keep | IfNotStarted::KeepPlan => TakenUp::Again,
+        IfNotStarted::KeepPlan => TakenUp::Applied,
+        IfNotStarted::Keep => TakenUp::Again,
     };
     let least = 2 * planned.settings().timeout;
     let terms = StoredTerms {

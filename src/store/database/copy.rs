@@ -9,9 +9,10 @@ use crate::journal::{Damage, Malformed, Place, PlanChunk, RunRecord, run_records
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::LOAD_TIMEOUT;
+use crate::store::database::standing::note_applied;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, beside, remove_if_there};
-use crate::store::home::{ChunkBodies, Home, Segment, Totals};
+use crate::store::home::{ChunkBodies, Home, Segment, Totals, head_text, parse_head};
 use crate::store::ids::RunId;
 use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
 use crate::store::schema;
@@ -25,7 +26,7 @@ use tokio_postgres::{Client, IsolationLevel, Row, RowStream, Transaction};
 
 const HEAD: &str = "
 SELECT r.no, r.head, r.crc, EXISTS (
-    SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)
+    SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease), r.stopping
 FROM run r WHERE r.id = $1";
 const CHUNKS: &str = "
 SELECT no, tasks, body, crc, next_seq, epoch FROM chunk WHERE run = $1 ORDER BY no";
@@ -134,7 +135,7 @@ async fn copy_with(
         totals: Totals { commits: 1, ..Totals::default() },
     };
     let is_running = row.get(3);
-    let (segments, chunks) = copying.copy(&snapshot, row.get(1), row.get(2)).await?;
+    let (segments, chunks) = copying.copy(&snapshot, &row).await?;
     snapshot.commit().await?;
     schema::finish(&connection).map_err(&failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
@@ -155,12 +156,13 @@ impl Copying<'_> {
     async fn copy(
         mut self,
         snapshot: &Transaction<'_>,
-        head: Vec<u8>,
-        crc: i64,
+        row: &Row,
     ) -> Result<(u64, Vec<(u32, u32)>), Failed> {
         let failed = sqlite(self.path);
-        self.check(Place::Head, &head, crc)?;
+        let head: Vec<u8> = row.get(1);
+        self.check(Place::Head, &head, row.get(2))?;
         let head = String::from_utf8(head).map_err(|_| self.damaged(Place::Head.missing()))?;
+        let head = without_a_plan(head, row.get(4));
         self.connection.execute_batch("BEGIN").map_err(&failed)?;
         self.home.put_head(&head).map_err(&failed)?;
         let chunks = self.copy_chunks(snapshot).await?;
@@ -347,6 +349,12 @@ impl OwnRecords {
         self.bodies.push(body);
         Ok(())
     }
+}
+
+/// Returns the description of a run; one that was applied is not shown as a plan any more.
+fn without_a_plan(head: String, stopping: Option<&str>) -> String {
+    let Ok(mut record) = parse_head(&head) else { return head };
+    if note_applied(&mut record, stopping) { head_text(&record) } else { head }
 }
 
 fn number(row: &Row, column: usize) -> u32 {

@@ -7,7 +7,7 @@ use crate::event::Change;
 use crate::journal::{Place, RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::plan::{i32_of, interval_nanos, scope_of};
+use crate::store::database::plan::{NOT_APPLIED, i32_of, interval_nanos, scope_of};
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
 
@@ -144,6 +144,13 @@ pub(crate) async fn take_up(
         transaction.commit().await
     })
     .await
+}
+
+/// Lets workers carry out a plan of its own; returns whether nobody has done so before.
+pub(crate) async fn apply(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
+    let apply = "UPDATE run SET stopping = NULL WHERE no = $1 AND stopping = $2";
+    let applied = link.with(async |client| client.execute(apply, &[&run, &NOT_APPLIED]).await);
+    Ok(applied.await? == 1)
 }
 
 /// Returns how long new calls may be sent, of the span that began with the first worker.

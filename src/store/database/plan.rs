@@ -24,6 +24,9 @@ pub const SHORT_TRIP: Duration = Duration::from_millis(15);
 /// How late a slot is used at most.
 const LATENESS: Duration = Duration::from_millis(10);
 
+/// Why nobody works on a plan of its own.
+pub(crate) const NOT_APPLIED: &str = "not_applied";
+
 /// The time between two slots where a search for the rate begins.
 const SEARCHED_NS: i64 = 100_000_000;
 
@@ -56,6 +59,8 @@ pub struct NewDatabaseRun {
     pub first_phase: Phase,
     /// Whether tasks are looked at when the calls are over.
     pub looks_after: bool,
+    /// Whether it is a plan of its own, which nobody works on before it is applied.
+    pub is_unapplied: bool,
 }
 
 /// The rate that all workers of a run keep together.
@@ -85,6 +90,8 @@ pub struct NewChunk {
     pub tasks: u32,
     /// Its body, as the journal writes it.
     pub body: Vec<u8>,
+    /// The body of its first segment, with the states that its tasks were in; empty without any.
+    pub states: Vec<u8>,
 }
 
 /// Returns how many tasks a chunk has at most in a run of so many tasks.
@@ -107,7 +114,8 @@ pub(crate) async fn store(
         let transaction = client.transaction().await?;
         transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
         let no = insert_run(&transaction, run, chunks.len()).await?;
-        copy_chunks(&transaction, no, chunks).await?;
+        copy_chunks(&transaction, no, &chunks).await?;
+        copy_states(&transaction, no, &chunks).await?;
         insert_rate(&transaction, no, run).await?;
         // From here on the workers of the run keep the job.
         let kept = transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
@@ -143,8 +151,8 @@ async fn insert_run(
 ) -> Result<i64, tokio_postgres::Error> {
     let head = run.head.as_bytes();
     let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, trip_us, \
-                     phase, first_phase, looks_after) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, $9, $10, $10, $11) \
+                     phase, first_phase, looks_after, stopping) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, $9, $10, $10, $11, $12) \
                      RETURNING no";
     let row = transaction
         .query_one(
@@ -161,6 +169,7 @@ async fn insert_run(
                 &i32::try_from(run.trip.as_micros()).unwrap_or(i32::MAX),
                 &run.first_phase.number(),
                 &run.looks_after,
+                &run.is_unapplied.then_some(NOT_APPLIED),
             ],
         )
         .await?;
@@ -170,18 +179,36 @@ async fn insert_run(
 async fn copy_chunks(
     transaction: &Transaction<'_>,
     run: i64,
-    chunks: Vec<NewChunk>,
+    chunks: &[NewChunk],
 ) -> Result<(), tokio_postgres::Error> {
-    let copy = "COPY chunk (run, no, tasks, body, crc) FROM STDIN BINARY";
+    let copy = "COPY chunk (run, no, tasks, body, crc, next_seq) FROM STDIN BINARY";
     let sink = transaction.copy_in(copy).await?;
-    let types = [Type::INT8, Type::INT4, Type::INT4, Type::BYTEA, Type::INT8];
+    let types = [Type::INT8, Type::INT4, Type::INT4, Type::BYTEA, Type::INT8, Type::INT4];
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
     for (no, chunk) in (0_u32..).zip(chunks) {
         let checksum = i64::from(Place::Chunk(no).checksum(&chunk.body));
         let (no, tasks) = (i32_of(no), i32_of(chunk.tasks));
-        writer.as_mut().write(&[&run, &no, &tasks, &chunk.body, &checksum]).await?;
+        let next_seq = i32::from(!chunk.states.is_empty());
+        writer.as_mut().write(&[&run, &no, &tasks, &chunk.body, &checksum, &next_seq]).await?;
     }
     writer.finish().await.map(drop)
+}
+
+/// Copies the states of tasks into the first segments of their chunks: no worker has written them, and
+/// no lease had begun.
+async fn copy_states(
+    transaction: &Transaction<'_>,
+    run: i64,
+    chunks: &[NewChunk],
+) -> Result<(), tokio_postgres::Error> {
+    let insert = "INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) \
+                  VALUES ($1, $2, 0, 0, 0, $3, $4)";
+    for (no, chunk) in (0_u32..).zip(chunks).filter(|(_, chunk)| !chunk.states.is_empty()) {
+        let place = Place::Segment { chunk: Some(no), epoch: 0, seq: 0 };
+        let checksum = i64::from(place.checksum(&chunk.states));
+        transaction.execute(insert, &[&run, &i32_of(no), &chunk.states, &checksum]).await?;
+    }
+    Ok(())
 }
 
 async fn insert_rate(

@@ -1,7 +1,7 @@
 //! Takes the plan that was made in a file into the database, in chunks that are small enough to be
 //! shared.
 
-use crate::journal::{Place, PlanChunkWriter};
+use crate::journal::{Fact, Place, PlanChunkWriter, PlannedTask, Record, SegmentWriter};
 use crate::store::database::phase::Phase;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun, RateTerms, chunk_size};
 use crate::store::error::{StoreError, sqlite};
@@ -9,7 +9,9 @@ use crate::store::files::RunDirectory;
 use crate::store::home::{Home, head_text};
 use crate::store::ids::RunId;
 use crate::store::planning::for_each_task_of_plan;
+use crate::store::reading::RunReader;
 use crate::store::schema;
+use crate::task::TaskState;
 use std::time::Duration;
 
 /// How workers carry a run out together.
@@ -35,26 +37,26 @@ pub(crate) fn read(
     let failed = sqlite(&path);
     let record = home.head().map_err(&failed)?;
     let segments = home.totals().map_err(&failed)?.segments;
-    if segments > 0 {
+    let settings = &record.run.settings;
+    // A plan of its own may have the states that its tasks were in.
+    if segments > 0 && settings.planned_with.is_none() {
         let detail = Place::Segment { chunk: None, epoch: 0, seq: segments }.to_string();
         return Err(StoreError::Damaged { path, detail });
     }
+    let mut states = if segments > 0 { states(runs, id)? } else { Vec::new() }.into_iter();
     let size = u32::try_from(chunk_size(record.selected)).unwrap_or(u32::MAX);
-    let (mut writer, mut chunks) = (PlanChunkWriter::default(), Vec::new());
+    let (mut writer, mut chunks) = (ChunkWriter::default(), Vec::new());
     let read = for_each_task_of_plan(&connection, |task| {
-        writer.push(task);
-        if writer.tasks() == size || writer.is_large() {
-            let (_, tasks, body) = writer.finish();
-            chunks.push(NewChunk { tasks, body });
+        writer.push(task, states.next().flatten());
+        if writer.plan.tasks() == size || writer.plan.is_large() {
+            chunks.push(writer.finish());
         }
         Ok(true)
     });
     read.map_err(failed)?;
-    if writer.tasks() > 0 {
-        let (_, tasks, body) = writer.finish();
-        chunks.push(NewChunk { tasks, body });
+    if writer.plan.tasks() > 0 {
+        chunks.push(writer.finish());
     }
-    let settings = &record.run.settings;
     let new = NewDatabaseRun {
         id: record.run.id.clone(),
         job: record.run.job.clone(),
@@ -68,6 +70,47 @@ pub(crate) fn read(
         job_epoch: terms.job_epoch,
         first_phase: Phase::first(settings),
         looks_after: settings.wait.is_some() || settings.drill.is_some(),
+        is_unapplied: settings.planned_with.is_some(),
     };
     Ok((new, chunks))
+}
+
+/// Returns the states that the tasks of a plan were in, in its order.
+fn states(runs: &RunDirectory, id: &RunId) -> Result<Vec<Option<TaskState>>, StoreError> {
+    let mut states = Vec::new();
+    RunReader::open(runs, id)?.for_each_task(|task| {
+        states.push(task.seen.before);
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(states)
+}
+
+/// Writes a chunk of a plan, and the segment with the states that its tasks were in.
+#[derive(Default)]
+struct ChunkWriter {
+    plan: PlanChunkWriter,
+    first: Option<u32>,
+    states: SegmentWriter,
+}
+
+impl ChunkWriter {
+    fn push(&mut self, task: &PlannedTask<'_>, state: Option<TaskState>) {
+        let first = *self.first.get_or_insert(task.ordinal);
+        if let Some(state) = state {
+            let (offset, fact) = (task.ordinal - first, Fact::Before(state));
+            self.states.push(&Record { offset, fact });
+        }
+        self.plan.push(task);
+    }
+
+    fn finish(&mut self) -> NewChunk {
+        let (_, tasks, body) = self.plan.finish();
+        self.first = None;
+        let mut states = Vec::new();
+        if !self.states.is_empty() {
+            self.states.write(0, &mut states);
+            self.states.clear();
+        }
+        NewChunk { tasks, body, states }
+    }
 }

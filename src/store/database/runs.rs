@@ -242,6 +242,15 @@ impl DatabaseRuns {
         orders::take_up(&mut self.link, run, tolerated, least_lease).await
     }
 
+    /// Lets workers carry out a plan of its own; returns whether nobody has done so before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; then it may be applied all the same.
+    pub async fn apply(&mut self, run: i64) -> Result<bool, DatabaseError> {
+        orders::apply(&mut self.link, run).await
+    }
+
     /// Gives a run that is taken up the rate that it has now.
     ///
     /// # Errors

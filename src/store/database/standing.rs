@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::plan::NOT_APPLIED;
 use crate::store::home::parse_head;
 use crate::store::ids::RunId;
 use crate::store::reading::{RunRecord, RunState, SessionRecord, StoredEnd};
@@ -45,6 +46,8 @@ pub struct RunStanding {
     pub record: RunRecord,
     /// The tasks with an outcome.
     pub outcomes: OutcomeCounts,
+    /// Whether it was planned on its own, and applied since.
+    pub is_applied: bool,
     /// Why it stops, if it does.
     pub stopping: Option<String>,
     /// Whether it is paused.
@@ -100,6 +103,11 @@ impl WorkerStanding {
 }
 
 impl RunStanding {
+    /// Returns whether it is a plan that was not applied.
+    pub fn is_unapplied(&self) -> bool {
+        self.stopping.as_deref() == Some(NOT_APPLIED)
+    }
+
     /// Returns whether a worker is on it.
     pub fn is_running(&self) -> bool {
         self.workers.iter().any(WorkerStanding::is_alive)
@@ -167,7 +175,7 @@ fn standing(
     shown: &str,
 ) -> Result<RunStanding, DatabaseError> {
     let head = String::from_utf8_lossy(row.get(1)).into_owned();
-    let record = parse_head(&head).map_err(|error| DatabaseError::Damaged {
+    let mut record = parse_head(&head).map_err(|error| DatabaseError::Damaged {
         shown: shown.to_owned(),
         detail: error.to_string(),
     })?;
@@ -180,6 +188,7 @@ fn standing(
     outcomes[Outcome::Unchanged] = number(10);
     outcomes[Outcome::NotAttempted] = number(5).saturating_sub(outcomes.selected());
     let stopping: Option<String> = row.get(2);
+    let is_applied = note_applied(&mut record, stopping.as_deref());
     let is_open = outcomes.selected() < record.selected;
     let stopped = stopping.as_deref().and_then(|reason| reason.parse().ok());
     let stopped = is_open.then(|| stopped.unwrap_or(StopReason::Interrupted));
@@ -195,6 +204,7 @@ fn standing(
     Ok(RunStanding {
         record: RunRecord { sessions, ..record },
         outcomes,
+        is_applied,
         stopping,
         paused: row.get(3),
         concurrency: row.get::<_, Option<i32>>(4).and_then(|most| u32::try_from(most).ok()),
@@ -206,6 +216,12 @@ fn standing(
         workers,
         segments: number(16),
     })
+}
+
+/// Takes the mark of a plan from the record of a run that was applied, and returns whether it had one:
+/// who has applied it may not have begun yet.
+pub(crate) fn note_applied(record: &mut RunRecord, stopping: Option<&str>) -> bool {
+    stopping != Some(NOT_APPLIED) && record.run.settings.planned_with.take().is_some()
 }
 
 fn worker(row: &Row) -> WorkerStanding {

@@ -7,6 +7,7 @@ mod orders;
 mod pace;
 mod phases;
 mod places;
+mod plans;
 mod services;
 mod takeover;
 

@@ -34,7 +34,7 @@ pub(crate) fn planned(ordinals: Range<u32>) -> NewChunk {
         });
     }
     let (_, tasks, body) = writer.finish();
-    NewChunk { tasks, body }
+    NewChunk { tasks, body, states: Vec::new() }
 }
 
 fn run(lease: Duration) -> NewDatabaseRun {
@@ -51,11 +51,12 @@ fn run(lease: Duration) -> NewDatabaseRun {
         job_epoch: None,
         first_phase: Phase::Send,
         looks_after: false,
+        is_unapplied: false,
     }
 }
 
 fn chunks() -> Vec<NewChunk> {
-    (0..3).map(|no| NewChunk { tasks: 2, body: vec![no; 100] }).collect()
+    (0..3).map(|no| NewChunk { tasks: 2, body: vec![no; 100], states: Vec::new() }).collect()
 }
 
 /// A run of three chunks with two tasks each, and a worker for it.
@@ -245,8 +246,9 @@ async fn a_plan_is_there_whole_or_not_at_all() {
     // A planner that dies in the middle of its load.
     let address = scene.server.address("batch", "runs");
     let second = NewDatabaseRun { id: "20240705-120000-bbbb".parse().unwrap(), ..run(LONG) };
-    let many: Vec<NewChunk> =
-        (0..20_000).map(|_| NewChunk { tasks: 1, body: vec![1; 2_000] }).collect();
+    let many: Vec<NewChunk> = (0..20_000)
+        .map(|_| NewChunk { tasks: 1, body: vec![1; 2_000], states: Vec::new() })
+        .collect();
     let planner = tokio::spawn(async move {
         let mut runs = DatabaseRuns::open(address).await.unwrap();
         runs.plan(&second, many).await

@@ -249,7 +249,7 @@ impl SimulatedDatabase {
 
 impl Chunk {
     fn new(first: u32, tasks: u32) -> Self {
-        let NewChunk { tasks, body } = planned(first..first + tasks);
+        let NewChunk { tasks, body, .. } = planned(first..first + tasks);
         let (epoch, next_seq, settled, leased, segments) = (0, 0, 0, None, Vec::new());
         Self { first, tasks, body, epoch, next_seq, settled, leased, segments }
     }
