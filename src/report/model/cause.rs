@@ -76,6 +76,9 @@ impl Cause {
     }
 }
 
+/// Why a task failed whose call was on the wire at the end of its process, or is there now.
+pub(crate) const NO_ANSWER_WORDS: &str = "no answer was recorded";
+
 /// Returns why a task is not where its command leads; `None` if it is there.
 pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
     static NOT_SENT: LazyLock<Failure> = LazyLock::new(|| Failure::seen(FailureKind::NotSent, ""));
@@ -84,7 +87,7 @@ pub(crate) fn failure_of(task: &TaskRow) -> Option<&Failure> {
         LazyLock::new(|| Failure::seen(FailureKind::NotSent, UNKNOWN_ID));
     // On the wire when its process died: the connection ended before an answer came.
     static NO_ANSWER: LazyLock<Failure> =
-        LazyLock::new(|| Failure::seen(FailureKind::Reset, "no answer was recorded"));
+        LazyLock::new(|| Failure::seen(FailureKind::Reset, NO_ANSWER_WORDS));
 
     static DAMAGED: LazyLock<Failure> =
         LazyLock::new(|| Failure::seen(FailureKind::Reset, "its record is damaged"));

@@ -34,5 +34,5 @@ pub use report::{
 };
 pub use sub_task_error::SubTaskError;
 
-pub(crate) use cause::failure_of;
+pub(crate) use cause::{NO_ANSWER_WORDS, failure_of};
 pub(crate) use command::command;

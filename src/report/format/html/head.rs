@@ -18,7 +18,7 @@ use crate::report::format::words::{
     failure_times, latency_words, more_causes, outcome_mark, outcome_words, percent, remedy,
     rounded,
 };
-use crate::report::model::{FailureGroup, Report};
+use crate::report::model::{FailureGroup, NO_ANSWER_WORDS, Report};
 use crate::task::Outcome;
 use crate::text::{grouped, plural, span};
 use askama::Template;
@@ -101,7 +101,8 @@ impl HtmlHead {
         limits: Limits,
         place: PagePlace,
     ) -> Self {
-        let groups = report.failures.as_slice();
+        let groups = report.failures.iter().filter(|group| !is_on_the_wire(group, report));
+        let groups: Vec<FailureGroup> = groups.cloned().collect();
         // The table has all failed tasks; more groups here would only be scrolled past.
         let (shown, more) = groups.split_at(groups.len().min(MAX_SHOWN));
         Self {
@@ -137,6 +138,11 @@ impl HtmlHead {
             settings: settings(report),
         }
     }
+}
+
+/// Returns whether the calls of a group have no answer yet. While the run goes on, that is no failure.
+fn is_on_the_wire(group: &FailureGroup, report: &Report) -> bool {
+    report.exit.is_none() && group.settled == 0 && group.error_msg == NO_ANSWER_WORDS
 }
 
 fn headline(report: &Report) -> String {
@@ -207,6 +213,7 @@ fn outcome_meaning(outcome: Outcome, report: &Report) -> &'static str {
         Outcome::Succeeded => "no sub-task failed",
         Outcome::Partial => "some sub-tasks failed",
         Outcome::Failed => "refused, or nothing succeeded",
+        Outcome::Ambiguous if report.exit.is_none() => "sent, no trustworthy answer so far",
         Outcome::Ambiguous => "sent, nothing trustworthy came back",
         Outcome::Unchanged if report.run.service.is_some() => "in that state already",
         Outcome::Unchanged => "in that state already, no call made",
@@ -271,6 +278,7 @@ fn worked_note(report: &Report) -> String {
 
 fn no_failures(report: &Report) -> &'static str {
     match (report.calls.attempts, report.tasks.all_good()) {
+        (1.., _) if report.exit.is_none() => "Nothing that was sent has failed so far.",
         (0, _) => "Nothing was sent, so nothing failed.",
         (_, true) => "Nothing failed: every task is where it was sent.",
         (_, false) => "Nothing that was sent failed.",
@@ -303,12 +311,21 @@ fn settings(report: &Report) -> Vec<(String, String)> {
     let settings = serde_json::to_value(&report.settings);
     let settings = settings.expect("settings have a form in JSON");
     let settings = settings.as_object().expect("settings are an object");
-    let shown = |value: &serde_json::Value| match value {
+    settings.iter().map(|(name, value)| (foreign(name), setting(value))).collect()
+}
+
+/// Returns a setting in words: one that has parts as `name: value`, with a semicolon between them.
+fn setting(value: &serde_json::Value) -> String {
+    match value {
         serde_json::Value::String(text) => foreign(text),
         serde_json::Value::Null => "–".into(),
+        serde_json::Value::Object(parts) => {
+            let parts =
+                parts.iter().map(|(name, part)| format!("{}: {}", foreign(name), setting(part)));
+            parts.collect::<Vec<_>>().join("; ")
+        }
         other => foreign(&other.to_string()),
-    };
-    settings.iter().map(|(name, value)| (foreign(name), shown(value))).collect()
+    }
 }
 
 impl FailureGroupHtml {
