@@ -20,10 +20,49 @@ pub mod io {
     pub use rustix::io::{Errno, Result, read};
 }
 
-/// The machine: its name, and a clock that goes on while it sleeps.
+/// The machine: its name, its clocks, and how busy it is.
 pub mod machine {
     pub use rustix::system::uname;
     pub use rustix::time::{ClockId, clock_gettime};
+
+    use std::time::Duration;
+
+    /// The time of all processors together since the start of the machine, in the kernel's ticks.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ProcessorTimes {
+        /// All of it.
+        pub all: u64,
+        /// What was left over: idle, or spent on what gives way to everything else.
+        pub free: u64,
+    }
+
+    /// Returns the time of all processors; nothing where the system does not tell.
+    pub fn processor_times() -> Option<ProcessorTimes> {
+        parse_processor_times(&std::fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    fn parse_processor_times(text: &str) -> Option<ProcessorTimes> {
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let times: Vec<u64> = line.split_whitespace().map_while(|it| it.parse().ok()).collect();
+        // The times of guests, behind the eighth, are part of the first two.
+        let &[user, nice, system, idle, waiting, interrupts, late_interrupts, stolen, ..] =
+            times.as_slice()
+        else {
+            return None;
+        };
+        let free = nice + idle + waiting;
+        Some(ProcessorTimes {
+            all: user + system + interrupts + late_interrupts + stolen + free,
+            free,
+        })
+    }
+
+    /// Returns the time that processors have spent on this thread.
+    pub fn thread_time() -> Duration {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
 
     /// Returns the name of this boot of the machine.
     ///
@@ -33,6 +72,21 @@ pub mod machine {
     pub fn boot() -> std::io::Result<String> {
         let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
         Ok(named.trim().to_owned())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn what_gives_way_is_free_time_and_guests_are_counted_once() {
+            let text = "cpu  10 20 30 40 50 1 2 3 10 20\ncpu0 1 2 3 4 5 6 7 8 9 10\n";
+            let expected = ProcessorTimes { all: 156, free: 110 };
+            assert_eq!(parse_processor_times(text), Some(expected));
+            for foreign in ["", "cpu", "cpu  1 2 3", "cpu0 1 2 3 4 5 6 7 8", "Linux 1 2 3"] {
+                assert_eq!(parse_processor_times(foreign), None, "{foreign}");
+            }
+        }
     }
 }
 

@@ -1,15 +1,21 @@
 //! Follows one run: what its page does not show yet.
+//!
+//! A run is read whole only when its `Share` allows that. In between, its page gets the number of
+//! settled tasks, which one row of the run's file tells.
 
+use crate::clock::Clock;
 use crate::report::{Following, LivePage, ResultsError, StillRunning};
 use crate::store::{RunId, RunReader, StoreError};
+use crate::system::machine::thread_time;
 use crate::ui::order::Operator;
+use crate::ui::share::{Readers, Share};
 use crate::ui::source::RunSource;
-use crate::ui::stream::{Found, Look};
-use serde_json::Value;
+use crate::ui::stream::{Found, Look, SHORTEST_WAIT, TROUBLE_WAIT};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The looks that may fail one after the other before the page is told.
-const FAILURES: u32 = 5;
+const FAILURES: u32 = 2;
 
 /// A run that a browser follows.
 pub(crate) struct FollowedRun {
@@ -20,6 +26,10 @@ pub(crate) struct FollowedRun {
     /// What the browser has: the number of the reading, that of commits, and whether a process works
     /// on the run.
     seen: Option<(u64, u64, bool)>,
+    /// The settled tasks that the browser knows of.
+    settled: u64,
+    share: Share,
+    clock: Clock,
     failures: u32,
     operator: Arc<dyn Operator>,
     /// What the browser was told of where the run stands.
@@ -33,10 +43,22 @@ impl FollowedRun {
         id: RunId,
         following: Following,
         operator: Arc<dyn Operator>,
+        readers: &Arc<Readers>,
     ) -> Self {
-        let page = LivePage::new(following);
-        let (seen, standing) = (None, None);
-        Self { runs, id, following, page, seen, failures: 0, operator, standing, is_first: true }
+        Self {
+            runs,
+            id,
+            following,
+            page: LivePage::new(following),
+            seen: None,
+            settled: 0,
+            share: Share::new(readers),
+            clock: Clock::start(),
+            failures: 0,
+            operator,
+            standing: None,
+            is_first: true,
+        }
     }
 
     /// Adds what only the process of the run knows, such as whether it is paused.
@@ -56,38 +78,69 @@ impl FollowedRun {
     }
 
     fn try_look(&mut self) -> Result<Found, ResultsError> {
-        let mut found = Found::default();
+        let mut found = Found { rest: Some(SHORTEST_WAIT), ..Found::default() };
         self.add_standing(&mut found);
-        let (reading, runs) = (self.runs.refresh(&self.id)?, self.runs.directory());
+        let is_due = self.share.is_due();
+        let is_live = self.following != Following::End;
+        if is_live
+            && !is_due
+            && let Some(settled) = self.runs.settled(&self.id)?
+        {
+            self.add_settled(settled, &mut found);
+            return Ok(found);
+        }
+        let began = self.clock.instant();
+        let reading = self.runs.refresh(&self.id)?;
+        // A copy out of a database takes the time of another machine.
+        let copying = self.clock.instant().duration_since(began);
+        let began = thread_time();
+        let runs = self.runs.directory();
         // Before the reader: a run that ends in between is looked at once more.
         let is_locked = runs.is_locked(&self.id)?;
         let reader = RunReader::open(runs, &self.id)?;
         let now = (reading, reader.commits(), is_locked);
-        let before = self.seen.replace(now);
-        if before == Some(now) {
+        if self.seen == Some(now) {
             return Ok(found);
         }
-        if self.following == Following::End {
+        if is_live && is_locked && !is_due {
+            self.add_settled(reader.outcomes()?.selected(), &mut found);
+            return Ok(found);
+        }
+        let before = self.seen.replace(now);
+        if !is_live {
             found.is_last = is_locked || before.is_some();
         } else {
             let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
             for message in self.page.look(&reader, running)? {
                 found.add(message.name, &message.json);
             }
+            self.settled = reader.outcomes()?.selected();
             found.is_last = !is_locked;
         }
         // The page is asked for again: whole after the end, and live once there is something to see.
         if found.is_last {
             found.add("end", "{}");
         }
+        self.share.spend(copying + thread_time().saturating_sub(began));
         Ok(found)
+    }
+
+    /// Adds how many tasks are settled, if the browser does not know that.
+    fn add_settled(&mut self, settled: u64, found: &mut Found) {
+        if self.settled != settled {
+            self.settled = settled;
+            found.add("settled", &json!(settled).to_string());
+        }
     }
 }
 
 impl Look for FollowedRun {
     fn look(&mut self) -> Found {
         let error = match self.try_look() {
-            Ok(found) => {
+            Ok(mut found) => {
+                if self.failures >= FAILURES && !found.is_last {
+                    found.add("back", "{}");
+                }
                 self.failures = 0;
                 return found;
             }
@@ -96,12 +149,15 @@ impl Look for FollowedRun {
         // The browser and this page may no longer agree on what was sent.
         self.page = LivePage::new(self.following);
         self.seen = None;
-        self.failures += 1;
-        let is_gone = matches!(error, ResultsError::Store(StoreError::NoSuchRun { .. }));
-        let mut found = Found::default();
-        if is_gone || self.failures >= FAILURES {
+        self.failures = self.failures.saturating_add(1);
+        let words = Value::from(error.to_string()).to_string();
+        let mut found = Found { rest: Some(TROUBLE_WAIT), ..Found::default() };
+        if matches!(error, ResultsError::Store(StoreError::NoSuchRun { .. })) {
             found.is_last = true;
-            found.add("gone", &Value::from(error.to_string()).to_string());
+            found.add("gone", &words);
+        } else if self.failures == FAILURES {
+            // A database that was away may come back, so the page waits for it.
+            found.add("trouble", &words);
         }
         found
     }

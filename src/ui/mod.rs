@@ -14,6 +14,7 @@ mod route;
 mod run_list;
 mod run_page;
 mod server;
+mod share;
 mod source;
 mod stream;
 

@@ -6,7 +6,7 @@ use crate::task::Outcome;
 use crate::ui::answer;
 use crate::ui::answer::Body;
 use crate::ui::source::RunSource;
-use crate::ui::stream::{Found, Look};
+use crate::ui::stream::{Found, Look, TROUBLE_WAIT};
 use askama::Template;
 use hyper::Response;
 use serde_json::{Map, Value, json};
@@ -38,7 +38,10 @@ pub(crate) fn list_page() -> Response<Body> {
 pub(crate) struct ListedRuns {
     runs: Arc<dyn RunSource>,
     known: BTreeMap<RunId, KnownRun>,
+    /// Until the browser has all runs.
     is_first: bool,
+    /// Why they could not be read, as the browser was told.
+    trouble: Option<String>,
 }
 
 struct KnownRun {
@@ -49,7 +52,7 @@ struct KnownRun {
 
 impl ListedRuns {
     pub(crate) fn new(runs: Arc<dyn RunSource>) -> Self {
-        Self { runs, known: BTreeMap::new(), is_first: true }
+        Self { runs, known: BTreeMap::new(), is_first: true, trouble: None }
     }
 
     fn try_look(&mut self) -> Result<Found, StoreError> {
@@ -122,11 +125,21 @@ fn resting_since(runs: &RunDirectory, id: &RunId) -> Option<SystemTime> {
 
 impl Look for ListedRuns {
     fn look(&mut self) -> Found {
-        self.try_look().unwrap_or_else(|error| {
-            let mut found = Found { is_last: true, ..Found::default() };
-            found.add("gone", &Value::from(error.to_string()).to_string());
-            found
-        })
+        let error = match self.try_look() {
+            Ok(found) => {
+                self.trouble = None;
+                return found;
+            }
+            Err(error) => error.to_string(),
+        };
+        // A database that was away may come back: then the browser gets all runs again.
+        self.is_first = true;
+        let mut found = Found { rest: Some(TROUBLE_WAIT), ..Found::default() };
+        if self.trouble.as_ref() != Some(&error) {
+            found.add("trouble", &Value::from(error.as_str()).to_string());
+            self.trouble = Some(error);
+        }
+        found
     }
 }
 

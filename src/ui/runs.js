@@ -4,6 +4,7 @@
 (() => {
   const MARKS = { planned: "○", running: "▶", finished: "✓", interrupted: "◐", killed: "✕", unreadable: "?" };
   const MISLEADING = /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu;
+  const OUTCOMES = ["succeeded", "partial", "failed", "ambiguous", "unchanged", "not_attempted"];
   const MOST = 500;
   const form = document.querySelector(".filters");
   const table = document.querySelector(".runs");
@@ -22,7 +23,7 @@
 
   function tasks(run) {
     if (run.said) return run.said;
-    const counts = Object.entries(run.outcomes).filter(([, count]) => count > 0);
+    const counts = OUTCOMES.map((word) => [word, run.outcomes[word] || 0]).filter(([, count]) => count > 0);
     const settled = counts.reduce((sum, [, count]) => sum + count, 0);
     if (run.selected > settled) counts.push(["open", run.selected - settled]);
     return counts.map(([word, count]) => `${count.toLocaleString("en-US")} ${word.replace("_", " ")}`).join(", ");
@@ -86,6 +87,11 @@
     line.className = "";
   }
 
+  function lose(words) {
+    line.textContent = shown(words);
+    line.className = "lost";
+  }
+
   function remember() {
     const wanted = new URLSearchParams();
     ["q", "state", "job"].forEach((name) => fields[name].value && wanted.set(name, fields[name].value));
@@ -110,15 +116,10 @@
       isFirst = false;
     });
     on("changed", take);
-    on("gone", (words) => {
-      source.close();
-      line.textContent = words;
-      line.className = "lost";
-    });
-    source.onerror = () => {
-      line.textContent = "The connection to batchctl is lost; the page tries again.";
-      line.className = "lost";
-    };
+    on("trouble", lose);
+    source.onerror = (event) => lose(event.target.readyState === EventSource.CLOSED
+      ? "batchctl no longer serves this page. Close some of its pages and load this one again, or start `batchctl ui` again."
+      : "The connection to batchctl is lost; the page tries again.");
   }
 
   form.addEventListener("input", () => { remember(); draw(); });

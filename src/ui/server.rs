@@ -10,6 +10,7 @@ use crate::ui::reading::Reading;
 use crate::ui::route::Route;
 use crate::ui::run_list::{ListedRuns, list_page};
 use crate::ui::run_page::run_page;
+use crate::ui::share::Readers;
 use crate::ui::source::RunSource;
 use crate::ui::stream;
 use crate::ui::stream::Look;
@@ -68,6 +69,7 @@ struct Shared {
     operator: Arc<dyn Operator>,
     /// Runs are read here, so that many pages take no more of the machine than one.
     reading: Arc<Reading>,
+    readers: Arc<Readers>,
     followed: Arc<Semaphore>,
 }
 
@@ -86,6 +88,7 @@ impl Ui {
             runs: settings.runs,
             operator: settings.operator,
             reading: Arc::new(Reading::start()?),
+            readers: Arc::default(),
             followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
         };
         Ok(Self { listener, address, token, shared: Arc::new(shared) })
@@ -152,7 +155,8 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
         Some(Route::ListEvents) => follow(ListedRuns::new(runs), shared),
         Some(Route::RunEvents(id, following)) => {
             let operator = Arc::clone(&shared.operator);
-            follow(FollowedRun::new(runs, id, following, operator), shared)
+            let run = FollowedRun::new(runs, id, following, operator, &shared.readers);
+            follow(run, shared)
         }
         Some(Route::Run(id)) => page_of(id, shared).await,
     }

@@ -17,6 +17,13 @@ pub trait RunSource: Send + Sync {
     /// There is no such run, or it cannot be read.
     fn refresh(&self, run: &RunId) -> Result<u64, StoreError>;
 
+    /// Returns how many tasks of a run are settled, if that is known before it is read anew. May block.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, or it cannot be read.
+    fn settled(&self, run: &RunId) -> Result<Option<u64>, StoreError>;
+
     /// Returns all runs, the oldest first, if the directory does not have all of them. May block.
     ///
     /// # Errors
@@ -32,6 +39,10 @@ impl RunSource for RunDirectory {
 
     fn refresh(&self, _: &RunId) -> Result<u64, StoreError> {
         Ok(0)
+    }
+
+    fn settled(&self, _: &RunId) -> Result<Option<u64>, StoreError> {
+        Ok(None)
     }
 
     fn briefs(&self) -> Result<Option<Vec<RunBrief>>, StoreError> {

@@ -1,7 +1,7 @@
 //! Looks at something again and again, and makes server-sent events of what has changed.
 //!
-//! Looks are made one after the other, whoever watches, and take a fifth of the time at most: a
-//! run must not become slower because somebody watches it. `reading` makes them where they give way.
+//! Looks are made one after the other, whoever watches, where they give way to everything else
+//! (`reading`). Each says how long to rest, or takes a fifth of the time at most.
 
 use crate::clock::Clock;
 use crate::ui::reading::Reading;
@@ -12,7 +12,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// The shortest time between two looks.
-const SHORTEST_WAIT: Duration = Duration::from_millis(300);
+pub(crate) const SHORTEST_WAIT: Duration = Duration::from_millis(300);
+/// The rest after a look that has failed, however long that waited for a database.
+pub(crate) const TROUBLE_WAIT: Duration = Duration::from_secs(1);
 /// The rest after a look, as a multiple of the time that it took.
 const REST: u32 = 4;
 /// After so much silence a comment is sent, so that a connection that is gone is noticed.
@@ -25,6 +27,8 @@ pub(crate) struct Found {
     pub(crate) text: String,
     /// Whether there is nothing more to look at.
     pub(crate) is_last: bool,
+    /// How long to rest, if that does not follow from the time that the look took.
+    pub(crate) rest: Option<Duration>,
 }
 
 impl Found {
@@ -89,6 +93,6 @@ async fn look_once<L: Look>(looking: Looking<L>) -> Option<(Looking<L>, Found)> 
         (clock.instant().duration_since(began), subject, found)
     };
     let (took, subject, found) = reading.read(look).await?;
-    let wait = SHORTEST_WAIT.max(took * REST);
+    let wait = found.rest.unwrap_or_else(|| SHORTEST_WAIT.max(took * REST));
     Some((Looking { subject, reading, clock, wait, silent }, found))
 }

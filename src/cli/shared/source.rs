@@ -46,6 +46,11 @@ impl RunSource for DatabaseSource {
         Ok(number)
     }
 
+    fn settled(&self, run: &RunId) -> Result<Option<u64>, StoreError> {
+        let standing = self.database.standings(Some(run))?.pop();
+        Ok(standing.map(|standing| standing.outcomes.selected()))
+    }
+
     fn briefs(&self) -> Result<Option<Vec<RunBrief>>, StoreError> {
         let brief = |run: RunStanding| RunBrief {
             state: run.state(),

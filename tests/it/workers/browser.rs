@@ -99,3 +99,30 @@ fn a_group_of_failures_is_retried_in_the_database_of_its_run() {
     let of_one = visitor.order(&id, r#"{"order":"pause","target":"north"}"#);
     assert!(of_one.status == 409 && of_one.body.contains("targets"), "{of_one:?}");
 }
+
+#[test]
+fn pages_go_on_when_a_database_that_was_away_comes_back() {
+    let Some(mut database) = Postgres::start() else { return };
+    let server = Server::start(|request| Reply::trusted(&request.id, 0, 2));
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "gate-1\n");
+    let store = database.address("runs");
+    scene.call(&["start", "tasks.txt", "--store", &store]).expect(0);
+    let served = Served::start(&scene, &["--store", &store]);
+    let visitor = Visitor::enter(&served);
+    let mut list = visitor.follow("/events");
+    let id = listed(&mut list, "finished")["id"].as_str().unwrap().to_owned();
+    let mut page = visitor.follow(&format!("/runs/{id}/events?as=end"));
+    database.crash();
+    let said = await_event(&mut list, "trouble", |_| true);
+    assert!(said.as_str().unwrap().contains("database"), "{said}");
+    await_event(&mut page, "trouble", |_| true);
+    database.begin();
+    // The whole list: nobody knows what has happened meanwhile.
+    let all = await_event(&mut list, "all", |_| true);
+    assert_eq!(all[0]["id"], id.as_str());
+    await_event(&mut page, "back", |_| true);
+    scene.call(&["runs", "remove", &id, "--store", &store]).expect(0);
+    while list.next().expect("the list goes on").1 != Value::Array(Vec::new()) {}
+    await_event(&mut page, "gone", |_| true);
+}

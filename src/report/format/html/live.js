@@ -10,10 +10,12 @@
   const PARTS = ["header", ...["outcomes", "failures", "charts", "settings"].map((name) => `section[aria-labelledby="${name}-title"]`)];
   const SHOWN = 100;
   const SAID_EVERY = 15000;
+  const LATE = 2000;
   let source = null;
   let changed = [];
   let isFirst = true;
   let saidAt = 0;
+  let shownAt = 0;
 
   function say(words, isLost) {
     line.textContent = words;
@@ -52,15 +54,26 @@
     }
     changed = [];
     isFirst = false;
-    const at = new Date().toISOString().slice(11, 19);
-    say(`Live: ${message.settled.toLocaleString("en-US")} of ${message.head.tasks.toLocaleString("en-US")} tasks settled at ${at} UTC`);
+    shownAt = Date.now();
+    count(message.settled);
+  }
+
+  // Says how far the run is. On a busy machine the rest of the page comes later, so that the run goes first.
+  function count(settled) {
+    if (!shownAt) return;
+    const clock = (at) => new Date(at).toISOString().slice(11, 19);
+    const now = Date.now();
+    const rest = now - shownAt > LATE ? `; the machine is busy, and all else here is of ${clock(shownAt)}` : "";
+    say(`Live: ${settled.toLocaleString("en-US")} of ${page.head.tasks.toLocaleString("en-US")} tasks settled at ${clock(now)} UTC${rest}`);
   }
 
   function tellLatest() {
     const lines = changed.slice(-SHOWN).map((index) => {
       const row = page.rows[index];
+      // On the wire, unless its process was killed.
+      const isOpen = row[4] !== null && row[5] === null;
       const words = [row[4] === null ? "" : page.clock(row[4] + (row[5] || 0)), row[0],
-        `${page.marks[row[2]]} ${row[5] === null ? "sent" : page.outcome(row)}`, page.message(row)];
+        ...(isOpen ? ["… sent", ""] : [`${page.marks[row[2]]} ${page.outcome(row)}`, page.message(row)])];
       const made = page.element("li");
       made.append(...words.map((word) => page.element("span", "", word)));
       return made;
@@ -182,12 +195,20 @@
       }
     });
     on("head", show);
+    on("settled", count);
     on("control", setUpControl);
     on("standing", (words) => { document.getElementById("standing").textContent = words; });
     on("end", () => { source.close(); location.reload(); });
     on("gone", (message) => { source.close(); say(message, true); });
-    source.onerror = () => say("The connection to batchctl is lost; the page tries again.", true);
-    if (following === "end") source.onopen = () => say("No process works on this run. The page follows it once one does.");
+    on("trouble", (message) => say(message, true));
+    source.onerror = (event) => say(event.target.readyState === EventSource.CLOSED
+      ? "batchctl no longer serves this page. Close some of its pages and load this one again, or start `batchctl ui` again."
+      : "The connection to batchctl is lost; the page tries again.", true);
+    if (following === "end") {
+      const rests = () => say("No process works on this run. The page follows it once one does.");
+      source.onopen = rests;
+      on("back", rests);
+    }
   }
 
   // A browser allows few connections to one server, so a page that nobody sees gives up its own.
