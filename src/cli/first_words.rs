@@ -19,7 +19,12 @@ batchctl starts and stops very many VIAS batch tasks, and accounts for every one
 
 /// Returns whether a person has typed the name of the program alone.
 pub(crate) fn are_wanted(error: &clap::Error, environment: &Environment) -> bool {
-    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    // The second kind is that of a person who has exported a variable that stands for a flag.
+    let is_alone = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    );
+    is_alone
         && environment.arguments.len() == 1
         && environment.stderr_is_terminal
 }
