@@ -8,7 +8,7 @@ use crate::report::{Following, LivePage, ResultsError, StillRunning};
 use crate::store::{RunId, RunReader, StoreError};
 use crate::system::machine::thread_time;
 use crate::ui::order::Operator;
-use crate::ui::share::{Readers, Share};
+use crate::ui::share::{Cost, Readers, Share};
 use crate::ui::source::RunSource;
 use crate::ui::stream::{Found, Look, SHORTEST_WAIT, TROUBLE_WAIT};
 use serde_json::{Value, json};
@@ -89,11 +89,9 @@ impl FollowedRun {
             self.add_settled(settled, &mut found);
             return Ok(found);
         }
-        let began = self.clock.instant();
+        let (began, spent) = (self.clock.instant(), thread_time());
         let reading = self.runs.refresh(&self.id)?;
-        // A copy out of a database takes the time of another machine.
-        let copying = self.clock.instant().duration_since(began);
-        let began = thread_time();
+        let others = self.clock.instant().duration_since(began);
         let runs = self.runs.directory();
         // Before the reader: a run that ends in between is looked at once more.
         let is_locked = runs.is_locked(&self.id)?;
@@ -121,7 +119,7 @@ impl FollowedRun {
         if found.is_last {
             found.add("end", "{}");
         }
-        self.share.spend(copying + thread_time().saturating_sub(began));
+        self.share.spend(Cost { own: thread_time().saturating_sub(spent), others });
         Ok(found)
     }
 

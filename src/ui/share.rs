@@ -1,4 +1,4 @@
-//! How much of the machine reading may take: a fifth of a processor, or a hundredth if none is free.
+//! How much reading may take: a fifth of a processor, or a hundredth if none of this machine is free.
 //!
 //! A run that could use a processor must not become slower because somebody watches it. Where
 //! processors are free, a page that comes sooner costs nobody anything.
@@ -35,8 +35,17 @@ pub(crate) struct Share {
 #[derive(Debug, Clone, Copy)]
 struct Last {
     ended: Instant,
-    cost: Duration,
+    cost: Cost,
     times: Option<ProcessorTimes>,
+}
+
+/// What a reading took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// The time of this machine's processors.
+    pub(crate) own: Duration,
+    /// The time in which another machine was busy with it, too.
+    pub(crate) others: Duration,
 }
 
 impl Share {
@@ -48,7 +57,7 @@ impl Share {
     }
 
     /// Notes a reading that has just ended, and what it cost.
-    pub(crate) fn spend(&mut self, cost: Duration) {
+    pub(crate) fn spend(&mut self, cost: Cost) {
         self.spend_at(self.clock.instant(), cost, processor_times());
     }
 
@@ -57,7 +66,7 @@ impl Share {
         self.is_due_at(self.clock.instant(), processor_times)
     }
 
-    fn spend_at(&mut self, ended: Instant, cost: Duration, times: Option<ProcessorTimes>) {
+    fn spend_at(&mut self, ended: Instant, cost: Cost, times: Option<ProcessorTimes>) {
         self.last = Some(Last { ended, cost, times });
     }
 
@@ -65,11 +74,12 @@ impl Share {
         let Some(last) = self.last else { return true };
         let rested = now.duration_since(last.ended);
         // All readers together take no more than one would alone.
-        let cost = last.cost.saturating_mul(self.readers.0.load(Ordering::Relaxed));
-        if rested < cost.saturating_mul(REST) {
+        let readers = self.readers.0.load(Ordering::Relaxed);
+        let rest = |cost: Duration, times: u32| cost.saturating_mul(readers).saturating_mul(times);
+        if rested < rest(last.cost.own.max(last.cost.others), REST) {
             return false;
         }
-        rested >= cost.saturating_mul(REST_WHEN_BUSY) || !self.is_busy(last.times, times())
+        rested >= rest(last.cost.own, REST_WHEN_BUSY) || !self.is_busy(last.times, times())
     }
 
     /// Returns whether no processor was free between two times; false where the system does not tell.
@@ -92,7 +102,7 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    const COST: Duration = Duration::from_millis(10);
+    const COST: Cost = Cost { own: Duration::from_millis(10), others: Duration::ZERO };
     const BEFORE: ProcessorTimes = ProcessorTimes { all: 1_000, free: 500 };
 
     /// Returns a reader of a machine with two processors that has just read.
@@ -126,6 +136,15 @@ mod tests {
         ] {
             check(&share, millis, free, expected);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_another_machine_is_its_own_however_busy_this_one_is() {
+        let mut share = share(&Arc::default());
+        let others = Duration::from_secs(1);
+        share.spend_at(share.clock.instant(), Cost { others, ..COST }, Some(BEFORE));
+        check(&share, 3_999, 200, false);
+        check(&share, 4_000, 0, true);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! `batchctl ui`: who may ask it, what it shows, and that a page follows its run.
 
+mod accessible;
 mod browser;
 mod control;
 pub(crate) mod follow;

@@ -5,6 +5,7 @@ use crate::support::postgres::Postgres;
 use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use crate::support::service::wait_until;
 use crate::ui::follow::{data, listed};
 use crate::ui::{Events, Served, Visitor};
 use serde_json::Value;
@@ -38,13 +39,15 @@ fn a_page_follows_the_workers_of_a_run_and_orders_all_of_them() {
     await_event(&mut events, "head", |content| content["settled"].as_u64().unwrap() >= 10);
     workers.remove(0).kill();
     await_event(&mut events, "standing", |content| words(content).contains("1 worker, "));
-    await_event(&mut events, "head", |content| {
-        content["html"].as_str().unwrap().contains("Taken over")
-    });
-
+    // On a busy machine the whole page may come after some seconds. A run that is paused waits for it.
+    let taken_over = "SELECT count(*) FROM batchctl.takeover";
+    wait_until("the takeover", || stage.database.number(taken_over) > 0);
     let paused = visitor.order(&id, r#"{"order":"pause"}"#);
     assert!(paused.status == 200 && paused.body.contains("paused, nothing new"), "{paused:?}");
     await_event(&mut events, "standing", |content| words(content).starts_with("paused: "));
+    await_event(&mut events, "head", |content| {
+        content["html"].as_str().unwrap().contains("Taken over")
+    });
     for (order, expected) in [
         (r#"{"order":"rate","limit":"none"}"#, "no rate limit from now on"),
         (r#"{"order":"concurrency","most":4}"#, "4 at a time from now on"),

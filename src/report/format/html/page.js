@@ -281,11 +281,21 @@ const page = (() => {
     return parts;
   }
 
-  function subTaskTable(named) {
+  function titledTable(label, titles) {
     const made = element("table", "attempts");
-    const titles = element("tr");
-    for (const title of ["Sub-task", "Name", "Camera", "State", "What is wrong"]) titles.append(element("th", "", title));
-    made.append(titles);
+    made.setAttribute("aria-label", label);
+    const line = element("tr");
+    for (const title of titles) {
+      const cell = element("th", "", title);
+      cell.scope = "col";
+      line.append(cell);
+    }
+    made.append(line);
+    return made;
+  }
+
+  function subTaskTable(named) {
+    const made = titledTable("Sub-tasks", ["Sub-task", "Name", "Camera", "State", "What is wrong"]);
     for (const [id, name, camera, state, code, said, gap] of named) {
       const line = element("tr");
       const unread = text(gap) ? `its error is unread: ${text(gap)}` : "";
@@ -297,10 +307,7 @@ const page = (() => {
   }
 
   function attemptTable(list) {
-    const made = element("table", "attempts");
-    const titles = element("tr");
-    for (const title of ["", "Sent (UTC)", "Took", "HTTP", "What came of it"]) titles.append(element("th", "", title));
-    made.append(titles);
+    const made = titledTable("Attempts", ["No.", "Sent (UTC)", "Took", "HTTP", "What came of it"]);
     list.forEach(([, sent, took, status, kind, code, said], position) => {
       const line = element("tr");
       const came = kind === null ? "answered" : [head.kinds[kind], text(code), text(said)].filter(Boolean).join(": ");
