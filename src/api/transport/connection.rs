@@ -65,18 +65,16 @@ impl Connection {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Returns whether nothing has come since the last answer: neither bytes nor the end.
-    ///
-    /// Bytes that came before a request would be taken for its answer.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        self.signals.set_idle(true);
-        // Nobody waits for this poll; the next exchange registers a waker of its own.
-        drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
-        self.signals.set_idle(false);
-        self.is_free()
+    /// Notes that an answer was read to its end. Bytes that come before the next request would be
+    /// taken for its answer, and so they end the connection.
+    pub(super) fn end_exchange(&self) {
+        self.signals.end_exchange();
     }
 
     /// Writes a request at once, and waits for the head of its answer.
+    ///
+    /// Nothing is written if anything has come since the last answer, bytes or the end: hyper reads
+    /// before it writes, and then returns the request.
     pub(super) async fn send(
         &mut self,
         request: Outgoing,
@@ -104,6 +102,12 @@ impl Connection {
     ) -> Result<Option<Bytes>, hyper::Error> {
         loop {
             let frame = poll_fn(|cx| {
+                // A short body came with the head: driving the connection for it would be in vain.
+                let mut unheard = Context::from_waker(Waker::noop());
+                let received = Pin::new(&mut *body).poll_frame(&mut unheard);
+                if received.is_ready() {
+                    return received;
+                }
                 drive(&mut self.driver, cx);
                 Pin::new(&mut *body).poll_frame(cx)
             });

@@ -93,7 +93,8 @@ impl Transport {
         while let Some(mut connection) = self.take() {
             request = match connection.send(request).await {
                 Ok(answer) => return self.reply(answer, connection),
-                // The other side closed it meanwhile; the others may be as old.
+                // The other side closed it meanwhile, or something came over it that nobody had
+                // asked for; the others may be as old.
                 Err(Unanswered::Unsent(request, _)) => request,
                 // Some of it may have left, so sending it again here would be a second call.
                 Err(Unanswered::Lost(error)) => {
@@ -143,27 +144,24 @@ impl Transport {
         connection.map_err(TransportError::Unsent)
     }
 
-    /// Takes the connection that was used last, if it is young enough and nothing came over it.
+    /// Takes the connection that was used last, if it is young enough.
     fn take(&self) -> Option<Connection> {
         let mut idle = self.idle();
         // The last one used comes first, so surplus connections grow old and are closed.
-        while let Some((mut connection, since)) = idle.pop() {
-            if self.clock.instant() - since > MOST_IDLE {
-                // All others are older.
-                idle.clear();
-                return None;
-            }
-            if connection.is_quiet() {
-                return Some(connection);
-            }
+        let (connection, since) = idle.pop()?;
+        if self.clock.instant() - since > MOST_IDLE {
+            // All others are older.
+            idle.clear();
+            return None;
         }
-        None
+        Some(connection)
     }
 
     /// Keeps a connection for the next call.
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle();
         if connection.is_free() && idle.len() < self.most.get() {
+            connection.end_exchange();
             idle.push((connection, self.clock.instant()));
         }
     }

@@ -64,7 +64,7 @@ impl Wire for TokioIo<tokio::io::DuplexStream> {
 pub(super) struct Signals {
     /// A request is about to be written: the next byte begins an answer.
     begins: AtomicBool,
-    /// No request is under way: nothing may be there to be read.
+    /// An answer is over and no byte of the next request is written: nothing may be there to be read.
     is_idle: AtomicBool,
 }
 
@@ -73,8 +73,9 @@ impl Signals {
         self.begins.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn set_idle(&self, is_idle: bool) {
-        self.is_idle.store(is_idle, Ordering::Relaxed);
+    /// Notes that an answer is over. The first byte of the next request ends this.
+    pub(super) fn end_exchange(&self) {
+        self.is_idle.store(true, Ordering::Relaxed);
     }
 }
 
@@ -124,11 +125,12 @@ impl Read for GuardedWire {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // Relaxed order suffices, because the exchange polls this wire within its own task.
-        if this.signals.begins.swap(false, Ordering::Relaxed) {
+        let is_idle = this.signals.is_idle.load(Ordering::Relaxed);
+        // What comes before the request is no answer to it.
+        if !is_idle && this.signals.begins.swap(false, Ordering::Relaxed) {
             this.head.restart();
             this.is_in_head = true;
         }
-        let is_idle = this.signals.is_idle.load(Ordering::Relaxed);
         loop {
             if !this.pending.is_empty() {
                 this.hand_on(&mut to);
@@ -172,7 +174,9 @@ impl Write for GuardedWire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.get_mut().wire).poll_write(cx, bytes)
+        let this = self.get_mut();
+        this.signals.is_idle.store(false, Ordering::Relaxed);
+        Pin::new(&mut *this.wire).poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
