@@ -168,7 +168,7 @@ where
     ///
     /// Each call is polled at once, and its sending time is read right after that poll. So no stall
     /// of this process comes between a sending and the time at which the pacer counts it.
-    pub(super) async fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         let mut now = self.clock.instant();
         // Without a slot, and so while credentials are renewed, durable attempts stay where they are.
         while self.has_slot()
@@ -219,7 +219,7 @@ where
                 now = self.clock.instant();
                 continue;
             }
-            now = self.send_now(Attempt { until, ..attempt }).await;
+            now = self.send_now(Attempt { until, ..attempt });
         }
     }
 
@@ -260,9 +260,8 @@ where
     }
 
     /// Sends an attempt, and returns when it had left.
-    async fn send_now(&mut self, attempt: Attempt) -> Instant {
-        let mut call = Box::pin((self.send)(attempt));
-        let answered = futures::poll!(call.as_mut());
+    fn send_now(&mut self, attempt: Attempt) -> Instant {
+        let answered = self.on_wire.begin((self.send)(attempt));
         let left = self.clock.instant();
         // Counted at the end of the poll: an earlier time could let a window hold too many.
         self.pacer.left_by(left.into());
@@ -270,9 +269,8 @@ where
             group.take();
         }
         self.pace.sent(left);
-        match answered {
-            Poll::Ready(completion) => self.complete(completion),
-            Poll::Pending => self.on_wire.push(call),
+        if let Poll::Ready(completion) = answered {
+            self.complete(completion);
         }
         left
     }

@@ -12,9 +12,11 @@ use crate::policy::{
     classify_repeated_deletion,
 };
 use crate::task::Outcome;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
+use futures::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::unconstrained;
 
 impl<L, S, F> Dispatcher<'_, L, S, F>
 where
@@ -25,9 +27,16 @@ where
     /// Completes every call that has ended by now, so that one commit settles them all.
     pub(super) fn complete_all(&mut self, first: Completion) {
         self.complete(first);
-        while let Some(Some(completion)) = self.on_wire.next().now_or_never() {
+        while let Some(completion) = self.next_completion() {
             self.complete(completion);
         }
+    }
+
+    /// Returns a call that has ended by now.
+    fn next_completion(&mut self) -> Option<Completion> {
+        let next = poll_fn(|cx| self.on_wire.poll_next(cx));
+        // With the runtime's budget, many answers at a time would use it up and the rest be left.
+        unconstrained(next).now_or_never().flatten()
     }
 
     /// Records the end of an attempt and decides what follows for its task, breaker and pace.

@@ -10,6 +10,7 @@ mod completion;
 mod credentials;
 pub(super) mod leases;
 pub(super) mod lookahead;
+mod on_wire;
 mod operator_changes;
 mod outage;
 mod pace;
@@ -29,11 +30,10 @@ use crate::policy::{
     WaveGate,
 };
 use credentials::Renewal;
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::future::{BoxFuture, poll_fn};
 use leases::Supply;
 use lookahead::Lookahead;
+use on_wire::OnWire;
 use operator_changes::OperatorChanges;
 use outage::EndedAttempt;
 use pace::EffectivePace;
@@ -98,7 +98,7 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     /// Attempts that are durable, but wait for the pacer or a slot.
     durable: VecDeque<Attempt>,
     lookahead: Lookahead,
-    on_wire: FuturesUnordered<Pin<Box<F>>>,
+    on_wire: OnWire<F>,
     /// Kept earlier than every call's time-out, because tokio writes to its wake-up pipe whenever a
     /// new timer becomes the earliest.
     far_timer: Pin<Box<Sleep>>,
@@ -158,7 +158,7 @@ where
             in_commit: Vec::new(),
             durable: VecDeque::new(),
             lookahead: Lookahead::default(),
-            on_wire: FuturesUnordered::new(),
+            on_wire: OnWire::new(),
             far_timer: Box::pin(tokio::time::sleep_until(now)),
             next_seq: settings.origin.attempts + 1,
             settled: settings.origin.settled,
@@ -196,7 +196,9 @@ where
             // The first commit runs while calls are written. The second one takes the results of
             // calls that were answered within their first poll, if no commit is under way.
             self.commit();
-            self.release().await;
+            // Without the runtime's budget: once it is used up, sockets refuse to write, and a request
+            // would leave later than at its release.
+            unconstrained(async { self.release() }).await;
             self.commit();
             if self.is_done() {
                 break;
@@ -232,7 +234,7 @@ where
             biased;
             // Without the runtime's budget: calls that always have something to read would use it up,
             // and timers and signals would starve. A connection yields by itself.
-            Some(completion) = unconstrained(self.on_wire.next()) => self.complete_all(completion),
+            Some(completion) = unconstrained(poll_fn(|cx| self.on_wire.poll_next(cx))) => self.complete_all(completion),
             committed = finished(&mut self.committing) => {
                 let Kept { lost } = committed?;
                 self.lookahead.committed(self.clock.instant());
