@@ -154,7 +154,9 @@ fn read_sendings_and_groups(
     run: &RunReader,
     worked: ActiveTime,
 ) -> Result<(SendingTotals, Grouping), StoreError> {
-    let Some(second) = run.second_reader() else {
+    // Without failures there is nothing to group.
+    let second = (!run.has_no_failures()).then(|| run.second_reader()).flatten();
+    let Some(second) = second else {
         return Ok((SendingTotals::read(run, worked)?, Grouping::read(run)?));
     };
     // Side by side both take as long as one.

@@ -176,10 +176,10 @@ impl RunReader {
     }
 
     /// Opens the run once more, to read two parts of it side by side. `None` if that would not show
-    /// the same, or if there is nothing to gain.
+    /// the same.
     pub(crate) fn second_reader(&self) -> Option<Self> {
-        let is_plain = self.other_shards.is_empty() && self.damage.is_empty();
-        if !is_plain || self.has_no_failures() {
+        let is_of_one_file = self.other_shards.is_empty() && self.target.is_none();
+        if !is_of_one_file || !self.damage.is_empty() {
             return None;
         }
         // A commit in between, or another file in the place of this one: then there is no second.
@@ -259,8 +259,11 @@ impl RunReader {
         task: &PlannedTask<'_>,
         record: &TaskRecord<'_>,
     ) -> Result<TaskRow, StoreError> {
-        let row = task_row(self.origin, task, record).map_err(sqlite(&self.path))?;
-        Ok(TaskRow { target: self.target.clone(), ..row })
+        let row = task_row(self.origin, task, record);
+        // The path is copied only for an error: there may be millions of rows.
+        let mut row = row.map_err(|error| sqlite(&self.path)(error))?;
+        row.target.clone_from(&self.target);
+        Ok(row)
     }
 
     /// Calls `take` for the record of every task in this file, in the order of the input, and checks

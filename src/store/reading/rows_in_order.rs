@@ -1,14 +1,16 @@
 //! The rows of a run in their order, whether the run is one file or several shards.
 //!
 //! Each file is read by a walk that hands its rows to a callback. To merge such walks, every file
-//! but the first is read by a thread of its own, which sends its rows in batches. Memory holds some
-//! batches a file.
+//! but the first is read by a thread of its own, which sends its rows in batches. So is the only file
+//! of a large run, because making rows takes as long as writing them. Memory holds some batches a
+//! file.
 
 use crate::store::error::StoreError;
 use crate::store::reading::reader::{OtherShard, RunReader};
 use crate::store::rows::{AttemptRow, HoldRow, SendingRow, TaskRow};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::thread::Scope;
@@ -19,9 +21,16 @@ const BATCH: usize = 256;
 /// The most batches that wait for the merge.
 const WAITING: usize = 2;
 
+/// The number of tasks from which on a thread of its own makes the rows of a single file: below it,
+/// opening the file once more takes longer than is gained.
+const LARGE: u64 = 5_000;
+
 /// One kind of rows of a run.
 pub(crate) trait Rows {
     type Row: Send;
+
+    /// Whether it takes long to make them, compared with handing them over.
+    const ARE_COSTLY: bool = false;
 
     /// Calls `take` for the rows of one file, in order.
     fn read<E: From<StoreError>>(
@@ -49,6 +58,8 @@ pub(crate) struct Holds;
 
 impl Rows for Tasks {
     type Row = TaskRow;
+
+    const ARE_COSTLY: bool = true;
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
@@ -140,7 +151,11 @@ pub(crate) fn for_each<R: Rows, E: From<StoreError>>(
     mut take: impl FnMut(R::Row) -> Result<(), E>,
 ) -> Result<(), E> {
     if run.others().is_empty() {
-        return R::read(run, take);
+        let second = (R::ARE_COSTLY && run.selected >= LARGE).then(|| run.second_reader());
+        return match second.flatten() {
+            Some(second) => made_beside::<R, E>(second, take),
+            None => R::read(run, take),
+        };
     }
     thread::scope(|scope| {
         let others = run.others().iter();
@@ -151,6 +166,22 @@ pub(crate) fn for_each<R: Rows, E: From<StoreError>>(
             take(row)
         })?;
         others.take_before(i64::MAX, &mut take)
+    })
+}
+
+/// Calls `take` for the rows that a thread of its own reads.
+fn made_beside<R: Rows, E: From<StoreError>>(
+    second: RunReader,
+    mut take: impl FnMut(R::Row) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = OtherShard { run: Mutex::new(second), shift: 0 };
+    thread::scope(|scope| {
+        let mut rows = Stream::open::<R>(scope, &file);
+        // Dropped before the scope ends, which ends the thread after an error as well.
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+        Ok(())
     })
 }
 
@@ -230,15 +261,18 @@ impl<T: Send> Stream<T> {
     }
 
     fn peek(&mut self) -> Result<Option<&T>, StoreError> {
-        self.first = self.batch.next();
-        if self.first.is_none() {
-            // A thread that has sent all its rows has closed its end.
-            if let Ok(batch) = self.batches.recv() {
-                self.batch = batch?.into_iter();
-                self.first = self.batch.next();
-            }
-        }
+        self.first = self.next()?;
         Ok(self.first.as_ref())
+    }
+
+    fn next(&mut self) -> Result<Option<T>, StoreError> {
+        if let Some(row) = self.batch.next() {
+            return Ok(Some(row));
+        }
+        // A thread that has sent all its rows has closed its end.
+        let Ok(batch) = self.batches.recv() else { return Ok(None) };
+        self.batch = batch?.into_iter();
+        Ok(self.batch.next())
     }
 }
 

@@ -157,6 +157,39 @@ fn an_error_of_the_callback_ends_the_walk() {
     assert_eq!(seen, 1);
 }
 
+/// So many tasks that a thread of its own makes their rows.
+fn large_run() -> Fixture {
+    Fixture::with_tasks(7_500)
+}
+
+#[test]
+fn the_rows_of_a_large_run_are_handed_out_once_and_in_order() {
+    let fixture = large_run();
+    let writer = fixture.writer();
+    let task = claim(&writer, 1).remove(0).task;
+    commit(&writer, succeeds(&task, 1).into());
+    let rows = rows(&fixture.reader()).unwrap();
+    let ids = rows.iter().map(|row| row.id.to_string());
+    assert!(ids.eq((0..7_500).map(|n| format!("task-{n:04}"))));
+    let settled: Vec<_> = rows.iter().filter(|row| row.settled.is_some()).collect();
+    assert_eq!(settled.iter().map(|row| row.outcome).collect::<Vec<_>>(), [Outcome::Succeeded]);
+}
+
+#[test]
+fn whoever_reads_a_large_run_may_stop_and_is_told_of_damage_at_its_end() {
+    let fixture = large_run();
+    let mut seen = 0;
+    let stopped = fixture.reader().for_each_task(|_| {
+        seen += 1;
+        if seen < 2_000 { Ok(()) } else { Err(StoreError::WriterGone) }
+    });
+    assert!(matches!(stopped, Err(StoreError::WriterGone)));
+    assert_eq!(seen, 2_000);
+    fixture.stranger().execute("UPDATE chunk SET crc = crc + 1 WHERE no = 7", []).unwrap();
+    let damaged = rows(&fixture.reader()).unwrap_err();
+    assert!(damaged.to_string().contains("chunk 7"), "{damaged}");
+}
+
 #[test]
 fn the_first_rows_are_those_of_the_plan() {
     let fixture = Fixture::planned("aaaa\nbbbb\naaaa\ncccc\n");
