@@ -159,6 +159,10 @@ pub(super) fn status(head: &[u8]) -> Option<u16> {
 
 /// Returns whether an answer is an interim one; 101 is final, because another protocol follows it.
 fn is_interim(head: &[u8]) -> bool {
+    // Nearly every answer begins like this, and no status with one of these digits is an interim one.
+    if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'2'..=b'9', ..] = head {
+        return false;
+    }
     matches!(status(head), Some(100 | 102..=199))
 }
 
@@ -183,24 +187,24 @@ struct HeadWriter<'a, 'o> {
     out: &'o mut Vec<u8>,
     written: usize,
     /// The header that folded lines belong to.
-    open: Option<&'a str>,
+    open: Option<&'a [u8]>,
     is_kept: bool,
 }
 
 impl<'a> HeadWriter<'a, '_> {
     /// Writes the first line of a header. Drops a line that is none.
     fn begin(&mut self, line: &'a [u8]) -> Result<(), HeadError> {
-        let colon = memchr(b':', line).unwrap_or(line.len());
-        let (before, after) = line.split_at(colon);
-        let name = std::str::from_utf8(before.trim_ascii_end()).unwrap_or_default();
-        let is_name = !name.is_empty() && name.bytes().all(|byte| TOKEN[usize::from(byte)]);
-        if !is_name || after.is_empty() {
+        let end = line.iter().position(|byte| !TOKEN[usize::from(*byte)]).unwrap_or(line.len());
+        let (name, rest) = line.split_at(end);
+        let after = rest.trim_ascii_start();
+        if name.is_empty() || after.first() != Some(&b':') {
             // Lines folded under such a line belong to no header and are dropped with it.
             self.open = None;
-            return refuse_resemblance(before);
+            let colon = memchr(b':', line).unwrap_or(line.len());
+            return refuse_resemblance(&line[..colon]);
         }
         // Differing readings of such a blank have led to vulnerabilities (RFC 9112, section 5.1).
-        if is_framing(name) && name.len() != before.len() {
+        if is_framing(name) && after.len() != rest.len() {
             return Err(ambiguous(name, "a blank stands before its colon"));
         }
         if is_framing(name) && after.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
@@ -212,14 +216,26 @@ impl<'a> HeadWriter<'a, '_> {
         (self.open, self.is_kept) = (Some(name), is_kept);
         if self.is_kept {
             self.written += 1;
-            for part in [b"\r\n", name.as_bytes(), b": "] {
-                self.out.extend_from_slice(part);
-            }
-            push_clean(self.out, shown(&after[1..]));
+            self.write(line, name, rest, after);
         } else if is_framing(name) {
             return Err(ambiguous(name, "too many headers stand before it"));
         }
         Ok(())
+    }
+
+    fn write(&mut self, line: &[u8], name: &[u8], rest: &[u8], after: &[u8]) {
+        self.out.extend_from_slice(b"\r\n");
+        match rest {
+            // Nearly every line has the form that it is written in.
+            [b':', b' ', value @ ..] if shown(value).len() == value.len() => {
+                push_clean(self.out, line);
+            }
+            _ => {
+                self.out.extend_from_slice(name);
+                self.out.extend_from_slice(b": ");
+                push_clean(self.out, shown(&after[1..]));
+            }
+        }
     }
 
     /// Adds a folded line, which is read as a blank and its text.
@@ -243,23 +259,23 @@ impl<'a> HeadWriter<'a, '_> {
 fn refuse_resemblance(line: &[u8]) -> Result<(), HeadError> {
     let text = String::from_utf8_lossy(line).to_ascii_lowercase();
     match FRAMING.into_iter().find(|framing| text.contains(framing)) {
-        Some(name) => Err(ambiguous(name, "its line is no header")),
+        Some(name) => Err(ambiguous(name.as_bytes(), "its line is no header")),
         None => Ok(()),
     }
 }
 
-fn ambiguous(name: &str, reason: &'static str) -> HeadError {
-    HeadError::Framing { name: name.into(), reason }
+fn ambiguous(name: &[u8], reason: &'static str) -> HeadError {
+    HeadError::Framing { name: String::from_utf8_lossy(name).into_owned(), reason }
 }
 
-fn is_framing(name: &str) -> bool {
-    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing))
+fn is_framing(name: &[u8]) -> bool {
+    FRAMING.iter().any(|framing| name.eq_ignore_ascii_case(framing.as_bytes()))
 }
 
-fn is_used(name: &str) -> bool {
+fn is_used(name: &[u8]) -> bool {
     is_framing(name)
-        || USED.iter().any(|used| name.eq_ignore_ascii_case(used))
-        || may_tell_rate(&name.to_ascii_lowercase())
+        || USED.iter().any(|used| name.eq_ignore_ascii_case(used.as_bytes()))
+        || may_tell_rate(&String::from_utf8_lossy(name).to_ascii_lowercase())
 }
 
 /// Which bytes belong into a name (RFC 9110, section 5.6.2). A table, because every byte of every
