@@ -13,7 +13,7 @@ use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
 use crate::task::{Command, FailureKind, Level, Task};
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Uri};
+use hyper::{Method, Request, Uri};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,13 +93,18 @@ impl ViasClient {
 
     /// Builds the request of a task, if its path is exactly the intended one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
-        let uri = self.action_of(task)?;
+        // Filled in place, because a builder moves the whole request at each step.
+        let mut request = Request::new(());
+        *request.uri_mut() = self.action_of(task)?;
         if task.command == Command::DELETE {
-            return Request::delete(uri).header(CONTENT_TYPE, JSON).body(()).ok();
+            *request.method_mut() = Method::DELETE;
+        } else {
+            *request.method_mut() = Method::PUT;
+            // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
-        let length = HeaderValue::from_static("0");
-        Request::put(uri).header(CONTENT_LENGTH, length).header(CONTENT_TYPE, JSON).body(()).ok()
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        Some(request)
     }
 
     fn action_of(&self, task: &Task) -> Option<Uri> {

@@ -1,7 +1,7 @@
 //! Reads what the headers of an answer say of waits and quotas.
 
 use crate::clock::system_time;
-use crate::policy::{Body, RateHint, quota_in_message, rate_hint, retry_after};
+use crate::policy::{Body, RateHint, may_tell_rate, quota_in_message, rate_hint, retry_after};
 use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,8 +26,9 @@ pub(super) fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
 
 /// Returns what headers say of the service's quota.
 pub(super) fn header_quota(headers: &HeaderMap) -> Option<RateHint> {
-    let hints =
-        headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    // By their names first: whether a value is text is seen from each of its bytes.
+    let named = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
+    let hints = named.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     rate_hint(hints, header(headers, &DATE))
 }
 
