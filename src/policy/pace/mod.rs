@@ -24,6 +24,10 @@ mod simulation;
 mod figures;
 
 #[cfg(test)]
+#[path = "pace_bounds_tests.rs"]
+mod bounds;
+
+#[cfg(test)]
 #[path = "pace_wire_tests.rs"]
 mod wire;
 

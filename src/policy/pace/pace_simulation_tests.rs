@@ -31,6 +31,7 @@ pub(super) enum Limiter {
 }
 
 /// A service with a limiter.
+#[derive(Clone)]
 pub(super) struct Service {
     limiter: Limiter,
     random: fastrand::Rng,
