@@ -3,6 +3,7 @@
 //! A throttled answer comes at once, while a served call takes its time. So a call without an answer
 //! counts as accepted as soon as a throttled answer to it would have arrived.
 
+use crate::policy::pace::throttled_order::irregularity;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,10 @@ const MAX_CALLS: usize = 20_000;
 const LONGEST_LAG: f64 = 1.0;
 /// By how much the longest wait for a throttled answer shrinks with each that came sooner.
 const LAG_DECAY: f64 = 0.98;
+/// How many calls show whether throttled ones have an order.
+const MOST_ORDERED: usize = 200;
+/// How far apart calls are that stay in their order, as a share of the time that an answer takes.
+const SURELY_IN_ORDER: f64 = 0.5;
 /// The shortest span over which a rate is computed.
 const SHORTEST_SPAN: f64 = 0.05;
 
@@ -176,6 +181,28 @@ impl CallHistory {
         first >= after && self.accepted_between(first, last) <= 0.0
     }
 
+    /// Returns how much more likely the order of the throttled calls of a span is by chance than under
+    /// a limit. Calls that follow one another closely may overtake one another: no order of theirs is
+    /// one by chance.
+    pub(super) fn irregularity(&self, after: Instant, to: Instant) -> f64 {
+        let calls = self.sent_between(after, to);
+        let apart = seconds(after, to) / calls.max(1.0);
+        let found = irregularity(&self.in_order(after, to));
+        if apart < SURELY_IN_ORDER * self.lag { found.min(0.0) } else { found }
+    }
+
+    /// Returns of the calls of a span, in their order, which were throttled; the last ones if there
+    /// are many.
+    fn in_order(&self, after: Instant, to: Instant) -> Vec<bool> {
+        let end = self.sent.partition_point(|&at| at <= to);
+        let begin =
+            self.sent.partition_point(|&at| at <= after).max(end.saturating_sub(MOST_ORDERED));
+        let Some(&first) = self.sent.get(begin) else { return Vec::new() };
+        let mut throttled = self.throttled.iter().skip_while(|&&at| at < first).peekable();
+        let sent = self.sent.range(begin..end.max(begin));
+        sent.map(|&at| throttled.next_if(|&&other| other <= at).is_some()).collect()
+    }
+
     /// Returns how the throttled calls of a span lie among the accepted ones.
     pub(super) fn groups(&self, after: Instant, to: Instant) -> Groups {
         let begin = self.throttled.partition_point(|&at| at <= after);
@@ -208,6 +235,11 @@ impl Groups {
         let Self { calls, throttled, groups } = self;
         let expected = throttled * (calls - throttled) / calls.max(1.0);
         groups >= 3.0 && groups >= 0.6 * (expected + 0.5)
+    }
+
+    /// Returns how many groups there are.
+    pub(super) fn count(self) -> f64 {
+        self.groups
     }
 
     /// Returns how many follow one another on average.

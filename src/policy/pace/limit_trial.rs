@@ -24,6 +24,8 @@ pub(super) const DECISIVE: f64 = 4.0;
 /// The same against all limits, whatever was measured, and how many of them are compared.
 const AGAINST_ANY_LIMIT: f64 = 2.0;
 const LIMITS: u32 = 50;
+/// The most that the order of calls counts for.
+const MOST_OF_ORDER: f64 = 4.0;
 /// The share that is throttled now and then below a limit.
 const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.
@@ -68,6 +70,8 @@ pub(super) struct TrialCounts {
     pub(super) in_a_row: f64,
     /// How much more likely chance is by earlier tests, as a logarithm.
     pub(super) conviction: f64,
+    /// How much more likely their order is by chance than under a limit, as a logarithm.
+    pub(super) irregularity: f64,
     /// Whether the pace has not been raised lately: a window remembers what was sent before.
     pub(super) is_steady: bool,
 }
@@ -84,6 +88,8 @@ pub(super) struct Observed {
     pub(super) calls: f64,
     pub(super) throttled: f64,
     pub(super) rate: f64,
+    /// How much more likely their order is by chance than under a limit, as a logarithm.
+    pub(super) irregularity: f64,
 }
 
 /// What follows from a trial.
@@ -120,7 +126,8 @@ impl Trial {
     fn tested(&self, counts: TrialCounts, given: f64, chance: f64, step: u32) -> TrialFinding {
         let share = counts.share();
         let ratio = likelihood_ratio(counts, given, chance);
-        let acquits = -DECISIVE - counts.conviction;
+        let irregularity = self.seen.irregularity().max(0.0);
+        let acquits = -DECISIVE - counts.conviction - irregularity;
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
             let seen = self.seen.with(counts.observed());
@@ -129,7 +136,8 @@ impl Trial {
             let rows = if counts.is_scattered { 0.0 } else { counts.in_a_row };
             let is_clear = || {
                 (counts.is_scattered && !seen.is_large())
-                    || seen.against_any_limit(counts.chance) > AGAINST_ANY_LIMIT * (1.0 + rows)
+                    || seen.against_any_limit(counts.chance) + seen.irregularity()
+                        > AGAINST_ANY_LIMIT * (1.0 + rows)
             };
             let is_chance = is_lower && counts.is_steady;
             if is_chance && ratio > counts.decisive && is_clear() {
@@ -145,8 +153,8 @@ impl Trial {
             return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
-        let is_acquitted =
-            (ratio < acquits && counts.rate < given) || (is_long && ratio < -counts.conviction);
+        let is_acquitted = (ratio < acquits && counts.rate < given)
+            || (is_long && ratio < -counts.conviction - irregularity);
         if counts.throttled == 0.0 && is_acquitted {
             return TrialFinding::Near { limit: given.max(counts.rate) };
         }
@@ -166,6 +174,12 @@ impl Seen {
     pub(super) fn with(self, observed: Observed) -> Self {
         let [first, second, third, _] = self.observed;
         Self { observed: [Some(observed), first, second, third] }
+    }
+
+    /// Returns how much more likely the order of all these calls is by chance, as a logarithm.
+    fn irregularity(self) -> f64 {
+        let sum = self.observed.into_iter().flatten().map(|seen| seen.irregularity).sum::<f64>();
+        sum.clamp(-MOST_OF_ORDER, MOST_OF_ORDER)
     }
 
     /// Returns whether a large share was throttled at any of these paces: with few calls it is
@@ -201,7 +215,12 @@ impl Observed {
 
 impl TrialCounts {
     pub(super) fn observed(&self) -> Observed {
-        Observed { calls: self.calls, throttled: self.throttled, rate: self.rate }
+        Observed {
+            calls: self.calls,
+            throttled: self.throttled,
+            rate: self.rate,
+            irregularity: self.irregularity,
+        }
     }
 
     fn share(&self) -> f64 {

@@ -19,6 +19,7 @@ fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
         is_scattered: true,
         in_a_row: 1.0,
         conviction: 0.0,
+        irregularity: 0.0,
         is_steady: true,
     }
 }

@@ -14,6 +14,8 @@ mod ramp;
 mod rate_hint;
 mod shared_slots;
 mod structured_field;
+mod throttled_order;
+mod throttling_by_pace;
 
 #[cfg(test)]
 #[path = "pace_simulation_tests.rs"]

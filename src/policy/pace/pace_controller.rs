@@ -22,6 +22,7 @@ mod windows;
 use crate::policy::pace::call_history::{CallHistory, after, seconds};
 use crate::policy::pace::calls_at_a_time::CallsAtATime;
 use crate::policy::pace::chance_throttling::ChanceThrottling;
+use crate::policy::pace::throttling_by_pace::ThrottlingByPace;
 use crate::task::{Rate, ServiceLimit};
 use phase::{Asking, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
 use std::time::{Duration, Instant};
@@ -33,9 +34,6 @@ const TICK: Duration = Duration::from_millis(50);
 const SHORT_TICK: Duration = Duration::from_millis(10);
 /// Where a search begins that knows nothing, in sendings a second.
 const SEARCH_START: f64 = 10.0;
-/// How many calls in a row are throttled where the service accepts none.
-const ROW: usize = 5;
-const ROW_WITHOUT_LIMIT: usize = 7;
 /// The lowest pace that follows from throttled calls: one in a quarter of an hour.
 const SLOWEST_PACE: f64 = 0.001;
 /// The longest time between two calls while none is accepted.
@@ -98,6 +96,7 @@ pub struct PaceController {
     phase: Phase,
     chance: ChanceThrottling,
     chance_since: Instant,
+    by_pace: ThrottlingByPace,
     at_a_time: CallsAtATime,
     history: CallHistory,
     begun: Instant,
@@ -161,6 +160,7 @@ impl PaceController {
             phase,
             chance: ChanceThrottling::default(),
             chance_since: now,
+            by_pace: ThrottlingByPace::new(now),
             at_a_time: CallsAtATime::learnt(start.learnt.at_a_time, now),
             history: CallHistory::new(now),
             begun: now,
@@ -311,7 +311,8 @@ impl PaceController {
         if let Some(change) = self.at_a_time.decide(&self.history, now) {
             self.follow_bound(change, now);
         }
-        if self.next_decision_on_pace().is_none_or(|due| now < due) {
+        let is_due = self.next_decision_on_pace().is_some_and(|due| now >= due);
+        if self.finds_no_limit(now) || !is_due {
             return self.rate;
         }
         self.decided = now;
@@ -381,16 +382,6 @@ impl PaceController {
     fn in_cycle(&self, to: Instant) -> (f64, f64) {
         let accepted = self.history.accepted_until(to) - self.accepted_before_cycle;
         (accepted, seconds(self.cycle, to))
-    }
-
-    /// Returns whether so many calls in a row were throttled, of those sent later, that none is accepted.
-    fn accepts_nothing(&self, chance: f64, later: Instant) -> bool {
-        let row = match (chance > 0.02, self.limit.is_some()) {
-            (true, _) => ChanceThrottling::longest_row(chance),
-            (false, true) => ROW,
-            (false, false) => ROW_WITHOUT_LIMIT,
-        };
-        self.history.ends_with_throttled(row, later)
     }
 }
 

@@ -172,6 +172,11 @@ fn throttling_by_chance_costs_less_than_a_tenth_of_the_pace() {
     check_chance(0.1, 50, 30.0);
     check_chance(1.0 / 3.0, 50, 30.0);
     check_chance(1.0 / 3.0, 100, 30.0);
+    check_chance(0.1, 20, 30.0);
+    check_chance(1.0 / 3.0, 20, 30.0);
+    check_chance(0.5, 50, 30.0);
+    check_chance(0.5, 100, 30.0);
+    check_chance(0.5, 400, 30.0);
 }
 
 /// Returns which share of another level of a limiter is used from three seconds after it has changed,
@@ -263,7 +268,7 @@ fn table_of_all_kinds() {
     println!("{:22} {:>6} {:>5}  whole  late   throttled  in one run", "limiter", "level", "rate");
     table().for_each(|row| println!("{row}"));
     println!("\nthrottled by chance: share, rate, used, in the worst run");
-    for (share, rate) in [0.02, 0.1, 1.0 / 3.0]
+    for (share, rate) in [0.02, 0.1, 1.0 / 3.0, 0.5]
         .into_iter()
         .flat_map(|share| [7, 20, 50, 100, 400, 2_000].map(|rate| (share, rate)))
     {

@@ -3,6 +3,7 @@
 use super::PaceController;
 use super::phase::{Phase, TOO_FAR};
 use crate::policy::pace::call_history::{after, seconds};
+use crate::policy::pace::chance_throttling::ChanceThrottling;
 use std::time::Instant;
 
 /// How long it is until the first single call at least and at most, and how that grows.
@@ -18,10 +19,23 @@ const WINDOW_FROM: f64 = 0.8;
 const WINDOW_TO: f64 = 1.15;
 /// A run that is throttled and served again within so many seconds has met a shorter window.
 const SHORT_WINDOW: f64 = 0.25;
+/// How many calls in a row are throttled where the service accepts none.
+const ROW: usize = 5;
+const ROW_WITHOUT_LIMIT: usize = 7;
 /// How long an exhaustion lasts, in seconds, that leaves a limit that was known as it is.
 const BRIEF: f64 = 0.5;
 
 impl PaceController {
+    /// Returns whether so many calls in a row were throttled, of those sent later, that none is accepted.
+    pub(super) fn accepts_nothing(&self, chance: f64, later: Instant) -> bool {
+        let row = match (chance > 0.02, self.limit.is_some()) {
+            (true, _) => ChanceThrottling::longest_row(chance),
+            (false, true) => ROW,
+            (false, false) => ROW_WITHOUT_LIMIT,
+        };
+        self.history.ends_with_throttled(row, later)
+    }
+
     /// Asks now and then whether a service that accepts nothing does so again.
     pub(super) fn exhaust(&mut self, now: Instant) {
         let interval =

@@ -56,7 +56,12 @@ impl PaceController {
         (self.throttled_at, self.chance_since) = (rate, now);
         let given = rate * (1.0 - chance);
         let calls = CALLS_OF_CHANCE;
-        let seen = Seen::default().with(Observed { calls, throttled: chance * calls, rate });
+        let seen = Seen::default().with(Observed {
+            calls,
+            throttled: chance * calls,
+            rate,
+            irregularity: 0.0,
+        });
         self.try_at(0.95 * given, TrialKind::Test { given, chance, step: 6 }, seen, now);
         true
     }

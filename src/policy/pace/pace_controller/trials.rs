@@ -7,6 +7,7 @@ use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::limit_trial::{
     DECISIVE, Seen, Trial, TrialCounts, TrialFinding, TrialKind,
 };
+use crate::policy::pace::throttling_by_pace::Unexplained;
 use std::time::Instant;
 
 /// How many calls in a row, of the first that are throttled, may be the end of a window.
@@ -69,6 +70,7 @@ impl PaceController {
             is_scattered: groups.are_scattered(),
             in_a_row: groups.in_a_row(),
             conviction: self.chance.conviction(),
+            irregularity: self.history.irregularity(trial.after, to),
             is_steady,
         };
         let last = self.history.last_throttled().unwrap_or(now);
@@ -114,6 +116,29 @@ impl PaceController {
             None => (rate, given),
         };
         self.try_at(rate, TrialKind::Test { given, chance, step }, seen, now);
+    }
+
+    /// Returns to the highest of the latest paces where no limit explains what was throttled at them.
+    pub(super) fn finds_no_limit(&mut self, now: Instant) -> bool {
+        let is_new = self.by_pace.look_at(&self.history, self.rate, now);
+        let is_held = match self.phase {
+            Phase::Held { .. } => true,
+            Phase::Trying(trial) => matches!(trial.kind, TrialKind::Measurement),
+            _ => false,
+        };
+        if !is_new || is_held || self.at_a_time.most().is_some() {
+            return false;
+        }
+        let Some(Unexplained { share, pace }) = self.by_pace.unexplained() else { return false };
+        let is_open = matches!(self.phase, Phase::Open { .. });
+        if is_open && self.chance.share() > 0.5 * share {
+            return false;
+        }
+        self.chance.confirm(share);
+        self.chance_since = now;
+        (self.limit, self.is_exact, self.confirmed) = (None, false, 0);
+        self.go_on(pace.max(self.rate), now);
+        true
     }
 
     /// Goes on after a trial that found no limit.
