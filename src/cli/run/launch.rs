@@ -107,7 +107,7 @@ pub(crate) fn launch(
     };
     #[cfg(feature = "postgres")]
     if flags.shared.detach {
-        return shared::share::detach(opened, lock.as_ref(), &scene);
+        return shared::detach::detach(opened, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials = match service_place::source_of_run(

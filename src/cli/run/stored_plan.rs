@@ -19,7 +19,7 @@ use crate::cli::run::scene::Scene;
 use crate::cli::run::terms::nothing_to_do;
 use crate::cli::run::{input_check, preview};
 #[cfg(feature = "postgres")]
-use crate::cli::{process::runtime::runtime, shared};
+use crate::cli::shared;
 use batchctl::api::Credentials;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -100,7 +100,7 @@ fn keep(pending: PendingPlan, scene: &Scene<'_>) -> Result<(), CommandError> {
     #[cfg(feature = "postgres")]
     if scene.context.store.is_elsewhere() {
         let planned = shared::share::shared(pending.begin(), IfNotStarted::Discard, None, scene);
-        return Ok(runtime()?.block_on(planned.store())?);
+        return shared::share::store(planned);
     }
     drop(pending.begin());
     Ok(())

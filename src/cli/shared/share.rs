@@ -1,19 +1,15 @@
-//! Keeps a planned run in a database, and leaves it to workers if that is wanted.
+//! Keeps a planned run in a database.
 
 use crate::cli::output::error::CommandError;
-use crate::cli::output::stream;
 use crate::cli::process::runtime::runtime;
 use crate::cli::run::job_lock::HeldJob;
-use crate::cli::run::opened_source::OpenedSource;
-use crate::cli::run::pending_plan::{IfNotStarted, PendingPlan};
+use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
-use batchctl::report::ExitStatus;
 use batchctl::run::{Planned, SharedRun, TakenUp};
 use batchctl::settings::RunSettings;
 use batchctl::store::database::{SHORT_TRIP, StoredTerms};
 use batchctl::system::machine::uname;
 use batchctl::text::span;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,21 +87,7 @@ pub(crate) fn host() -> String {
     uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Stores the plan in the database, and leaves the calls to workers.
-pub(crate) fn detach(
-    opened: OpenedSource<'_>,
-    job: Option<&HeldJob>,
-    scene: &Scene<'_>,
-) -> Result<ExitStatus, CommandError> {
-    let terms = opened.terms(scene);
-    let planned = shared(opened.plan(scene)?, terms.if_not_started, job, scene);
-    let pending = PendingPlan::new(planned, terms.if_not_started);
-    if let ControlFlow::Break(status) = terms.decide(pending.planned(), scene, false)? {
-        pending.discard()?;
-        return Ok(status);
-    }
-    let id = pending.planned().id().clone();
-    runtime()?.block_on(pending.begin().store())?;
-    stream::print(&format!("{id}\n"))?;
-    Ok(ExitStatus::Ok)
+/// Stores a plan in its database, or applies the one that is there.
+pub(crate) fn store(planned: Planned) -> Result<(), CommandError> {
+    Ok(runtime()?.block_on(planned.store())?)
 }
