@@ -9,6 +9,7 @@ use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::{LaunchFlags, SharedFlags};
+use crate::cli::run::signals;
 use crate::cli::run::source::RunSource;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
@@ -81,6 +82,10 @@ pub(crate) fn work(args: &WorkArgs, context: &Context) -> Result<ExitStatus, Com
                 let status = work_on(&id, args, database, context)?;
                 // Whatever the run came to, the next one may need this worker.
                 if is_own(status) {
+                    return Ok(status);
+                }
+                // A signal that came when the run had just ended is for this worker all the same.
+                if let Some(status) = signals::asked_to_stop() {
                     return Ok(status);
                 }
             }

@@ -7,11 +7,12 @@ use crate::cli::process::environment::Environment;
 use crate::cli::run::display::Talk;
 use batchctl::engine::Control;
 use batchctl::event::StopReason;
-use batchctl::system::signals::{Signal, SignalKind, signal};
+use batchctl::report::ExitStatus;
+use batchctl::system::signals::{Signal, SignalKind, flag, signal};
 use batchctl::text::span;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -39,6 +40,7 @@ pub(crate) fn obey(
     talk: Talk,
     drain_timeout: Duration,
 ) -> io::Result<()> {
+    switch().is_over.store(false, Ordering::SeqCst);
     // `nohup` ignores SIGHUP, and a handler would undo that.
     let hang_up = SignalKind::hangup();
     let signals = ObeyedSignals {
@@ -51,6 +53,7 @@ pub(crate) fn obey(
         },
         status: signal(SignalKind::user_defined1())?,
     };
+    note_stops(environment)?;
     tokio::spawn(relay(signals, control, talk, drain_timeout));
     Ok(())
 }
@@ -59,12 +62,60 @@ pub(crate) fn obey(
 ///
 /// A run that is over has nothing to lose: its report can be had again, any time.
 pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
-    let over = Arc::new(AtomicBool::new(true));
+    let switch = switch();
+    switch.is_over.store(true, Ordering::SeqCst);
+    if switch.is_registered.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     let hang_up = SignalKind::hangup().as_raw_value();
     let hang_up = (!environment.ignores(hang_up)).then_some(hang_up);
     let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| kind.as_raw_value());
     for signal in ends.into_iter().chain(hang_up) {
-        batchctl::system::signals::flag::register_conditional_default(signal, Arc::clone(&over))?;
+        flag::register_conditional_default(signal, Arc::clone(&switch.is_over))?;
+    }
+    Ok(())
+}
+
+/// Returns the status of a process that was told to stop, also if that came too late for its run.
+pub(crate) fn asked_to_stop() -> Option<ExitStatus> {
+    match switch().asked.load(Ordering::SeqCst) {
+        0 => None,
+        INTERRUPT => Some(ExitStatus::Interrupted),
+        _ => Some(ExitStatus::Terminated),
+    }
+}
+
+/// Whether signals end the process at once: a worker has one run after the other.
+#[derive(Default)]
+struct Switch {
+    is_over: Arc<AtomicBool>,
+    is_registered: AtomicBool,
+    /// The last signal that asked to stop: 0 for none.
+    asked: Arc<AtomicUsize>,
+}
+
+/// `SIGINT` among the signals that ask to stop.
+const INTERRUPT: usize = 2;
+
+/// Returns the switch of this process, for which signals are noted from the first call on.
+fn switch() -> &'static Switch {
+    static SWITCH: OnceLock<Switch> = OnceLock::new();
+    SWITCH.get_or_init(Switch::default)
+}
+
+/// Notes the signals that ask to stop, because one that comes when a run has just ended reaches no
+/// run.
+fn note_stops(environment: &Environment) -> io::Result<()> {
+    static NOTED: OnceLock<()> = OnceLock::new();
+    if NOTED.set(()).is_err() {
+        return Ok(());
+    }
+    let hang_up = Some(SignalKind::hangup());
+    let hang_up = hang_up.filter(|kind| !environment.ignores(kind.as_raw_value()));
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()].into_iter().chain(hang_up) {
+        let signal = kind.as_raw_value();
+        let number = usize::try_from(signal).unwrap_or(usize::MAX);
+        flag::register_usize(signal, Arc::clone(&switch().asked), number)?;
     }
     Ok(())
 }

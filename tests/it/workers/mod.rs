@@ -2,6 +2,7 @@
 
 mod browser;
 mod deletions;
+mod follow;
 mod jobs;
 mod orders;
 mod pace;
