@@ -7,7 +7,9 @@ use crate::event::Change;
 use crate::store::database::{
     CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, Ordered, RunStanding, Then,
 };
-use crate::store::{JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among};
+use crate::store::{
+    DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
+};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -137,6 +139,41 @@ impl SharedRuns {
         let mut connection = self.lock();
         connection.running.retain(|lock| lock.run() != id);
         connection.copy(id, &runs).map(drop)
+    }
+
+    /// Copies a run of which parts may be damaged, to see what is whole, or to repair it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SharedRuns::copy`]; the description of the run is damaged.
+    pub fn copy_damaged(&self, id: &RunId) -> Result<(), StoreError> {
+        let directory = RunDirectory::open(self.state())?;
+        let mut connection = self.lock();
+        connection.running.retain(|lock| lock.run() != id);
+        let Connection { runtime, runs, marks, .. } = &mut *connection;
+        let (is_running, mark) = runtime.block_on(runs.copy_damaged(id, &directory))?;
+        marks.insert(id.clone(), mark);
+        if is_running {
+            connection.running.push(directory.lock(id, "workers of other processes")?);
+        }
+        Ok(())
+    }
+
+    /// Takes in the repair of the copy of a run that no worker is on.
+    ///
+    /// # Errors
+    ///
+    /// A worker is on the run, or was since it was copied: nothing is taken in then. The database is
+    /// away, or the copy cannot be read.
+    pub fn publish_repair(&self, id: &RunId, parts: &[DamagedPart]) -> Result<(), StoreError> {
+        let copy = RunDirectory::open(self.state())?.file(id);
+        let mut connection = self.lock();
+        let Connection { runtime, runs, marks, .. } = &mut *connection;
+        let mark = marks.remove(id).ok_or_else(|| no_such_run(id))?;
+        if runtime.block_on(runs.publish_repair(&copy, &mark, parts))? {
+            return Ok(());
+        }
+        Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
     }
 
     /// Takes in what was added to the copy of a run that no worker is on.

@@ -7,7 +7,7 @@ use crate::cli::output::prompt::Confirmation;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{RunId, RunReader};
+use batchctl::store::{DamagedPart, RunId, RunReader};
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
 
@@ -40,7 +40,8 @@ pub(crate) fn repair(
         return Err(CommandError::usage(text).with_hint("add `-y`"));
     }
     drop(reader);
-    let question = format!("take {tasks} as in doubt and repair the file? [y/N] ");
+    let what = if context.store.is_elsewhere() { "run" } else { "file" };
+    let question = format!("take {tasks} as in doubt and repair the {what}? [y/N] ");
     if !yes {
         let answer = prompt::ask(&question, &context.environment, stderr);
         if answer.map_err(CommandError::io)? == Confirmation::No {
@@ -48,7 +49,22 @@ pub(crate) fn repair(
             return Ok(ControlFlow::Break(ExitStatus::Interrupted));
         }
     }
-    run::repair(&context.state, id, Clock::start())?;
+    let parts = run::repair(&context.state, id, Clock::start())?;
+    take_in(id, &parts, context)?;
     stderr.line(&format!("repaired run {id}: {tasks} in doubt"));
     Ok(ControlFlow::Continue(()))
+}
+
+/// Takes the repair of a copy into the database that the run is from, if it is from there.
+#[cfg(feature = "postgres")]
+fn take_in(id: &RunId, parts: &[DamagedPart], context: &Context) -> Result<(), CommandError> {
+    let Some(database) = context.store.database() else { return Ok(()) };
+    database.publish_repair(id, parts)?;
+    // What is carried out is what the database has.
+    Ok(database.copy_to_work(id)?)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn take_in(_: &RunId, _: &[DamagedPart], _: &Context) -> Result<(), CommandError> {
+    Ok(())
 }

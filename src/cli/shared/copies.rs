@@ -12,7 +12,8 @@ use crate::cli::shared::{ctl, list};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::{RunId, RunReader};
+use batchctl::store::database::DatabaseError;
+use batchctl::store::{RunId, RunReader, StoreError};
 use std::ops::ControlFlow;
 
 /// Copies what a command needs; breaks with the status of one that needs no copy at all.
@@ -35,13 +36,16 @@ pub(crate) fn prepare(
             }
             database.copy_to_work(&id)?;
         }
+        Verb::Resume(args) if args.repair => {
+            database.copy_damaged(&find(&args.which, database)?)?
+        }
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,
         Verb::Revert(args) => database.copy(&find(&args.which, database)?)?,
         Verb::Wait(args) => database.copy(&find(&args.how.which, database)?)?,
         Verb::Settle(args) => database.copy(&find(&args.how.which, database)?)?,
         Verb::Report(args) => match &args.command {
-            None => database.copy(&find(&args.which, database)?)?,
+            None => copy_what_is_whole(&find(&args.which, database)?, database)?,
             Some(ReportCommand::Diff(args)) => {
                 for name in [&args.before, &args.after] {
                     database.copy(&database.find(name, None)?)?;
@@ -121,6 +125,14 @@ fn copy_chain(
     Ok(())
 }
 
+/// Copies a run to be shown; of a damaged one, what is whole is shown.
+fn copy_what_is_whole(id: &RunId, database: &SharedRuns) -> Result<(), CommandError> {
+    match database.copy(id) {
+        Err(StoreError::Database(DatabaseError::Damaged { .. })) => Ok(database.copy_damaged(id)?),
+        copied => Ok(copied?),
+    }
+}
+
 fn copy_all(database: &SharedRuns) -> Result<(), CommandError> {
     for id in database.list()? {
         database.copy(&id)?;
@@ -131,7 +143,6 @@ fn copy_all(database: &SharedRuns) -> Result<(), CommandError> {
 /// Refuses what is about runs in a directory alone.
 pub(crate) fn check(verb: &Verb) -> Result<(), CommandError> {
     let what = match verb {
-        Verb::Resume(args) if args.repair => "resume --repair",
         Verb::Runs { command: RunsCommand::Path(_) } => "runs path",
         _ => return Ok(()),
     };

@@ -4,8 +4,8 @@
 //! over all chunks; those about the run itself come first, so that no session ends between the
 //! attempts of others.
 
-use crate::clock::Timestamp;
-use crate::journal::{Damage, Malformed, Place, PlanChunk, RunRecord, run_records, with_distance};
+use crate::journal::{Damage, Place, PlanChunk, with_distance};
+use crate::store::database::copied::{Failed, OwnRecords, copy_workers, number};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::LOAD_TIMEOUT;
@@ -14,7 +14,6 @@ use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, beside, remove_if_there};
 use crate::store::home::{ChunkBodies, Home, Segment, Totals, head_text, parse_head};
 use crate::store::ids::RunId;
-use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
 use crate::store::schema;
 use futures::TryStreamExt;
 use rusqlite::Connection;
@@ -33,15 +32,7 @@ SELECT no, tasks, body, crc, next_seq, epoch FROM chunk WHERE run = $1 ORDER BY 
 const OF_THE_RUN: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk < 0 ORDER BY chunk DESC, seq";
 const OF_CHUNKS: &str = "
-SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place";
-
-const WORKERS: &str = "
-SELECT no, host, process, (extract(epoch FROM since) * 1000000)::bigint,
-    (extract(epoch FROM gone) * 1000000)::bigint, calls
-FROM worker WHERE run = $1 ORDER BY no";
-const TAKEOVERS: &str = "
-SELECT chunk, from_worker, by_worker, (extract(epoch FROM at) * 1000000)::bigint, in_doubt
-FROM takeover WHERE run = $1 ORDER BY at, chunk";
+SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place, seq";
 
 /// A run that was copied.
 #[derive(Debug)]
@@ -61,25 +52,29 @@ pub struct CopyMark {
     pub(crate) segments: u64,
     /// The epoch of each chunk, and the number of its segments in the database.
     pub(crate) chunks: Vec<(u32, u32)>,
+    /// The damaged segments about the run itself: the number of the worker, negative, and theirs.
+    pub(crate) damaged_of_workers: Vec<(i32, i32)>,
 }
 
-/// Why a copy failed.
-enum Failed {
-    Client(tokio_postgres::Error),
-    Store(StoreError),
-}
-
-impl From<tokio_postgres::Error> for Failed {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Client(error)
+impl CopyMark {
+    /// Returns the epoch of a chunk, and the number of its segments in the database.
+    pub(crate) fn of_chunk(&self, no: u32) -> (u32, u32) {
+        let place = usize::try_from(no).unwrap_or(usize::MAX);
+        self.chunks.get(place).copied().unwrap_or_default()
     }
 }
 
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+/// What becomes of a row that is not what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDamage {
+    /// The run is not copied.
+    Refuse,
+    /// It is copied, so that the file is damaged in the same place.
+    Keep,
 }
+
+/// The most segments that are taken for missing where a number is too large.
+const MOST_MISSING: u32 = 1 << 16;
 
 /// Copies a run into its file in a directory, in place of an earlier copy.
 ///
@@ -90,12 +85,13 @@ pub(crate) async fn copy(
     link: &mut Link,
     id: &RunId,
     runs: &RunDirectory,
+    on_damage: OnDamage,
 ) -> Result<Copied, StoreError> {
     let shown = link.shown().to_owned();
     let unfinished = runs.unfinished_part(id, 0);
     remove_if_there(&unfinished).map_err(file(&unfinished))?;
     let copied = link.with_limit(LOAD_TIMEOUT, async |client| {
-        match copy_with(client, id, &unfinished, &shown).await {
+        match copy_with(client, id, &unfinished, &shown, on_damage).await {
             Err(Failed::Client(error)) => Err(error),
             Err(Failed::Store(error)) => Ok(Err(error)),
             Ok(copied) => Ok(Ok(copied)),
@@ -116,6 +112,7 @@ async fn copy_with(
     id: &RunId,
     path: &Path,
     shown: &str,
+    on_damage: OnDamage,
 ) -> Result<Copied, Failed> {
     let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
     let snapshot = snapshot.read_only(true).start().await?;
@@ -126,20 +123,23 @@ async fn copy_with(
     let connection = schema::create(path)?;
     let failed = sqlite(path);
     let run = row.get(0);
-    let copying = Copying {
+    let mut copying = Copying {
         home: Home::new(&connection),
         connection: &connection,
         path,
         shown,
         run,
         totals: Totals { commits: 1, ..Totals::default() },
+        on_damage,
+        damaged_of_workers: Vec::new(),
     };
     let is_running = row.get(3);
-    let (segments, chunks) = copying.copy(&snapshot, &row).await?;
+    let chunks = copying.copy(&snapshot, &row).await?;
+    let Copying { totals: Totals { segments, .. }, damaged_of_workers, .. } = copying;
     snapshot.commit().await?;
     schema::finish(&connection).map_err(&failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
-    Ok(Copied { is_running, mark: CopyMark { run, segments, chunks } })
+    Ok(Copied { is_running, mark: CopyMark { run, segments, chunks, damaged_of_workers } })
 }
 
 /// A copy on its way.
@@ -150,14 +150,16 @@ struct Copying<'a> {
     shown: &'a str,
     run: i64,
     totals: Totals,
+    on_damage: OnDamage,
+    damaged_of_workers: Vec<(i32, i32)>,
 }
 
 impl Copying<'_> {
     async fn copy(
-        mut self,
+        &mut self,
         snapshot: &Transaction<'_>,
         row: &Row,
-    ) -> Result<(u64, Vec<(u32, u32)>), Failed> {
+    ) -> Result<Vec<(u32, u32)>, Failed> {
         let failed = sqlite(self.path);
         let head: Vec<u8> = row.get(1);
         self.check(Place::Head, &head, row.get(2))?;
@@ -168,11 +170,15 @@ impl Copying<'_> {
         let chunks = self.copy_chunks(snapshot).await?;
         self.copy_run_segments(snapshot).await?;
         self.copy_segments(snapshot, &chunks).await?;
-        self.copy_workers(snapshot).await?;
-        self.count()?;
+        copy_workers(snapshot, self.run, self.connection, self.path).await?;
+        let counted = self.count();
+        // What is damaged is counted anew when it is read.
+        if self.on_damage == OnDamage::Refuse {
+            counted?;
+        }
         self.home.put_totals(&self.totals).map_err(&failed)?;
         self.connection.execute_batch("COMMIT").map_err(&failed)?;
-        Ok((self.totals.segments, chunks))
+        Ok(chunks)
     }
 
     async fn stream(
@@ -188,16 +194,20 @@ impl Copying<'_> {
         let mut rows = pin!(self.stream(snapshot, CHUNKS).await?);
         let mut chunks = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let no = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-            let place = Place::Chunk(no);
-            if number(&row, 0) != no {
-                return Err(self.damaged(place.missing()).into());
+            let no = number(&row, 0);
+            while chunks.len() < no as usize {
+                let missing = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+                self.pass_over(Place::Chunk(missing).missing())?;
+                chunks.push((0, 0));
             }
-            let body: Vec<u8> = row.get(2);
-            self.check(place, &body, row.get(3))?;
-            let first = PlanChunk::new(&body).map(|chunk| chunk.first);
+            let (place, body): (Place, Vec<u8>) = (Place::Chunk(no), row.get(2));
+            let mut first = PlanChunk::new(&body).map(|chunk| chunk.first);
+            if !self.is_whole(place, &body, row.get(3))? {
+                first = Ok(0);
+            }
             let first = first.map_err(|bad| self.damaged(place.damage(bad)))?;
-            let put = self.home.put_chunk(no, first, number(&row, 1), &body);
+            let named = [no, first, number(&row, 1)];
+            let put = self.home.put_chunk_as(named, &body, row.get(3));
             put.map_err(sqlite(self.path))?;
             chunks.push((number(&row, 5), number(&row, 4)));
         }
@@ -214,18 +224,26 @@ impl Copying<'_> {
             let place =
                 Place::Segment { chunk: None, epoch: worker.unsigned_abs(), seq: u64::from(seq) };
             let body: Vec<u8> = row.get(3);
-            self.check(place, &body, row.get(4))?;
             let own = workers.entry(worker).or_default();
-            own.add(body).map_err(|bad| self.damaged(place.damage(bad)))?;
+            if self.is_whole(place, &body, row.get(4))? {
+                own.add(body).map_err(|bad| self.damaged(place.damage(bad)))?;
+            } else {
+                self.damaged_of_workers.push((worker, row.get(1)));
+                own.bodies.push(None);
+            }
         }
         let mut workers: Vec<OwnRecords> = workers.into_values().rev().collect();
         workers.sort_by_key(|own| (own.ended_us.is_some(), own.ended_us.or(own.began_us)));
         let mut sessions = 0;
         for own in workers {
             sessions += u32::from(own.began_us.is_some());
+            self.totals.lost_tasks += own.lost_tasks;
             for body in own.bodies {
                 let distance = u64::from(self.totals.segments > 0);
-                self.append(None, sessions, &body, distance)?;
+                match body {
+                    Some(body) => self.append(None, sessions, &body, distance)?,
+                    None => self.append_damaged(None, sessions, &[])?,
+                }
             }
         }
         Ok(())
@@ -243,23 +261,53 @@ impl Copying<'_> {
             let (chunk, seq, epoch) = (number(&row, 0), number(&row, 1), number(&row, 2));
             let place = Place::Segment { chunk: Some(chunk), epoch, seq: u64::from(seq) };
             let at = usize::try_from(chunk).unwrap_or(usize::MAX);
-            let Some((count, last)) = copied.get_mut(at).filter(|(count, _)| *count == seq) else {
-                return Err(self.damaged(place.missing()).into());
+            let Some((count, last)) = copied.get_mut(at).filter(|(count, _)| *count <= seq) else {
+                self.pass_over(place.missing())?;
+                continue;
             };
+            if *count < seq {
+                *last = self.append_missing(chunk, *count, seq)?.unwrap_or(*last);
+            }
             let next = self.totals.segments + 1;
-            let distance = if *count == 0 { 0 } else { next - *last };
-            (*count, *last) = (*count + 1, next);
+            let distance = if *last == 0 { 0 } else { next - *last };
+            (*count, *last) = (seq + 1, next);
             let body: Vec<u8> = row.get(3);
-            self.check(place, &body, row.get(4))?;
-            self.append(Some(chunk), epoch, &body, distance)?;
+            if self.is_whole(place, &body, row.get(4))? {
+                self.append(Some(chunk), epoch, &body, distance)?;
+            } else {
+                self.append_damaged(Some(chunk), epoch, &body)?;
+            }
         }
         for (chunk, (&(_, expected), (count, _))) in (0..).zip(chunks.iter().zip(copied)) {
             if expected != count {
-                let seq = u64::from(count);
-                let place = Place::Segment { chunk: Some(chunk), epoch: 0, seq };
-                return Err(self.damaged(place.missing()).into());
+                self.append_missing(chunk, count, expected)?;
             }
         }
+        Ok(())
+    }
+
+    /// Appends segments that are missing of a chunk, and returns the number of the last one.
+    fn append_missing(&mut self, chunk: u32, from: u32, to: u32) -> Result<Option<u64>, Failed> {
+        let place = Place::Segment { chunk: Some(chunk), epoch: 0, seq: u64::from(from) };
+        self.pass_over(place.missing())?;
+        let most = to.min(from.saturating_add(MOST_MISSING));
+        for _ in from..most {
+            self.append_damaged(Some(chunk), 0, &[])?;
+        }
+        Ok((from < most).then_some(self.totals.segments))
+    }
+
+    /// Appends a segment whose checksum cannot fit.
+    fn append_damaged(
+        &mut self,
+        chunk: Option<u32>,
+        epoch: u32,
+        body: &[u8],
+    ) -> Result<(), Failed> {
+        let segment = Segment { chunk, epoch, seq: self.totals.segments + 1, body };
+        let put = self.home.append_as(segment, !segment.place().checksum(body));
+        put.map_err(sqlite(self.path))?;
+        self.totals.segments = segment.seq;
         Ok(())
     }
 
@@ -280,31 +328,6 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// Copies who carried the run out.
-    async fn copy_workers(&self, snapshot: &Transaction<'_>) -> Result<(), Failed> {
-        let at = |micros: i64| Timestamp::from_micros(micros);
-        let count = |count: i32| u32::try_from(count).ok();
-        let workers = snapshot.query(WORKERS, &[&self.run]).await?;
-        let workers = workers.iter().map(|row| WorkerRow {
-            number: number(row, 0),
-            host: row.get(1),
-            process: number(row, 2),
-            from: at(row.get(3)),
-            to: row.get::<_, Option<i64>>(4).map(at),
-            calls: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
-        });
-        let takeovers = snapshot.query(TAKEOVERS, &[&self.run]).await?;
-        let takeovers = takeovers.iter().map(|row| TakeoverRow {
-            chunk: number(row, 0),
-            from: row.get::<_, Option<i32>>(1).and_then(count),
-            by: number(row, 2),
-            at: at(row.get(3)),
-            in_doubt: row.get::<_, Option<i32>>(4).and_then(count),
-        });
-        let (workers, takeovers): (Vec<_>, Vec<_>) = (workers.collect(), takeovers.collect());
-        Ok(write_workers(self.connection, &workers, &takeovers).map_err(sqlite(self.path))?)
-    }
-
     /// Counts the tasks by outcome.
     fn count(&mut self) -> Result<(), StoreError> {
         let failed = sqlite(self.path);
@@ -318,6 +341,22 @@ impl Copying<'_> {
         Ok(())
     }
 
+    /// Returns whether a row is what was written; one that is not may be refused.
+    fn is_whole(&self, place: Place, body: &[u8], crc: i64) -> Result<bool, StoreError> {
+        match place.check(body, crc) {
+            Ok(()) => Ok(true),
+            Err(damage) => self.pass_over(damage).map(|()| false),
+        }
+    }
+
+    /// Refuses damage, unless it is kept.
+    fn pass_over(&self, damage: Damage) -> Result<(), StoreError> {
+        match self.on_damage {
+            OnDamage::Refuse => Err(self.damaged(damage)),
+            OnDamage::Keep => Ok(()),
+        }
+    }
+
     fn check(&self, place: Place, body: &[u8], crc: i64) -> Result<(), StoreError> {
         place.check(body, crc).map_err(|damage| self.damaged(damage))
     }
@@ -328,35 +367,8 @@ impl Copying<'_> {
     }
 }
 
-/// What one worker recorded about the run.
-#[derive(Default)]
-struct OwnRecords {
-    began_us: Option<i64>,
-    ended_us: Option<i64>,
-    bodies: Vec<Vec<u8>>,
-}
-
-impl OwnRecords {
-    fn add(&mut self, body: Vec<u8>) -> Result<(), Malformed> {
-        run_records(&body, |record| {
-            match record {
-                RunRecord::SessionStarted { at_us, .. } => self.began_us = Some(at_us),
-                RunRecord::SessionEnded { at_us, .. } => self.ended_us = Some(at_us),
-                _ => {}
-            }
-            Ok(())
-        })?;
-        self.bodies.push(body);
-        Ok(())
-    }
-}
-
 /// Returns the description of a run; one that was applied is not shown as a plan any more.
 fn without_a_plan(head: String, stopping: Option<&str>) -> String {
     let Ok(mut record) = parse_head(&head) else { return head };
     if note_applied(&mut record, stopping) { head_text(&record) } else { head }
-}
-
-fn number(row: &Row, column: usize) -> u32 {
-    u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
 }

@@ -117,7 +117,9 @@ impl DatabaseError {
             }
             Self::Statement { .. } => "the log of the server says more".into(),
             Self::Damaged { .. } => {
-                "put back a copy of the database; nothing of it was sent".into()
+                "nothing of it was sent; `batchctl resume RUN --repair` takes what is damaged as in \
+                 doubt, or put back a copy of the database"
+                    .into()
             }
         }
     }

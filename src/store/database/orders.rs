@@ -22,6 +22,11 @@ SELECT workers FROM me";
 const KEEP: &str = "
 INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, 0, $2, $2, $3, $4)";
 
+/// Whether a worker is on a run; nobody changes the run meanwhile.
+pub(crate) const BUSY: &str = "
+SELECT EXISTS (SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL
+    AND w.seen > clock_timestamp() - r.lease) FROM run r WHERE r.no = $1 FOR UPDATE";
+
 /// The answer to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ordered {
@@ -172,9 +177,7 @@ pub(crate) async fn remove(link: &mut Link, run: i64) -> Result<bool, DatabaseEr
     link.with(async |client| {
         let transaction = client.transaction().await?;
         transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
-        let busy = "SELECT EXISTS (SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL \
-                    AND w.seen > clock_timestamp() - r.lease) FROM run r WHERE r.no = $1 FOR UPDATE";
-        if transaction.query_one(busy, &[&run]).await?.get(0) {
+        if transaction.query_one(BUSY, &[&run]).await?.get(0) {
             return Ok(false);
         }
         for table in ["segment", "takeover", "chunk", "worker"] {

@@ -19,7 +19,8 @@ use std::path::Path;
 use tokio_postgres::Transaction;
 
 const LOCK: &str = "SELECT phase_epoch FROM run WHERE no = $1 FOR UPDATE";
-const JOIN: &str = "UPDATE run SET workers = workers + 1 WHERE no = $1 RETURNING workers";
+pub(crate) const JOIN: &str =
+    "UPDATE run SET workers = workers + 1 WHERE no = $1 RETURNING workers";
 const CHUNKS: &str = "
 UPDATE chunk c SET epoch = c.epoch + 1, next_seq = c.next_seq + f.added, owner = $3, lease_until = NULL,
     settled = f.settled, succeeded = f.succeeded, partial = f.partial, failed = f.failed,
@@ -100,14 +101,21 @@ pub(crate) fn read(path: &Path, mark: &CopyMark) -> Result<Additions, StoreError
 }
 
 impl Additions {
-    fn add(&mut self, chunk: Option<u32>, body: &[u8], mark: &CopyMark) -> Result<(), Malformed> {
+    pub(crate) fn add(
+        &mut self,
+        chunk: Option<u32>,
+        body: &[u8],
+        mark: &CopyMark,
+    ) -> Result<(), Malformed> {
         let Some(no) = chunk else {
             let mut writer = RunSegmentWriter::default();
             run_records(body, |record| {
-                // A worker's session is in its own records.
+                // A worker's session is in its own records, and sendings are in those of the rate.
                 if !matches!(
                     record,
-                    RunRecord::SessionStarted { .. } | RunRecord::SessionEnded { .. }
+                    RunRecord::SessionStarted { .. }
+                        | RunRecord::SessionEnded { .. }
+                        | RunRecord::SendingsLost { .. }
                 ) {
                     writer.push(&record);
                 }
@@ -120,8 +128,7 @@ impl Additions {
             }
             return Ok(());
         };
-        let place = usize::try_from(no).unwrap_or(usize::MAX);
-        let (epoch, next_seq) = mark.chunks.get(place).copied().unwrap_or_default();
+        let (epoch, next_seq) = mark.of_chunk(no);
         let fresh = ChunkAddition { epoch, next_seq, ..ChunkAddition::default() };
         let chunk = self.chunks.entry(no).or_insert(fresh);
         let is_first = next_seq == 0 && chunk.segments.is_empty();
@@ -130,7 +137,7 @@ impl Additions {
     }
 
     /// Returns the segments as rows, those about the run under the number of a worker.
-    fn rows(&self, worker: i32) -> Vec<NewSegment<'_>> {
+    pub(crate) fn rows(&self, worker: i32) -> Vec<NewSegment<'_>> {
         let of_run = (0..).zip(&self.run).map(|(seq, body)| {
             let epoch = worker.unsigned_abs();
             let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
@@ -148,7 +155,7 @@ impl Additions {
 }
 
 /// A row of the table of segments.
-struct NewSegment<'a> {
+pub(crate) struct NewSegment<'a> {
     chunk: i32,
     seq: i32,
     epoch: i32,
@@ -227,7 +234,7 @@ async fn change_chunks(
         .await
 }
 
-async fn insert(
+pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     run: i64,
     worker: i32,

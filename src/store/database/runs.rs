@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::store::database::address::DatabaseAddress;
 use crate::store::database::beat::{SignOfLife, Wishes};
-use crate::store::database::copy::{Copied, CopyMark};
+use crate::store::database::copy::{Copied, CopyMark, OnDamage};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
 use crate::store::database::link::Link;
@@ -17,10 +17,13 @@ use crate::store::database::slots::SlotGrant;
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{copy, orders, plan, planned, publish, schema, slots, standing};
+use crate::store::database::{
+    copy, orders, plan, planned, publish, repaired, schema, slots, standing,
+};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
+use crate::store::repair::DamagedPart;
 use std::path::Path;
 use std::time::Duration;
 
@@ -148,7 +151,8 @@ impl DatabaseRuns {
         id: &RunId,
         runs: &RunDirectory,
     ) -> Result<(bool, CopyMark), StoreError> {
-        let Copied { is_running, mark } = copy::copy(&mut self.link, id, runs).await?;
+        let Copied { is_running, mark } =
+            copy::copy(&mut self.link, id, runs, OnDamage::Refuse).await?;
         Ok((is_running, mark))
     }
 
@@ -166,6 +170,37 @@ impl DatabaseRuns {
     ) -> Result<bool, StoreError> {
         let additions = publish::read(copy, mark)?;
         Ok(publish::publish(&mut self.link, mark, &additions, then).await?)
+    }
+
+    /// Copies a run of which parts may be damaged; what is not whole is not whole in the file either.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DatabaseRuns::copy`]; the description of the run is damaged.
+    pub async fn copy_damaged(
+        &mut self,
+        id: &RunId,
+        runs: &RunDirectory,
+    ) -> Result<(bool, CopyMark), StoreError> {
+        let how = OnDamage::Keep;
+        let Copied { is_running, mark } = copy::copy(&mut self.link, id, runs, how).await?;
+        Ok((is_running, mark))
+    }
+
+    /// Takes in the repair of the file of a copy; returns whether it counts. If not, nothing was
+    /// changed: a worker is on the run, or was since it was copied.
+    ///
+    /// # Errors
+    ///
+    /// The copy cannot be read, or the database is away.
+    pub async fn publish_repair(
+        &mut self,
+        copy: &Path,
+        mark: &CopyMark,
+        parts: &[DamagedPart],
+    ) -> Result<bool, StoreError> {
+        let repair = repaired::read(copy, mark, parts)?;
+        Ok(repaired::publish(&mut self.link, mark, &repair).await?)
     }
 
     /// Stores the plan that is in a run's file, and returns its number here.

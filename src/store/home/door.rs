@@ -87,10 +87,19 @@ impl<'a> Home<'a> {
         tasks: u32,
         body: &[u8],
     ) -> rusqlite::Result<()> {
+        self.put_chunk_as([no, first, tasks], body, Place::Chunk(no).checksum(body).into())
+    }
+
+    /// Adds a chunk with a checksum that may not fit: its number, its first ordinal and its tasks.
+    pub(crate) fn put_chunk_as(
+        self,
+        [no, first, tasks]: [u32; 3],
+        body: &[u8],
+        checksum: i64,
+    ) -> rusqlite::Result<()> {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO chunk (no, first, tasks, body, crc) VALUES (?, ?, ?, ?, ?)",
         )?;
-        let checksum = Place::Chunk(no).checksum(body);
         insert.execute(params![no, first, tasks, body, checksum]).map(drop)
     }
 
@@ -130,12 +139,16 @@ impl<'a> Home<'a> {
 
     /// Adds a segment.
     pub(crate) fn append(self, segment: Segment<'_>) -> rusqlite::Result<()> {
+        self.append_as(segment, segment.place().checksum(segment.body))
+    }
+
+    /// Adds a segment with a checksum that may not fit.
+    pub(crate) fn append_as(self, segment: Segment<'_>, checksum: u32) -> rusqlite::Result<()> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO segment (seq, chunk, epoch, body, crc) VALUES (?, ?, ?, ?, ?)",
         )?;
         let Segment { epoch, seq, body, .. } = segment;
-        let place = segment.place();
-        let (chunk, checksum) = (place.chunk_number(), place.checksum(body));
+        let chunk = segment.place().chunk_number();
         insert.execute(params![seq, chunk, epoch, body, checksum]).map(drop)
     }
 

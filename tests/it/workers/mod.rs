@@ -9,6 +9,7 @@ mod pace;
 mod phases;
 mod places;
 mod plans;
+mod repairs;
 mod services;
 mod takeover;
 

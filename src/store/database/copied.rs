@@ -1,0 +1,97 @@
+//! What a copy of a run has besides its tasks: who carried it out, and what each of them recorded
+//! about the run itself.
+
+use crate::clock::Timestamp;
+use crate::journal::{Malformed, RunRecord, run_records};
+use crate::store::error::{StoreError, sqlite};
+use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
+use rusqlite::Connection;
+use std::path::Path;
+use tokio_postgres::{Row, Transaction};
+
+const WORKERS: &str = "
+SELECT no, host, process, (extract(epoch FROM since) * 1000000)::bigint,
+    (extract(epoch FROM gone) * 1000000)::bigint, calls
+FROM worker WHERE run = $1 ORDER BY no";
+const TAKEOVERS: &str = "
+SELECT chunk, from_worker, by_worker, (extract(epoch FROM at) * 1000000)::bigint, in_doubt
+FROM takeover WHERE run = $1 ORDER BY at, chunk";
+
+/// Why a copy failed.
+pub(crate) enum Failed {
+    Client(tokio_postgres::Error),
+    Store(StoreError),
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Client(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Copies who carried the run out.
+pub(crate) async fn copy_workers(
+    snapshot: &Transaction<'_>,
+    run: i64,
+    connection: &Connection,
+    path: &Path,
+) -> Result<(), Failed> {
+    let at = |micros: i64| Timestamp::from_micros(micros);
+    let count = |count: i32| u32::try_from(count).ok();
+    let workers = snapshot.query(WORKERS, &[&run]).await?;
+    let workers = workers.iter().map(|row| WorkerRow {
+        number: number(row, 0),
+        host: row.get(1),
+        process: number(row, 2),
+        from: at(row.get(3)),
+        to: row.get::<_, Option<i64>>(4).map(at),
+        calls: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
+    });
+    let takeovers = snapshot.query(TAKEOVERS, &[&run]).await?;
+    let takeovers = takeovers.iter().map(|row| TakeoverRow {
+        chunk: number(row, 0),
+        from: row.get::<_, Option<i32>>(1).and_then(count),
+        by: number(row, 2),
+        at: at(row.get(3)),
+        in_doubt: row.get::<_, Option<i32>>(4).and_then(count),
+    });
+    let (workers, takeovers): (Vec<_>, Vec<_>) = (workers.collect(), takeovers.collect());
+    Ok(write_workers(connection, &workers, &takeovers).map_err(sqlite(path))?)
+}
+
+/// What one worker recorded about the run.
+#[derive(Default)]
+pub(crate) struct OwnRecords {
+    pub(crate) began_us: Option<i64>,
+    pub(crate) ended_us: Option<i64>,
+    /// The tasks whose ids are lost, as a repair has recorded it.
+    pub(crate) lost_tasks: u64,
+    /// `None` is a damaged one.
+    pub(crate) bodies: Vec<Option<Vec<u8>>>,
+}
+
+impl OwnRecords {
+    pub(crate) fn add(&mut self, body: Vec<u8>) -> Result<(), Malformed> {
+        run_records(&body, |record| {
+            match record {
+                RunRecord::SessionStarted { at_us, .. } => self.began_us = Some(at_us),
+                RunRecord::SessionEnded { at_us, .. } => self.ended_us = Some(at_us),
+                RunRecord::TasksLost { tasks, .. } => self.lost_tasks += tasks,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        self.bodies.push(Some(body));
+        Ok(())
+    }
+}
+
+pub(crate) fn number(row: &Row, column: usize) -> u32 {
+    u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
+}

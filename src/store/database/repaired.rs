@@ -1,0 +1,242 @@
+//! Takes the repair of a copy into the database: all of it in one transaction, or nothing.
+//!
+//! Of each chunk that was damaged every segment is written again, in its place. Its tasks whose records
+//! were lost are in doubt from then on. Nobody may be on the run meanwhile.
+
+use crate::journal::{Malformed, Place, RunSegmentWriter, with_distance};
+use crate::store::database::copy::CopyMark;
+use crate::store::database::error::DatabaseError;
+use crate::store::database::link::Link;
+use crate::store::database::orders::BUSY;
+use crate::store::database::plan::{LOAD_TIMEOUT, i32_of};
+use crate::store::database::publish::{Additions, JOIN, insert};
+use crate::store::error::{StoreError, damage, sqlite};
+use crate::store::home::{ChunkBodies, Home};
+use crate::store::repair::DamagedPart;
+use crate::store::schema;
+use crate::task::{Outcome, OutcomeCounts};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokio_postgres::Transaction;
+
+const STANDING: &str =
+    "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2) ORDER BY no FOR UPDATE";
+const CHUNK: &str = "
+INSERT INTO chunk (run, no, tasks, body, crc, state, epoch, next_seq, settled, succeeded, partial, failed,
+    ambiguous, unchanged)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (run, no) DO UPDATE SET tasks = $3, body = $4, crc = $5, state = $6, epoch = $7, next_seq = $8,
+    settled = $9, succeeded = $10, partial = $11, failed = $12, ambiguous = $13, unchanged = $14,
+    owner = NULL, lease_until = NULL";
+const SEGMENT: &str = "UPDATE segment SET epoch = $4, worker = $5, body = $6, crc = $7 WHERE run = $1 AND chunk = $2 AND seq = $3";
+/// A segment that is missing comes before the next one of its chunk.
+const MISSING: &str = "
+INSERT INTO segment (place, run, chunk, seq, epoch, worker, body, crc) OVERRIDING SYSTEM VALUE
+SELECT place, run, chunk, $3, $4::int, $5::int, $6::bytea, $7::bigint FROM segment
+WHERE run = $1 AND chunk = $2 AND seq > $3 ORDER BY seq LIMIT 1";
+const AT_END: &str = "
+INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// What takes the place of what was damaged.
+#[derive(Debug, Default)]
+pub(crate) struct Repair {
+    chunks: BTreeMap<u32, RepairedChunk>,
+    /// The damaged segments about the run itself: the number of the worker, negative, and theirs.
+    of_workers: Vec<(i32, i32)>,
+    added: Additions,
+}
+
+#[derive(Debug, Default)]
+struct RepairedChunk {
+    /// What the database has of it.
+    epoch: u32,
+    next_seq: u32,
+    tasks: u32,
+    body: Vec<u8>,
+    segments: Vec<Vec<u8>>,
+    settled: OutcomeCounts,
+}
+
+/// Reads a copy that was repaired, given what was damaged in it.
+pub(crate) fn read(
+    path: &Path,
+    mark: &CopyMark,
+    parts: &[DamagedPart],
+) -> Result<Repair, StoreError> {
+    let connection = schema::open_reader(path)?;
+    let home = Home::new(&connection);
+    let failed = sqlite(path);
+    let mut repair = Repair { of_workers: mark.damaged_of_workers.clone(), ..Repair::default() };
+    for no in parts.iter().filter_map(|part| part.chunk) {
+        let (epoch, next_seq) = mark.of_chunk(no);
+        repair.chunks.insert(no, RepairedChunk { epoch, next_seq, ..RepairedChunk::default() });
+    }
+    home.segments::<rusqlite::Error>(|segment| {
+        let is_added = segment.seq > mark.segments;
+        let added = match segment.chunk {
+            Some(no) => repair.add(no, segment.body, is_added, mark),
+            None if is_added => repair.added.add(None, segment.body, mark),
+            None => Ok(()),
+        };
+        added.map_err(|bad| damage(segment.place().damage(bad)))
+    })
+    .map_err(&failed)?;
+    for (&no, chunk) in &mut repair.chunks {
+        chunk.body = home.chunk(no).map_err(&failed)?;
+        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
+        let fold = bodies.fold(u64::MAX).map_err(&failed)?;
+        chunk.tasks = u32::try_from(fold.tasks.len()).unwrap_or(u32::MAX);
+        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
+            chunk.settled[record.outcome()] += 1;
+        }
+    }
+    Ok(repair)
+}
+
+impl Repair {
+    fn add(
+        &mut self,
+        no: u32,
+        body: &[u8],
+        is_added: bool,
+        mark: &CopyMark,
+    ) -> Result<(), Malformed> {
+        let (epoch, next_seq) = mark.of_chunk(no);
+        let chunk = match self.chunks.get_mut(&no) {
+            Some(chunk) => chunk,
+            // The damage could not be placed, so that other chunks may have lost their end.
+            None if is_added => {
+                let fresh = RepairedChunk { epoch, next_seq, ..RepairedChunk::default() };
+                self.chunks.entry(no).or_insert(fresh)
+            }
+            None => return Ok(()),
+        };
+        let distance = u64::from(!chunk.segments.is_empty());
+        chunk.segments.push(with_distance(body, distance)?.1);
+        Ok(())
+    }
+}
+
+/// Records a repair; returns whether it counts. If not, nothing is changed: somebody is on the run, or
+/// was since the copy was made.
+pub(crate) async fn publish(
+    link: &mut Link,
+    mark: &CopyMark,
+    repair: &Repair,
+) -> Result<bool, DatabaseError> {
+    link.with_limit(LOAD_TIMEOUT, async |client| {
+        let transaction = client.transaction().await?;
+        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+        if transaction.query_one(BUSY, &[&mark.run]).await?.get(0) {
+            return Ok(false);
+        }
+        if !stands_as_copied(&transaction, mark.run, repair).await? {
+            return Ok(false);
+        }
+        let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
+        for (&no, chunk) in &repair.chunks {
+            put_chunk(&transaction, mark.run, no, chunk).await?;
+            put_segments(&transaction, mark.run, worker, no, chunk).await?;
+        }
+        empty_segments(&transaction, mark.run, repair).await?;
+        insert(&transaction, mark.run, worker, &repair.added.rows(worker)).await?;
+        transaction.commit().await?;
+        Ok(true)
+    })
+    .await
+}
+
+/// Returns whether the chunks are as they were when the copy was made.
+async fn stands_as_copied(
+    transaction: &Transaction<'_>,
+    run: i64,
+    repair: &Repair,
+) -> Result<bool, tokio_postgres::Error> {
+    let numbers: Vec<i32> = repair.chunks.keys().copied().map(i32_of).collect();
+    let rows = transaction.query(STANDING, &[&run, &numbers]).await?;
+    Ok(rows.iter().all(|row| {
+        let [no, epoch, next_seq] =
+            [0, 1, 2].map(|at| u32::try_from(row.get::<_, i32>(at)).unwrap_or_default());
+        repair.chunks.get(&no).is_some_and(|it| (it.epoch, it.next_seq) == (epoch, next_seq))
+    }))
+}
+
+async fn put_chunk(
+    transaction: &Transaction<'_>,
+    run: i64,
+    no: u32,
+    chunk: &RepairedChunk,
+) -> Result<(), tokio_postgres::Error> {
+    let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
+    let of = |outcome| number(chunk.settled[outcome]);
+    let settled = number(chunk.settled.selected());
+    // A chunk whose ids are lost has no task, and so nothing to claim.
+    let state: i16 = if settled == i32_of(chunk.tasks) { 2 } else { 0 };
+    let checksum = i64::from(Place::Chunk(no).checksum(&chunk.body));
+    transaction
+        .execute(
+            CHUNK,
+            &[
+                &run,
+                &i32_of(no),
+                &i32_of(chunk.tasks),
+                &chunk.body,
+                &checksum,
+                &state,
+                &i32_of(chunk.epoch + 1),
+                &i32::try_from(chunk.segments.len()).unwrap_or(i32::MAX),
+                &settled,
+                &of(Outcome::Succeeded),
+                &of(Outcome::Partial),
+                &of(Outcome::Failed),
+                &of(Outcome::Ambiguous),
+                &of(Outcome::Unchanged),
+            ],
+        )
+        .await
+        .map(drop)
+}
+
+async fn put_segments(
+    transaction: &Transaction<'_>,
+    run: i64,
+    worker: i32,
+    no: u32,
+    chunk: &RepairedChunk,
+) -> Result<(), tokio_postgres::Error> {
+    let epoch = chunk.epoch + 1;
+    for (seq, body) in (0_u32..).zip(&chunk.segments) {
+        let place = Place::Segment { chunk: Some(no), epoch, seq: u64::from(seq) };
+        let checksum = i64::from(place.checksum(body));
+        let (no, seq, epoch) = (i32_of(no), i32_of(seq), i32_of(epoch));
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
+            [&run, &no, &seq, &epoch, &worker, body, &checksum];
+        let mut done = 0;
+        for statement in [SEGMENT, MISSING, AT_END] {
+            if done == 0 {
+                done = transaction.execute(statement, &values).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Leaves nothing of damaged segments about the run itself.
+async fn empty_segments(
+    transaction: &Transaction<'_>,
+    run: i64,
+    repair: &Repair,
+) -> Result<(), tokio_postgres::Error> {
+    let update = "UPDATE segment SET epoch = $4, body = $5, crc = $6 WHERE run = $1 AND chunk = $2 AND seq = $3";
+    for &(worker, seq) in &repair.of_workers {
+        let mut body = Vec::new();
+        RunSegmentWriter::default().write(u64::from(seq > 0), &mut body);
+        let epoch = worker.unsigned_abs();
+        let number = u64::from(seq.unsigned_abs());
+        let place = Place::Segment { chunk: None, epoch, seq: number };
+        let checksum = i64::from(place.checksum(&body));
+        let epoch = i32_of(epoch);
+        transaction.execute(update, &[&run, &worker, &seq, &epoch, &body, &checksum]).await?;
+    }
+    Ok(())
+}
