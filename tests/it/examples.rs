@@ -1,5 +1,7 @@
 //! The examples of the library, run as their readers would run them.
 
+mod files;
+
 use crate::support::program::Scene;
 use std::process::Command;
 
