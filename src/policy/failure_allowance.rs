@@ -13,6 +13,8 @@ pub struct FailureAllowance {
     is_over: bool,
     /// Whether the run has said once what is allowed.
     is_known: bool,
+    /// Others wait for what is allowed to this worker.
+    is_recalled: bool,
 }
 
 /// What the run answers.
@@ -38,8 +40,14 @@ impl FailureAllowance {
 
     /// Returns the failures to tell the run of, if it is to be told or asked.
     pub fn ask(&self) -> Option<u64> {
-        let has_news = !self.is_known || self.is_over || self.failed > 0;
+        let has_news = !self.is_known || self.is_over || self.is_recalled || self.failed > 0;
         has_news.then_some(self.failed)
+    }
+
+    /// Notes that more is allowed to all workers together than is left, so that others send nothing.
+    /// Whoever is allowed some asks anew, which gives it back: it may never use it itself.
+    pub fn recall(&mut self) {
+        self.is_recalled = self.allowed > 0;
     }
 
     /// Takes the answer for so many failures; those since the question stay counted.
@@ -48,6 +56,7 @@ impl FailureAllowance {
         self.allowed = allowed.allowance;
         self.is_over = allowed.left_over < 0;
         self.is_known = true;
+        self.is_recalled = false;
     }
 }
 
@@ -74,6 +83,19 @@ mod tests {
         own.fail();
         own.granted(2, allowed(2, 3));
         assert_eq!((own.may_begin(), own.ask()), (true, Some(1)));
+    }
+
+    #[test]
+    fn a_worker_that_others_wait_for_gives_back_what_it_does_not_use() {
+        let mut own = FailureAllowance::default();
+        own.granted(0, allowed(1, 1));
+        assert_eq!(own.ask(), None);
+        own.recall();
+        assert_eq!((own.may_begin(), own.ask()), (true, Some(0)));
+        own.granted(0, allowed(0, 0));
+        // It has nothing to give back any more.
+        own.recall();
+        assert_eq!((own.may_begin(), own.ask()), (true, None));
     }
 
     #[test]

@@ -23,7 +23,9 @@ SELECT change_no, paused, concurrency, stopping,
     job IS NOT NULL, EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run = run.no),
     (SELECT j.holder FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
         AND j.lease_until > clock_timestamp()),
-    job
+    job,
+    tolerated - failed < (SELECT coalesce(sum(w.allowance), 0) FROM worker w
+        WHERE w.run = $1 AND w.gone IS NULL AND w.seen > clock_timestamp() - 2 * run.lease)
 FROM run WHERE no = $1";
 /// While all workers were silent, another run may have had the job, and have freed it again.
 const TAKE_JOB_AGAIN: &str = "
@@ -67,6 +69,8 @@ pub struct Wishes {
     pub job_taken: Option<(String, String)>,
     /// Whether the run has a job, and it is this run's.
     pub keeps_job: bool,
+    /// Whether more failures are allowed to all workers together than are left.
+    pub is_short: bool,
     /// The chunks that are still the worker's.
     pub kept: Vec<u32>,
 }
@@ -122,6 +126,7 @@ impl Worker {
             rate: row.get(5),
             job_taken: row.get::<_, Option<String>>(9).zip(holder),
             keeps_job,
+            is_short: row.get(10),
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

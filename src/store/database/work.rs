@@ -181,6 +181,9 @@ impl Work {
         if wishes.keeps_job {
             lock(&self.shared).job_kept = Some(asked);
         }
+        if wishes.is_short {
+            lock(&self.shared).failures.recall();
+        }
         self.board.send_replace(Some(wishes));
         self.ask_for_failures().await
     }

@@ -194,6 +194,14 @@ impl SimulatedDatabase {
         kept
     }
 
+    /// Returns whether more failures are allowed to all workers together than are left.
+    pub(crate) fn is_short(&self) -> bool {
+        let now = self.clock.instant();
+        let lives = |seen: &&Seen| seen.at + 2 * self.lease > now;
+        let held: u64 = self.workers.values().filter(lives).map(|seen| seen.allowance).sum();
+        self.failed.saturating_add(held) > self.tolerated
+    }
+
     /// Counts failures, and allows a worker half of its part of those that are left.
     pub(crate) fn allow(&mut self, worker: u32, fails: u64) -> Allowed {
         let now = self.clock.instant();

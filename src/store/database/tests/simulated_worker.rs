@@ -146,8 +146,13 @@ impl SimulatedWorker {
     async fn beat(&self) -> Option<StopReason> {
         let _turn = self.turn.lock().await;
         let (no, held, asked) = (self.no, self.held(), self.since_began());
-        let answer = self.once(&|database| (database.beat(no, &held), database.stopping)).await;
-        let (kept, stopping) = answer?;
+        let beat = |database: &mut SimulatedDatabase| {
+            (database.beat(no, &held), database.is_short(), database.stopping)
+        };
+        let (kept, is_short, stopping) = self.once(&beat).await?;
+        if is_short {
+            self.part().failures.recall();
+        }
         for &chunk in &held {
             if kept.contains(&chunk) {
                 self.renew(chunk, asked);
