@@ -120,4 +120,10 @@ mod tests {
         assert!(trust.is_proven());
         assert_eq!(trust.refuse(Generation(2), Generation(2), 1), Remedy::Renew);
     }
+
+    #[test]
+    fn each_renewal_gets_the_next_number() {
+        assert_eq!(Generation::default().next(), Generation(1));
+        assert_eq!(Generation(2).next(), Generation(3));
+    }
 }

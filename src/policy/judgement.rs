@@ -58,3 +58,25 @@ impl AnswerMeaning {
         matches!(self, Self::Done | Self::Counted | Self::Unchanged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_meaning_has_its_word_and_three_are_good() {
+        let words = AnswerMeaning::ALL.map(|meaning| (meaning.as_str(), meaning.is_good()));
+        let expected = [
+            ("done", true),
+            ("counted", true),
+            ("unchanged", true),
+            ("gone", false),
+            ("refused", false),
+            ("throttled", false),
+            ("unauthorised", false),
+            ("transient", false),
+            ("in_doubt", false),
+        ];
+        assert_eq!(words, expected);
+    }
+}

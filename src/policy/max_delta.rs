@@ -87,4 +87,11 @@ mod tests {
             assert!(text.parse::<MaxDelta>().is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn a_difference_is_written_as_it_is_read() {
+        for text in ["50%", "200", "none"] {
+            assert_eq!(text.parse::<MaxDelta>().unwrap().to_string(), text);
+        }
+    }
 }

@@ -296,4 +296,48 @@ mod tests {
         assert_eq!(held(0.0), Decision::HoldRun { wait: Duration::from_secs(20) });
         assert_eq!(held(1.0), Decision::HoldRun { wait: Duration::from_secs(22) });
     }
+
+    #[test]
+    fn each_attempt_counts_where_it_belongs() {
+        let before = AttemptHistory { charged: 3, throttled: 5, refusals: 7, ..history(0) };
+        let check = |verdict, expected: AttemptHistory| {
+            assert_eq!(before.after(verdict), expected, "{verdict:?}");
+            let uncharged = AttemptHistory { charged: 3, ..expected };
+            assert_eq!(before.after_uncharged(verdict), uncharged, "{verdict:?}");
+        };
+        let charged = AttemptHistory { charged: 4, ..before };
+        check(Verdict::Done(Outcome::Succeeded), charged);
+        check(Verdict::NeverLeft, charged);
+        check(Verdict::Refused, charged);
+        check(Verdict::Transient, charged);
+        check(Verdict::InDoubt, AttemptHistory { doubted: true, ..charged });
+        check(Verdict::Panicked, AttemptHistory { doubted: true, ..charged });
+        check(Verdict::Throttled { hold: None }, AttemptHistory { throttled: 6, ..before });
+        check(Verdict::Unauthorised, AttemptHistory { refusals: 8, ..before });
+        check(Verdict::ProxyRefused, before);
+    }
+
+    #[test]
+    fn refused_credentials_and_a_proxy_that_refuses_are_the_runs_business() {
+        check(Verdict::Unauthorised, history(4), Decision::Reauthorise);
+        check(Verdict::ProxyRefused, history(4), Decision::StopRun);
+    }
+
+    #[test]
+    fn the_first_throttled_wait_is_short_and_at_least_half() {
+        let throttled = |throttled, jitter| {
+            let history = AttemptHistory { throttled, ..history(0) };
+            FOUR.decide(Verdict::Throttled { hold: None }, history, jitter)
+        };
+        let wait = |millis| Decision::Wait { after: Duration::from_millis(millis) };
+        assert_eq!((throttled(1, 0.0), throttled(1, 1.0)), (wait(50), wait(100)));
+        assert_eq!((throttled(3, 0.5), throttled(3, 1.0)), (wait(300), wait(400)));
+    }
+
+    #[test]
+    fn a_long_hold_is_exceeded_by_half_a_minute_at_most() {
+        assert_eq!(held(Duration::from_secs(300), 1.0), Duration::from_secs(330));
+        assert_eq!(held(Duration::from_secs(3_600), 1.0), Duration::from_secs(3_630));
+        assert_eq!(held(Duration::from_secs(3_600), 0.5), Duration::from_secs(3_615));
+    }
 }

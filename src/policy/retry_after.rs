@@ -152,4 +152,15 @@ mod tests {
         check(&format!("{prefix}limit:100,time:soon"), None);
         check("something else", None);
     }
+
+    #[test]
+    fn a_wait_of_a_leap_year_is_the_longest_that_is_meant() {
+        check("31622400", Some(31_622_400));
+        check("31622401", None);
+        let window = |span: &str| window_in_message(&format!("limit:1,time:{span}"));
+        assert_eq!(window("366 days"), Some(Duration::from_secs(31_622_400)));
+        assert_eq!(window("367 days"), None);
+        assert_eq!(window("2 hours"), Some(Duration::from_secs(7_200)));
+        assert!(is_sane(LONGEST_SANE) && !is_sane(LONGEST_SANE + Duration::from_nanos(1)));
+    }
 }

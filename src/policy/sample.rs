@@ -114,4 +114,12 @@ mod tests {
         assert_eq!(place(1, "gate-1"), 0xa6b5_b5be_f48b_7325);
         assert_eq!(place(7, "cfcd208495d565ef66e7dff9f98764da"), 0xfcb3_6d06_e766_f7b3);
     }
+
+    #[test]
+    fn a_size_is_written_as_it_is_read_down_to_a_millionth() {
+        for text in ["500", "1%", "0.5%", "100%", "0.0001%"] {
+            assert_eq!(text.parse::<SampleSize>().unwrap().to_string(), text);
+        }
+        assert_eq!("0.00004%".parse::<SampleSize>(), Err(InvalidSampleSize));
+    }
 }

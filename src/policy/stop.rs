@@ -205,4 +205,11 @@ mod tests {
             assert_eq!(text.parse::<FinishBy>(), Err(InvalidFinishBy), "{text:?}");
         }
     }
+
+    #[test]
+    fn a_limit_of_failures_is_written_as_it_is_read() {
+        for text in ["40", "0%", "100%"] {
+            assert_eq!(text.parse::<MaxFailures>().unwrap().to_string(), text);
+        }
+    }
 }

@@ -276,4 +276,17 @@ mod tests {
         };
         check(&all, &["--rate 31/s", "--timeout 120s"]);
     }
+
+    #[test]
+    fn a_figure_at_its_bound_decides_as_the_bound_says() {
+        check(&RunFigures { throttled: 100, ..figures() }, &["--rate 99/s"]);
+        let slow =
+            RunFigures { attempts: 3_200, mean_latency: Duration::from_millis(500), ..figures() };
+        check(&RunFigures { held: Duration::from_secs(10), ..slow.clone() }, &["--concurrency 63"]);
+        check(&RunFigures { attempts: 9_000, ..slow.clone() }, &[]);
+        check(&RunFigures { attempts: 8_999, ..slow.clone() }, &["--concurrency 63"]);
+        check(&RunFigures { mean_latency: Duration::from_millis(160), ..slow }, &[]);
+        let slowest = Duration::from_secs(30);
+        check(&RunFigures { timed_out: 3, slowest, ..figures() }, &["--timeout 120s"]);
+    }
 }

@@ -37,6 +37,17 @@ fn once_the_breaker_opens_all_failures_belong_to_the_service() {
 }
 
 #[test]
+fn suspects_that_are_dropped_are_not_taken_out_later() {
+    let mut suspects = SuspectQueue::default();
+    assert!(suspects.is_empty());
+    (1..=4).for_each(|number| suspects.insert(number, number));
+    suspects.retain(|number| number % 2 == 0);
+    assert_eq!((suspects.len(), suspects.is_empty()), (2, false));
+    assert_eq!(suspects.take_all(), [2, 4]);
+    assert!(suspects.is_empty());
+}
+
+#[test]
 fn without_a_witness_a_service_that_was_reached_before_is_away() {
     let mut breaker = Breaker::new();
     let attribution = |breaker: &Breaker, verdict| breaker.attribute_without_witness(verdict);

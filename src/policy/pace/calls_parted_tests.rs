@@ -76,3 +76,45 @@ fn a_pace_that_was_far_too_high_once_is_no_limit_on_calls_at_a_time() {
     let calls: Vec<_> = served.clone().chain(overshot).chain(served).collect();
     assert_eq!(limit_in(&calls), None);
 }
+
+#[test]
+fn the_evidence_is_the_logarithm_of_the_likelihood_ratio() {
+    let parted =
+        Parted { limit: 20, above: 4.0, throttled_above: 3.0, below: 6.0, throttled_below: 1.0 };
+    // Each cell: its count, over what chance alone lets one expect.
+    let cells = [(3.0, 1.6), (1.0, 2.4), (1.0, 2.4), (5.0, 3.6)];
+    let expected: f64 =
+        cells.iter().map(|&(count, chance): &(f64, f64)| count * (count / chance).ln()).sum();
+    assert!((parted.evidence() - expected).abs() < 1e-9, "{}", parted.evidence());
+    let pure = Parted { throttled_above: 4.0, throttled_below: 0.0, ..parted };
+    let expected = 4.0 * 2.5_f64.ln() + 6.0 * (10.0_f64 / 6.0).ln();
+    assert!((pure.evidence() - expected).abs() < 1e-9, "{}", pure.evidence());
+}
+
+#[test]
+fn it_takes_three_throttled_calls_and_three_served_ones_after_the_first() {
+    let with = |before, throttled, after| {
+        let served = |calls| (0..calls).map(|call| (17 + call % 3, false));
+        let refused = (0..throttled).map(|_| (20, true));
+        limit_in(&served(before).chain(refused).chain(served(after)).collect::<Vec<_>>())
+    };
+    assert_eq!(with(24, 3, 3), Some((20, Proof::Alone)));
+    assert_eq!(with(24, 3, 2), None);
+    assert_eq!(with(500, 2, 500), None);
+    assert_eq!(with(500, 0, 500), None);
+}
+
+#[test]
+fn a_limit_of_one_cannot_be_told_from_a_rate() {
+    let calls = |limit| limited((0..60).map(|call| call % (limit + 1)), limit);
+    assert_eq!(limit_in(&calls(1)), None);
+    assert_eq!(limit_in(&calls(2)), Some((2, Proof::Alone)));
+}
+
+#[test]
+fn calls_that_are_throttled_close_together_are_one_occasion() {
+    let apart = |gap: usize| (0..50).map(|call| (20, call % gap == 0)).collect::<Vec<_>>();
+    assert_eq!(occasions(&apart(10), 20), 1);
+    assert_eq!(occasions(&apart(11), 20), 5);
+    assert_eq!(occasions(&apart(11), 21), 0);
+}

@@ -144,4 +144,70 @@ mod tests {
         assert_eq!(ChanceThrottling::longest_row(0.1), 9);
         assert_eq!(ChanceThrottling::longest_row(0.5), 17);
     }
+
+    #[track_caller]
+    fn check(chance: &ChanceThrottling, share: f64, likelihood: f64) {
+        let off = (chance.share - share).abs().max((chance.evidence - likelihood.ln()).abs());
+        assert!(off < 1e-9, "{chance:?}");
+    }
+
+    #[test]
+    fn each_answer_moves_the_share_and_the_evidence_by_exact_amounts() {
+        let mut chance = ChanceThrottling::default();
+        chance.set_share(0.2);
+        chance.weigh(true, true);
+        check(&chance, 0.204, 2.0);
+        chance.weigh(false, true);
+        check(&chance, 0.202_98, 1.5);
+        chance.set_share(0.2);
+        chance.weigh(true, false);
+        check(&chance, 0.2, 2.0);
+        // A small share is looked at more closely.
+        chance.set_share(0.01);
+        chance.weigh(true, false);
+        check(&chance, 0.01, 6.0);
+        chance.set_share(0.02);
+        chance.weigh(true, false);
+        check(&chance, 0.02, 13.25);
+        // Evidence of the contrary is not saved up.
+        chance.set_share(0.2);
+        chance.weigh(false, false);
+        check(&chance, 0.199, 1.0);
+    }
+
+    #[test]
+    fn a_negligible_share_fades_and_a_high_one_is_bounded() {
+        let mut chance = ChanceThrottling::default();
+        chance.set_share(NEGLIGIBLE);
+        assert!(!chance.is_negligible());
+        chance.set_share(0.004);
+        assert!(chance.is_negligible());
+        chance.weigh(false, true);
+        check(&chance, 0.003_98, 1.0);
+        chance.set_share(0.9);
+        check(&chance, HIGHEST, 1.0);
+        chance.weigh(true, true);
+        assert_eq!(chance.share(), HIGHEST);
+    }
+
+    #[test]
+    fn three_confirmations_are_the_most_that_count() {
+        let mut chance = ChanceThrottling::default();
+        assert_eq!((chance.conviction(), chance.trusted_for()), (0.0, 1.0));
+        for (conviction, trusted_for) in [(2.0, 1.0), (4.0, 2.0), (6.0, 4.0), (6.0, 4.0)] {
+            chance.confirm(0.3);
+            assert_eq!((chance.conviction(), chance.trusted_for()), (conviction, trusted_for));
+            assert_eq!(chance.share(), 0.3);
+        }
+    }
+
+    #[test]
+    fn evidence_is_forgotten_once_something_has_followed_from_it() {
+        let mut chance = ChanceThrottling { evidence: SUSPICIOUS, ..ChanceThrottling::default() };
+        assert!(!chance.is_exceeded(), "it has to be more");
+        chance.weigh(true, true);
+        assert!(chance.is_exceeded());
+        chance.acquit();
+        assert!(!chance.is_exceeded());
+    }
 }
