@@ -117,6 +117,8 @@ pub struct PaceController {
     cost: u32,
     /// Whether the last rest throttled a call.
     is_disturbed: bool,
+    /// Whether the pace comes back to one at which a stray call was throttled.
+    is_back: bool,
     /// What was accepted in the second before the pace was found to be far too high.
     met: f64,
     windows: Windows,
@@ -174,6 +176,7 @@ impl PaceController {
             resumed: None,
             cost: 0,
             is_disturbed: false,
+            is_back: false,
             met: 0.0,
             windows: Windows::unknown(),
             unmet: 0,

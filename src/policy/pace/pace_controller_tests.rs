@@ -33,6 +33,40 @@ fn after_a_hold_the_pace_begins_below_the_level_that_was_throttled() {
     assert!(controller.per_second() > 100.0, "{}", controller.per_second());
 }
 
+/// Sends 20 calls a second for some seconds, and holds the run at the last one for two seconds.
+fn held_after(controller: &mut PaceController, begin: Instant, calls: u32) -> Instant {
+    let sent = |call: u32| begin + call * Duration::from_millis(50);
+    for call in 0..calls {
+        controller.decide(sent(call));
+        controller.sent(sent(call));
+        if call + 1 < calls {
+            controller.served(sent(call), sent(call));
+        }
+    }
+    let (last, until) = (sent(calls - 1), sent(calls - 1) + Duration::from_secs(2));
+    controller.hold(last, until, last);
+    controller.decide(until);
+    until
+}
+
+#[test]
+fn a_stray_call_whose_answer_asks_for_a_hold_costs_no_more_than_that() {
+    let (mut controller, start) = controller(20.0, None);
+    let until = held_after(&mut controller, start, 100);
+    let pace = controller.per_second();
+    assert!((19.0..20.0).contains(&pace), "{pace}");
+    // Another one soon afterwards is none: the limit has fallen.
+    held_after(&mut controller, until, 10);
+    assert!(controller.per_second() < 10.0, "{}", controller.per_second());
+}
+
+#[test]
+fn a_hold_that_comes_soon_shows_that_the_pace_is_too_high() {
+    let (mut controller, start) = controller(20.0, None);
+    held_after(&mut controller, start, 20);
+    assert!(controller.per_second() < 10.0, "{}", controller.per_second());
+}
+
 #[test]
 fn answers_from_before_a_cut_cause_no_other_one() {
     let (mut controller, start) = controller(400.0, Some(100.0));

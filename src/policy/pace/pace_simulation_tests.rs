@@ -136,18 +136,20 @@ pub(super) struct Wire {
     pub(super) refusal: f64,
     /// How late a timer is, at least and at most.
     pub(super) late: (f64, f64),
+    /// How many seconds a throttled answer asks to wait.
+    pub(super) hold: f64,
 }
 
 impl Wire {
     /// No way at all, and timers that tick in milliseconds.
     pub(super) const NONE: Self =
-        Self { out: 0.0, back: (0.0, 0.0), refusal: 0.02, late: (0.0, 0.0) };
+        Self { out: 0.0, back: (0.0, 0.0), refusal: 0.02, late: (0.0, 0.0), hold: 0.0 };
     /// A service in the same data centre, from a machine that has little to do.
     pub(super) const NEAR: Self =
-        Self { out: 0.001, back: (0.001, 0.003), refusal: 0.002, late: (0.001, 0.002) };
+        Self { out: 0.001, back: (0.001, 0.003), refusal: 0.002, late: (0.001, 0.002), hold: 0.0 };
     /// A service far away, from a machine that is busy.
     pub(super) const FAR: Self =
-        Self { out: 0.005, back: (0.001, 0.05), refusal: 0.005, late: (0.001, 0.005) };
+        Self { out: 0.005, back: (0.001, 0.05), refusal: 0.005, late: (0.001, 0.005), hold: 0.0 };
 
     /// Returns how long a call is on its way both times, on average.
     pub(super) fn mean(self) -> f64 {
@@ -211,10 +213,15 @@ impl Client {
         due.into_iter().chain(self.controller.next_decision()).min()
     }
 
-    fn answer(&mut self, accepted: bool, sent: Instant, now: Instant) {
+    fn answer(&mut self, accepted: bool, sent: Instant, hold: f64, now: Instant) {
         self.on_the_wire -= 1;
         match accepted {
             true => self.controller.served(sent, now),
+            false if hold > 0.0 => {
+                let until = now + Duration::from_secs_f64(hold);
+                self.pacer.hold(until);
+                self.controller.hold(sent, until, now);
+            }
             false => self.controller.throttled(sent, now),
         }
     }
@@ -339,7 +346,7 @@ pub(super) fn simulate(run: &Run<'_>, seed: u64) -> Vec<Client> {
                 break;
             }
             exchange.answers.pop();
-            clients[number].answer(accepted, instant(sent), instant(now));
+            clients[number].answer(accepted, instant(sent), run.wire.hold, instant(now));
             clients[number].wakes = now;
         }
         for number in 0..clients.len() {

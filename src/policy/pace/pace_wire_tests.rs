@@ -71,3 +71,18 @@ fn no_run_takes_a_limit_far_below_its_rate_for_throttling_by_chance() {
         }
     }
 }
+
+#[test]
+fn stray_calls_whose_answers_ask_for_a_hold_cost_little_more_than_the_holds() {
+    let level = |_: f64| 20.0;
+    let (limiter, wire) = (Limiter::Chance(0.005), Wire { hold: 2.0, ..Wire::NEAR });
+    let (ceiling, latency, seconds) = (Some(20), 0.05, 120.0);
+    let run = Run { limiter, limit: &level, ceiling, latency, wire, seconds, clients: 1 };
+    let used = (1..=8).map(|seed| {
+        let client = &simulate(&run, seed)[0];
+        let free = seconds - wire.hold * client.throttled.len() as f64;
+        client.served.len() as f64 / (free * 20.0)
+    });
+    let mean = used.sum::<f64>() / 8.0;
+    assert!(mean >= 0.93, "{mean:.3}");
+}

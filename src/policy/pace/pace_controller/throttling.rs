@@ -12,6 +12,13 @@ use std::time::Instant;
 /// A hold costs all calls of its time, and the rest after it is that many times as long.
 const REST_PER_HOLD: f64 = 20.0;
 const LONGEST_REST_AFTER_HOLD: f64 = 300.0;
+/// How long a pace must have been accepted to be about the limit, in seconds, at least and at most,
+/// how many calls at least, which share of them may be throttled, and which part of it is believed.
+const SHORTEST_PROOF: f64 = 2.0;
+const LONGEST_PROOF: f64 = 5.0;
+const CALLS_OF_PROOF: f64 = 10.0;
+const STRAYS_OF_PROOF: f64 = 0.01;
+const OF_PROVEN: f64 = 0.97;
 /// How far a pace that approaches a limit may be above what is accepted.
 const TOO_FAR_WHEN_ROUGH: f64 = 1.3;
 /// How long a look at a window was, in seconds, that fills one.
@@ -46,7 +53,7 @@ impl PaceController {
     /// asks for it: afterwards the pace begins below the level that was throttled.
     pub fn hold(&mut self, sent: Instant, until: Instant, now: Instant) {
         self.history.count_throttled(sent, now);
-        let is_new = sent >= self.cut_at;
+        let (is_new, proven) = (sent >= self.cut_at, self.proven(sent));
         if !self.rate.is_finite() {
             self.rate = self.history.sent_per_second(now).max(self.bounds.least);
         }
@@ -60,7 +67,8 @@ impl PaceController {
         self.throttled_at = self.pace_without_question();
         match self.phase {
             Phase::Growing(Growth { since, is_rough, .. })
-                if self.rate <= TOO_FAR * self.known_limit() =>
+                if self.rate <= TOO_FAR * self.known_limit()
+                    && (!self.is_back || proven.is_some()) =>
             {
                 self.throttled_while_growing(since, is_rough, sent, now);
                 self.rest_after_hold(self.known_limit(), until, now);
@@ -69,9 +77,27 @@ impl PaceController {
                 self.rest_after_hold(0.97 * self.known_limit(), until, now);
             }
             Phase::Held { .. } => {}
-            _ => self.phase = Phase::Held { since: sent, until },
+            phase => match proven.filter(|_| matches!(phase, Phase::Open { .. })) {
+                Some(proven) => {
+                    self.approach(proven, OF_PROVEN * proven, sent, now);
+                    self.is_back = true;
+                }
+                None => self.phase = Phase::Held { since: sent, until },
+            },
         }
         self.cut_at = self.cut_at.max(until);
+    }
+
+    /// Returns what was accepted a second if hardly a call was throttled for a while: then the limit
+    /// is about this, and a call or two came too close to others.
+    fn proven(&self, sent: Instant) -> Option<f64> {
+        let steady = self.raised_at.unwrap_or(self.begun).max(self.cut_at);
+        let span = seconds(steady, sent).min(LONGEST_PROOF);
+        let begun = before(sent, span);
+        let accepted = self.history.accepted_between(begun, sent);
+        let throttled = self.history.throttled_between(begun, sent);
+        let is_enough = span >= SHORTEST_PROOF && accepted >= CALLS_OF_PROOF;
+        (is_enough && throttled <= 1.0 + STRAYS_OF_PROOF * accepted).then(|| accepted / span)
     }
 
     /// Begins below the level that was throttled: at what was accepted of the calls that were on
@@ -154,7 +180,7 @@ impl PaceController {
 
     /// Goes towards a limit that is only roughly known.
     pub(super) fn approach(&mut self, limit: f64, rate: f64, sent: Instant, now: Instant) {
-        self.is_exact = false;
+        (self.is_exact, self.is_back) = (false, false);
         self.know(limit, sent, now);
         let phase = Phase::Growing(Growth {
             since: now,
