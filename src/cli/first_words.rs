@@ -24,7 +24,5 @@ pub(crate) fn are_wanted(error: &clap::Error, environment: &Environment) -> bool
         error.kind(),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
     );
-    is_alone
-        && environment.arguments.len() == 1
-        && environment.stderr_is_terminal
+    is_alone && environment.arguments.len() == 1 && environment.stderr_is_terminal
 }
