@@ -37,7 +37,7 @@ pub(crate) fn prepare(
             database.copy_to_work(&id)?;
         }
         Verb::Resume(args) if args.repair => {
-            database.copy_damaged(&find(&args.which, database)?)?
+            database.copy_damaged(&find(&args.which, database)?)?;
         }
         Verb::Resume(args) => database.copy_to_work(&find(&args.which, database)?)?,
         Verb::Retry(args) => database.copy(&find(&args.which, database)?)?,
