@@ -31,7 +31,7 @@ impl Postgres {
         let Some(programs) = programs() else {
             let is_ci = env::var("CI").is_ok_and(|value| value == "true");
             assert!(!is_ci, "CI=true, and there is no PostgreSQL: install postgresql");
-            writeln!(io::stderr(), "skipped: no PostgreSQL in {PACKAGES}").unwrap();
+            let _ = writeln!(io::stderr(), "skipped: no PostgreSQL in {PACKAGES}");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();
