@@ -4,7 +4,8 @@ use super::*;
 
 /// Returns the part of a page with one chart.
 fn chart<'a>(page: &'a str, id: &str) -> &'a str {
-    cut_out(page, &format!("<figure class=\"chart\" id=\"{id}\">"), "</figure>").0
+    let begin = format!("<figure class=\"chart\" id=\"{id}\" aria-labelledby=\"{id}-title\">");
+    cut_out(page, &begin, "</figure>").0
 }
 
 /// Returns the texts between all pairs of these marks.
@@ -28,7 +29,7 @@ fn occupied<'a>(page: &'a str, id: &str) -> Vec<Vec<&'a str>> {
 #[track_caller]
 fn check(page: &str, id: &str, title: &str, sentence: &str, legend: &[&str]) {
     let chart = chart(page, id);
-    assert_eq!(texts(chart, "<h3>", "</h3>"), [title]);
+    assert_eq!(texts(chart, &format!("<h3 id=\"{id}-title\">"), "</h3>"), [title]);
     assert_eq!(texts(chart, "<p>", "</p>"), [sentence]);
     assert_eq!(texts(chart, "aria-label=\"", "\"")[0], format!("{title}: {sentence}"));
     let entries = texts(chart, "<li class=\"", "</li>");
