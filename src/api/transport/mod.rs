@@ -35,6 +35,8 @@ use tunnel::ProxyRefusal;
 /// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
 /// seldom written to a connection that the other side is just closing.
 const MOST_IDLE: Duration = Duration::from_secs(8);
+/// The parts of a body after which the other calls, timers and signals get a turn.
+const MAX_PARTS: u32 = 64;
 
 /// How many connections are made at a time: hosts let some hundred wait to be accepted, and one that
 /// finds no place there is tried again by the kernel after a second.
@@ -185,7 +187,14 @@ impl Transport {
             return Err(TransportError::Unreached(forwarding.refusal(&self.host).into()));
         }
         let connection = Some(connection);
-        Ok(Reply { status: head.status, headers: head.headers, body, connection, home: self })
+        Ok(Reply {
+            status: head.status,
+            headers: head.headers,
+            body,
+            parts: 0,
+            connection,
+            home: self,
+        })
     }
 }
 
@@ -213,6 +222,8 @@ pub(super) struct Reply<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     body: Incoming,
+    /// The parts of the body that were read since the last turn of the others.
+    parts: u32,
     connection: Option<Connection>,
     home: &'a Transport,
 }
@@ -236,6 +247,12 @@ impl Reply<'_> {
 
     /// Reads the next part of the body, nothing at its end.
     async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        // One read may bring thousands of parts, and a server may send them as fast as they are read.
+        if self.parts >= MAX_PARTS {
+            self.parts = 0;
+            tokio::task::yield_now().await;
+        }
+        self.parts += 1;
         let Some(connection) = &mut self.connection else { return Ok(None) };
         let chunk = connection.chunk(&mut self.body).await?;
         // Only after the end of the body does the connection stand before a new answer.

@@ -5,7 +5,9 @@ use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use futures::future::join_all;
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -488,4 +490,28 @@ async fn a_connection_that_was_idle_for_long_is_not_used_again() {
     };
     check(Duration::from_secs(8), true).await;
     check(Duration::from_millis(8_001), false).await;
+}
+
+#[tokio::test]
+async fn a_body_of_very_many_small_parts_takes_no_long_turn() {
+    let part = "1\r\nx\r\n";
+    let first = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let host = Host::start(Manner::Floods(first, part.repeat(4_096).leak())).await;
+    let transport = host.direct();
+    let mut reply = transport.send(put(&transport)).await.map_err(described).unwrap();
+    let parts = Cell::new(0);
+    let mut read = pin!(async {
+        while reply.chunk().await.unwrap().is_some() {
+            parts.set(parts.get() + 1);
+        }
+    });
+    let (mut in_all, mut most) = (0, 0);
+    while in_all < 20_000 {
+        parts.set(0);
+        assert!(futures::poll!(read.as_mut()).is_pending(), "it never ends");
+        most = most.max(parts.get());
+        in_all += parts.get();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(most, MAX_PARTS, "parts that were read in one turn");
 }

@@ -11,6 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+/// The number of calls in a row that have more to do at once, after which sockets, timers and signals
+/// get their turn. An answer without end takes a poll's whole time, and twenty of them would keep
+/// every other call from its answer for as long. `FuturesUnordered` has the same limit.
+const MOST_RESTLESS: usize = 2;
+
 /// A set of calls that are under way.
 pub(super) struct OnWire<F> {
     places: Vec<Place<F>>,
@@ -81,12 +86,16 @@ impl<F: Future> OnWire<F> {
             // The first one that was woken is taken from the end.
             self.round.reverse();
         }
-        while let Some(index) = self.round.pop() {
+        let mut restless = 0;
+        while restless < MOST_RESTLESS
+            && let Some(index) = self.round.pop()
+        {
             if let Poll::Ready(output) = self.poll_place(index) {
                 return Poll::Ready(Some(output));
             }
+            restless += usize::from(self.places[index].bell.has_rung.load(Ordering::SeqCst));
         }
-        if !self.woken.places().is_empty() {
+        if !self.round.is_empty() || !self.woken.places().is_empty() {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
@@ -203,6 +212,32 @@ mod tests {
         assert_eq!([next(&mut calls), next(&mut calls)], [None, None]);
         assert_eq!(polls.load(Ordering::Relaxed), 3, "it is polled once each time");
         other.send(5).unwrap();
+        assert_eq!(next(&mut calls), Some(Some(5)));
+    }
+
+    #[test]
+    fn many_calls_that_wake_themselves_leave_sockets_and_timers_their_turn() {
+        let mut calls = Calls::new();
+        let polls = Arc::new(AtomicUsize::new(0));
+        for _ in 0..20 {
+            let counted = Arc::clone(&polls);
+            let restless = poll_fn(move |cx| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                cx.waker().wake_by_ref();
+                Poll::<u32>::Pending
+            });
+            assert!(calls.begin(restless.boxed()).is_pending());
+        }
+        let end = begin(&mut calls);
+        end.send(5).unwrap();
+        let woken = Arc::new(Bell { place: 0, has_rung: false.into(), woken: Arc::default() });
+        let waker = Waker::from(Arc::clone(&woken));
+        for turn in 1..=10 {
+            assert!(calls.poll_next(&Context::from_waker(&waker)).is_pending());
+            assert_eq!(polls.load(Ordering::Relaxed), 20 + turn * MOST_RESTLESS);
+            assert!(woken.has_rung.swap(false, Ordering::SeqCst), "whoever waits comes back");
+        }
+        // All have had their turn, and so has the one that has ended.
         assert_eq!(next(&mut calls), Some(Some(5)));
     }
 
