@@ -5,6 +5,7 @@
 
 mod guard;
 mod invisible;
+pub(crate) mod json;
 mod names;
 mod shell;
 mod style;

@@ -13,7 +13,6 @@ mod endpoint;
 mod exchange;
 mod file_reader;
 mod hints;
-mod json_text;
 mod list;
 mod listing;
 mod loopback;
@@ -49,6 +48,7 @@ pub use state_access::{StateAccess, StateLookup, Undo};
 
 use crate::policy::{Answer, Delivery, NoResponse};
 use crate::task::{Command, FailureKind, Task, TaskId};
+use crate::text::json as json_text;
 use std::sync::Arc;
 
 /// A service that carries out one command on one task per call.

@@ -4,7 +4,7 @@
 //! unknown one is ignored. Fields are used as far as they can be read, whatever is wrong with the
 //! texts beside or behind them. A body that gives one field two values is not understood.
 
-use super::json_text::{decode, read_leniently};
+use super::json_text::{after_first_value, decode, read_leniently};
 use super::redactor::Redactor;
 use crate::policy::{ActionResult, Body, ServiceError};
 use serde::Deserializer;
@@ -189,13 +189,6 @@ impl Fields {
         let nested = ["error", "errors"].into_iter().filter_map(|name| self.get(name));
         own.or_else(|| nested.filter_map(Value::as_object).find_map(error_in))
     }
-}
-
-/// Returns what follows the first JSON value of a text.
-fn after_first_value(text: &str) -> &str {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    let _ = values.next();
-    text.get(values.byte_offset()..).unwrap_or_default()
 }
 
 impl<'de> Visitor<'de> for &mut Fields {

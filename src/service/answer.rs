@@ -1,13 +1,15 @@
 //! An answer as rules look at it: status, headers, and a body that is JSON, text or unusable.
 //!
 //! JSON keeps the last of two fields of one name, and says which objects had such: a good meaning
-//! must not follow from a field that stands twice.
+//! must not follow from a field that stands twice. JSON is read as leniently as that of VIAS.
 
 use crate::service::pointer::Pointer;
 use crate::service::rule::{BodyKind, Example};
+use crate::text::json;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The largest body that is looked at, in bytes.
@@ -53,27 +55,33 @@ pub struct JsonBody {
 impl SeenAnswer {
     /// Returns an answer whose body came whole.
     pub fn new(status: u16, headers: Vec<(String, String)>, body: &[u8]) -> Self {
+        Self::redacted(status, headers, body, |text| text)
+    }
+
+    /// Returns an answer whose body came whole, without what `redact` takes out of its text.
+    ///
+    /// The text is decoded first, because a secret in UTF-16 looks like none.
+    pub fn redacted(
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: &[u8],
+        redact: impl FnOnce(String) -> String,
+    ) -> Self {
         let is_encoded = headers.iter().any(|(name, value)| {
             name.eq_ignore_ascii_case("content-encoding") && !value.eq_ignore_ascii_case("identity")
         });
-        let body = match std::str::from_utf8(body) {
-            _ if is_encoded => SeenBody::Unusable("the body is encoded".into()),
-            _ if body.len() > MOST_BODY_BYTES => {
-                SeenBody::Unusable("the body is longer than 1 MiB".into())
-            }
-            Ok(text) if text.trim().is_empty() => SeenBody::Empty,
-            Ok(text) => match JsonBody::read(text) {
-                Some(json) => SeenBody::Json(json),
-                None => SeenBody::Text(crate::text::cut(text, MOST_TEXT_BYTES).into()),
-            },
-            Err(_) => SeenBody::Unusable("the body is no UTF-8".into()),
-        };
-        Self { status, headers, body }
+        Self { status, headers, body: SeenBody::read(body, is_encoded, redact) }
     }
 
-    /// Returns an answer whose body did not come whole; `why` says so in words.
-    pub fn cut(status: u16, headers: Vec<(String, String)>, why: String) -> Self {
-        Self { status, headers, body: SeenBody::Unusable(why) }
+    /// Returns the answer if its body did not come whole; `why` says so in words.
+    ///
+    /// An object that is complete counts: what is missing can only stand behind it.
+    #[must_use]
+    pub fn cut(self, why: String) -> Self {
+        match self.body {
+            SeenBody::Json(JsonBody { value: Value::Object(_), .. }) => self,
+            _ => Self { body: SeenBody::Unusable(why), ..self },
+        }
     }
 
     /// Returns the answer that an example of a rule is.
@@ -113,12 +121,40 @@ impl SeenAnswer {
     }
 }
 
+impl SeenBody {
+    fn read(bytes: &[u8], is_encoded: bool, redact: impl FnOnce(String) -> String) -> Self {
+        if bytes.len() > MOST_BODY_BYTES {
+            return Self::Unusable("the body is longer than 1 MiB".into());
+        }
+        let text = match json::decode(bytes) {
+            Cow::Borrowed(text) => text.to_owned(),
+            // Of bytes that are no UTF-8, JSON alone is sure to be read as it was meant.
+            Cow::Owned(_) => {
+                match json::decode_as_json(bytes, |text| JsonBody::read(text).is_some()) {
+                    Some(text) => text,
+                    None => return Self::Unusable("the body is no UTF-8".into()),
+                }
+            }
+        };
+        let text = redact(text);
+        // Encodings are announced that were not applied, so JSON counts whatever is announced.
+        match JsonBody::read(&text) {
+            Some(json) => Self::Json(json),
+            None if is_encoded => Self::Unusable("the body is encoded".into()),
+            None if text.trim().is_empty() => Self::Empty,
+            None => Self::Text(crate::text::cut(&text, MOST_TEXT_BYTES).into()),
+        }
+    }
+}
+
 impl JsonBody {
-    /// Reads JSON, and nothing behind it.
+    /// Reads JSON. A text that JSON forbids is mended, and what follows an object is passed over,
+    /// unless it may be another object: texts beside codes and counts must not hide them.
     pub fn read(text: &str) -> Option<Self> {
         // RFC 8259, 8.1: a mark before JSON may be ignored.
         let text = text.trim_start_matches('\u{feff}');
-        Self::read_strictly(text).or_else(|| Self::read_strictly(&with_whole_characters(text)))
+        Self::read_strictly(text)
+            .or_else(|| Self::read_strictly(&without_large_numbers(&json::mend_strings(text))))
     }
 
     fn read_strictly(text: &str) -> Option<Self> {
@@ -126,36 +162,38 @@ impl JsonBody {
         let mut reader = serde_json::Deserializer::from_str(text);
         let noting = Noting { path: String::new(), depth: 0, twice: &mut twice };
         let value = noting.deserialize(&mut reader).ok()?;
-        reader.end().ok()?;
-        Some(Self { value, twice })
+        let is_last = || value.is_object() && !json::after_first_value(text).contains('{');
+        (reader.end().is_ok() || is_last()).then_some(Self { value, twice })
     }
 }
 
-/// Returns JSON in which halves of characters, which some writers leave, stand for no character.
-fn with_whole_characters(text: &str) -> String {
-    let unit = |at: usize| {
-        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-    };
-    let (mut whole, mut at) = (String::with_capacity(text.len()), 0);
-    while let Some(found) = text[at..].find('\\') {
-        whole.push_str(&text[at..at + found]);
-        at += found;
-        let length = match (unit(at), unit(at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                whole.push_str("\\ufffd");
-                at += 6;
-                continue;
+/// Returns JSON in which numbers that are too large to be read are null.
+fn without_large_numbers(text: &str) -> String {
+    let is_of_number = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let mut kept = String::with_capacity(text.len());
+    let (mut rest, mut is_in_string) = (text, false);
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            _ if is_in_string => {
+                is_in_string = first != '"';
+                // The character behind a backslash belongs to it, also if it is a quote.
+                let escaped = rest.chars().nth(1).filter(|_| first == '\\');
+                first.len_utf8() + escaped.map_or(0, char::len_utf8)
             }
-            // The second character belongs to the escape, also if it is another backslash.
-            (_, _) => 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+            '"' => {
+                is_in_string = true;
+                1
+            }
+            _ if is_of_number(first) => rest.find(|c| !is_of_number(c)).unwrap_or(rest.len()),
+            _ => first.len_utf8(),
         };
-        whole.push_str(&text[at..at + length]);
-        at += length;
+        let (part, behind) = rest.split_at(length);
+        let is_number = first.is_ascii_digit() || first == '-';
+        let is_large = is_number && part.parse().is_ok_and(f64::is_infinite);
+        kept.push_str(if is_large { "null" } else { part });
+        rest = behind;
     }
-    whole + &text[at..]
+    kept
 }
 
 /// Reads a value and notes the places of fields that stand twice.
@@ -274,6 +312,46 @@ mod tests {
         assert!(JsonBody::read("{\"a\":\"\\").is_none());
     }
 
+    #[track_caller]
+    fn check_read(bytes: &[u8], expected: &Value) {
+        assert_eq!(SeenAnswer::new(200, Vec::new(), bytes).json(), Some(expected), "{bytes:x?}");
+    }
+
+    #[test]
+    fn what_json_forbids_in_one_field_hides_no_other() {
+        check_read(b"{\"a\":\"x\ny\",\"b\":1}", &json!({"a": "x\ny", "b": 1}));
+        check_read(br#"{"a":"\x41","b":1}"#, &json!({"a": "\\x41", "b": 1}));
+        check_read(br#"{"a":1e999,"b":[-1e999,1]}"#, &json!({"a": null, "b": [null, 1]}));
+        check_read(
+            br#"{"a":"1e999 \" 1e999","b":1e999}"#,
+            &json!({"a": "1e999 \" 1e999", "b": null}),
+        );
+        check_read(b"{\"a\":\"\xff\",\"b\":1}", &json!({"a": "\u{fffd}", "b": 1}));
+        // GBK writes one of its characters as D5 5C.
+        check_read(b"{\"a\":\"\xd5\\\",\"b\":1}", &json!({"a": "\u{fffd}", "b": 1}));
+        check_read(b"\xff\xfe{\0}\0", &json!({}));
+        check_read(b"\xfe\xff\0{\0}", &json!({}));
+    }
+
+    #[test]
+    fn an_object_is_complete_whatever_was_cut_behind_it() {
+        let cut = |body: &[u8]| SeenAnswer::new(200, Vec::new(), body).cut("why".into()).body;
+        assert!(matches!(cut(b"{\"a\":1}"), SeenBody::Json(_)));
+        assert!(matches!(cut(b"{\"a\":1} -"), SeenBody::Json(_)));
+        for body in ["", "1", "\"a\"", "[1]", "{\"a\":1", "ok"] {
+            assert_eq!(cut(body.as_bytes()), SeenBody::Unusable("why".into()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_redacted_once_it_is_decoded() {
+        let units: Vec<u8> =
+            "\u{feff}{\"a\":\"secret\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let redact = |text: String| text.replace("secret", "-");
+        let answer = SeenAnswer::redacted(200, Vec::new(), &units, redact);
+        assert_eq!(answer.json(), Some(&json!({"a": "-"})));
+    }
+
     #[test]
     fn a_body_is_read_whole_or_not_at_all() {
         let body = |headers: &[(&str, &str)], bytes: &[u8]| {
@@ -283,10 +361,13 @@ mod tests {
         assert_eq!(body(&[], b""), SeenBody::Empty);
         assert_eq!(body(&[], b" \n"), SeenBody::Empty);
         assert_eq!(body(&[], b"<html>"), SeenBody::Text("<html>".into()));
-        assert_eq!(body(&[], b"{} x"), SeenBody::Text("{} x".into()));
+        assert!(matches!(body(&[], b"{} x"), SeenBody::Json(_)));
+        assert_eq!(body(&[], b"{} {}"), SeenBody::Text("{} {}".into()));
+        assert_eq!(body(&[], b"[] x"), SeenBody::Text("[] x".into()));
         assert!(matches!(body(&[], b"{}"), SeenBody::Json(_)));
         assert!(matches!(body(&[], b"\xff"), SeenBody::Unusable(_)));
-        assert!(matches!(body(&[("Content-Encoding", "gzip")], b"{}"), SeenBody::Unusable(_)));
+        assert!(matches!(body(&[("Content-Encoding", "gzip")], b"{}"), SeenBody::Json(_)));
+        assert!(matches!(body(&[("Content-Encoding", "gzip")], b"ok"), SeenBody::Unusable(_)));
         assert!(matches!(body(&[("Content-Encoding", "identity")], b"{}"), SeenBody::Json(_)));
         let long = vec![b' '; MOST_BODY_BYTES + 1];
         assert!(matches!(body(&[], &long), SeenBody::Unusable(_)));

@@ -69,8 +69,10 @@ fn a_good_meaning_needs_an_answer_of_its_own_that_says_one_thing() {
     assert_eq!(distrusted(r#"{"id":"43","id":"42"}"#).unwrap(), {
         "the answer has the field /id twice"
     });
-    let encoded = judged(200, &[("Content-Encoding", "gzip")], "{}");
+    let encoded = judged(200, &[("Content-Encoding", "gzip")], "packed");
     assert_eq!(encoded.meaning, None);
+    let announced = judged(200, &[("Content-Encoding", "gzip")], "{}");
+    assert_eq!(announced.meaning, Some(AnswerMeaning::Done));
 }
 
 #[test]

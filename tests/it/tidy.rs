@@ -19,7 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("settings", &["task", "policy"]),
     ("event", &["task", "clock"]),
     ("input", &["task", "text"]),
-    ("api", &["task", "system", "clock", "policy", "service"]),
+    ("api", &["task", "text", "system", "clock", "policy", "service"]),
     ("plan", &["task", "text", "input", "service"]),
     ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),

@@ -10,7 +10,7 @@ use crate::api::endpoint::{Endpoint, ProjectId};
 use crate::api::exchange::{Record, Recording};
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
-use crate::api::transport::{Outgoing, Reply, Transport, plain_http_to_tls};
+use crate::api::transport::{Incomplete, Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
 use crate::policy::NoResponse;
 use crate::service;
@@ -199,23 +199,24 @@ impl ServiceClient {
             Ok(())
         };
         let missing = reply.receive(take).await.err();
+        let is_too_long = matches!(missing, Some(Incomplete::TooLong));
         let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
         if let Some(mut recording) = recording {
             let received = u64::try_from(body.len()).unwrap_or(u64::MAX);
             recording.body(received, &body, missing.as_deref());
         }
-        if let Some(why) = missing {
-            return Ok(SeenAnswer::cut(status, headers, self.redactor.redact(why)));
-        }
-        if reply.is_plain() && wants_tls(status, &body) {
+        if missing.is_none() && reply.is_plain() && wants_tls(status, &body) {
             return Err(plain_http_to_tls());
         }
-        // What is no text cannot echo a token as one, and is not looked into.
-        let body = match String::from_utf8(body) {
-            Ok(text) => self.redactor.redact(text).into_bytes(),
-            Err(error) => error.into_bytes(),
-        };
-        Ok(SeenAnswer::new(status, headers, &body))
+        if is_too_long {
+            body.clear();
+        }
+        let redact = |text| self.redactor.redact(text);
+        let seen = SeenAnswer::redacted(status, headers, &body, redact);
+        Ok(match missing {
+            Some(why) => seen.cut(redact(why)),
+            None => seen,
+        })
     }
 
     fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {

@@ -7,7 +7,8 @@ mod common;
 #[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/body.rs"]
 mod body;
-#[path = "../../../src/api/json_text.rs"]
+#[allow(dead_code, reason = "the library uses the rest")]
+#[path = "../../../src/text/json.rs"]
 mod json_text;
 #[path = "common/redactor.rs"]
 mod redactor;

@@ -4,7 +4,8 @@
 
 mod common;
 
-#[path = "../../../src/api/json_text.rs"]
+#[allow(dead_code, reason = "the library uses the rest")]
+#[path = "../../../src/text/json.rs"]
 mod json_text;
 #[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/list.rs"]

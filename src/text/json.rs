@@ -4,6 +4,7 @@
 //! Codes, counts and ids are ASCII. A text beside them that is damaged must not hide them, so
 //! nothing here fails: what cannot be read becomes U+FFFD.
 
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::Chars;
@@ -22,6 +23,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, str> {
             Err(_) => skip_marks(&String::from_utf8_lossy(bytes)).to_owned().into(),
         },
     }
+}
+
+/// Decodes a body that is not UTF-8, or whose text is no JSON, in the way in which it is JSON.
+///
+/// Returns nothing if it is no JSON in any way.
+pub(crate) fn decode_as_json(bytes: &[u8], is_json: impl Fn(&str) -> bool) -> Option<String> {
+    let ways: [fn(&[u8]) -> String; 2] = [|bytes| decode(bytes).into_owned(), decode_double_byte];
+    ways.iter().map(|way| way(bytes)).find(|text| is_json(text))
 }
 
 fn skip_marks(text: &str) -> &str {
@@ -76,7 +85,7 @@ fn decode_double_byte(bytes: &[u8]) -> String {
 
 /// Mends the strings of a JSON text: raw control characters, escapes that there are not, and
 /// halves of surrogate pairs.
-fn mend_strings(text: &str) -> String {
+pub(crate) fn mend_strings(text: &str) -> String {
     let mut mended = String::with_capacity(text.len() + 16);
     let mut rest = text.chars().peekable();
     let mut is_in_string = false;
@@ -148,6 +157,13 @@ fn hex_unit(rest: &mut Peekable<Chars<'_>>) -> Option<u32> {
     let unit = u32::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
     *rest = ahead;
     Some(unit)
+}
+
+/// Returns what follows the first JSON value of a text.
+pub(crate) fn after_first_value(text: &str) -> &str {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let _ = values.next();
+    text.get(values.byte_offset()..).unwrap_or_default()
 }
 
 #[cfg(test)]
