@@ -7,6 +7,7 @@ use crate::cli::process::environment::Environment;
 use crate::cli::run::display::Talk;
 use batchctl::engine::Control;
 use batchctl::event::StopReason;
+#[cfg(feature = "postgres")]
 use batchctl::report::ExitStatus;
 use batchctl::system::signals::{Signal, SignalKind, flag, signal};
 use batchctl::text::span;
@@ -77,6 +78,9 @@ pub(crate) fn obey_no_longer(environment: &Environment) -> io::Result<()> {
 }
 
 /// Returns the status of a process that was told to stop, also if that came too late for its run.
+///
+/// Only a worker asks, which has another run before it.
+#[cfg(feature = "postgres")]
 pub(crate) fn asked_to_stop() -> Option<ExitStatus> {
     match switch().asked.load(Ordering::SeqCst) {
         0 => None,
@@ -95,6 +99,7 @@ struct Switch {
 }
 
 /// `SIGINT` among the signals that ask to stop.
+#[cfg(feature = "postgres")]
 const INTERRUPT: usize = 2;
 
 /// Returns the switch of this process, for which signals are noted from the first call on.

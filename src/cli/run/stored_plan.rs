@@ -96,6 +96,10 @@ pub(crate) fn store_shown(
 }
 
 /// Keeps a plan, in the database if one is named.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(unused_variables, reason = "it is in a directory already")
+)]
 fn keep(pending: PendingPlan, scene: &Scene<'_>) -> Result<(), CommandError> {
     #[cfg(feature = "postgres")]
     if scene.context.store.is_elsewhere() {
