@@ -177,6 +177,17 @@ mod tests {
         end
     }
 
+    /// Begins a call that always has more to do at once, and counts its polls.
+    fn begin_restless(calls: &mut Calls, polls: &Arc<AtomicUsize>) {
+        let counted = Arc::clone(polls);
+        let restless = poll_fn(move |cx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            cx.waker().wake_by_ref();
+            Poll::<u32>::Pending
+        });
+        assert!(calls.begin(restless.boxed()).is_pending());
+    }
+
     #[test]
     fn a_call_that_ends_in_its_first_poll_is_not_kept() {
         let mut calls = Calls::new();
@@ -201,13 +212,7 @@ mod tests {
     fn a_call_that_always_wakes_itself_leaves_the_others_their_turn() {
         let mut calls = Calls::new();
         let polls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&polls);
-        let restless = poll_fn(move |cx| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            cx.waker().wake_by_ref();
-            Poll::<u32>::Pending
-        });
-        assert!(calls.begin(restless.boxed()).is_pending());
+        begin_restless(&mut calls, &polls);
         let other = begin(&mut calls);
         assert_eq!([next(&mut calls), next(&mut calls)], [None, None]);
         assert_eq!(polls.load(Ordering::Relaxed), 3, "it is polled once each time");
@@ -220,13 +225,7 @@ mod tests {
         let mut calls = Calls::new();
         let polls = Arc::new(AtomicUsize::new(0));
         for _ in 0..20 {
-            let counted = Arc::clone(&polls);
-            let restless = poll_fn(move |cx| {
-                counted.fetch_add(1, Ordering::Relaxed);
-                cx.waker().wake_by_ref();
-                Poll::<u32>::Pending
-            });
-            assert!(calls.begin(restless.boxed()).is_pending());
+            begin_restless(&mut calls, &polls);
         }
         let end = begin(&mut calls);
         end.send(5).unwrap();

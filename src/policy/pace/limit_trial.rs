@@ -4,6 +4,7 @@
 //! what was accepted: below a limit nothing is throttled any more, while chance goes on as before.
 //! Wald's sequential test of the two shares ends as soon as either is a hundred times more likely.
 
+use crate::policy::pace::throttled_order::MOST_OF_ORDER;
 use std::time::{Duration, Instant};
 
 /// How many throttled calls a measurement needs.
@@ -24,8 +25,6 @@ pub(super) const DECISIVE: f64 = 4.0;
 /// The same against all limits, whatever was measured, and how many of them are compared.
 const AGAINST_ANY_LIMIT: f64 = 2.0;
 const LIMITS: u32 = 50;
-/// The most that the order of calls counts for.
-const MOST_OF_ORDER: f64 = 4.0;
 /// The share that is throttled now and then below a limit.
 const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.

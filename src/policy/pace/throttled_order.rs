@@ -7,6 +7,9 @@
 const KEPT: f64 = 0.9;
 const BROKEN: f64 = 0.1;
 
+/// The most that an order counts for beside other evidence, as a logarithm.
+pub(super) const MOST_OF_ORDER: f64 = 4.0;
+
 /// Returns how much more likely this order is by chance than under a limit, as a logarithm; the calls
 /// come one after the other, each with whether it was throttled.
 pub(super) fn irregularity(calls: &[bool]) -> f64 {

@@ -5,6 +5,7 @@
 //! call below it, and chance as many at any pace.
 
 use crate::policy::pace::call_history::{CallHistory, seconds};
+use crate::policy::pace::throttled_order::MOST_OF_ORDER;
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -30,8 +31,6 @@ const DECISIVE: f64 = 7.5;
 const LIMITS: u32 = 50;
 /// The calls of how many seconds a bucket has saved, at most.
 const SAVED: f64 = 1.0;
-/// The most that the order of calls counts for.
-const MOST_OF_ORDER: f64 = 4.0;
 
 #[derive(Debug, Clone, Copy)]
 struct Part {
