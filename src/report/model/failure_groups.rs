@@ -23,7 +23,8 @@ const MAX_EXAMPLES: usize = 3;
 /// The failures of one cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailureGroup {
-    /// Its label: the largest group is `F1`; among equals, the one that failed first is before.
+    /// Its label: the largest group is `F1`; among equals, the one whose first
+    /// task stands before in the input.
     pub label: GroupLabel,
     /// At which step they failed; `None` for the group of all causes beyond [`MAX_GROUPS`].
     pub kind: Option<FailureKind>,
@@ -111,7 +112,7 @@ impl Grouping {
 #[derive(Debug)]
 struct OpenGroup {
     group: FailureGroup,
-    /// Its first task, which decides the order among groups of one size and time.
+    /// Its first task, which decides the order among groups of one size.
     first: Ordinal,
     messages: Sameness,
     details: Sameness,
@@ -167,8 +168,9 @@ impl FailureGroups {
         let all = self.count;
         let mut open: Vec<(Cause, OpenGroup)> = self.groups.into_iter().collect();
         // The ordinal makes the order total. A label must mean the same group in every reading, and
-        // the map has no order of its own.
-        open.sort_unstable_by_key(|(_, it)| (Reverse(it.group.count), it.group.first_at, it.first));
+        // the map has no order of its own. The time of a failure would order groups by chance: the
+        // same input would get other labels in the next run.
+        open.sort_unstable_by_key(|(_, it)| (Reverse(it.group.count), it.first));
         let (mut groups, mut labels) = (Vec::new(), HashMap::new());
         for (cause, it) in open {
             let group = it.finish(groups.len(), all);

@@ -153,8 +153,15 @@ fn partial_tasks_are_grouped_by_the_error_of_their_first_sub_task() {
 }
 
 #[test]
-fn groups_come_by_size_and_those_of_one_size_as_they_were_seen() {
-    let groups = causes([refused("b"), throttled(), refused("a"), throttled()]);
+fn groups_come_by_size_and_those_of_one_size_by_the_input_whichever_failed_first() {
+    let replies = [refused("b"), throttled(), refused("a"), throttled()];
+    let mut run = TestRun::with_tasks(replies.len());
+    run.begin();
+    let mut last_first: Vec<(usize, Reply)> = replies.into_iter().enumerate().collect();
+    last_first.reverse();
+    last_first.into_iter().for_each(|(task, reply)| run.settle(task, reply, Outcome::Failed));
+    run.end(None);
+    let groups = run.report().failures;
     let labels: Vec<String> = groups.iter().map(|group| group.label.to_string()).collect();
     assert_eq!(labels, ["F1", "F2", "F3"]);
     assert_eq!(groups[0].kind, Some(FailureKind::Throttled));
