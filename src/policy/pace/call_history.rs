@@ -7,8 +7,8 @@ use crate::policy::pace::throttled_order::irregularity;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long calls are remembered.
-const MEMORY: Duration = Duration::from_secs(6);
+/// How long calls are remembered, in nanoseconds.
+const MEMORY: Stamp = 6_000_000_000;
 /// How many calls are remembered at most, whatever the rate: some 300 kB.
 const MAX_CALLS: usize = 20_000;
 /// The longest time, in seconds, that a throttled answer is taken to need: one that hangs says nothing
@@ -23,14 +23,19 @@ const SURELY_IN_ORDER: f64 = 0.5;
 /// The shortest span over which a rate is computed.
 const SHORTEST_SPAN: f64 = 0.05;
 
+/// An instant in nanoseconds: they are compared very often, and that is quicker than with instants.
+type Stamp = u64;
+/// The stamp of the beginning: earlier instants have one, too.
+const BEGUN: Stamp = 3_600_000_000_000;
+
 /// Counts calls and throttled calls of the last seconds.
 #[derive(Debug, Clone)]
 pub(super) struct CallHistory {
     begun: Instant,
-    sent: VecDeque<Instant>,
-    throttled: VecDeque<Instant>,
+    sent: VecDeque<Stamp>,
+    throttled: VecDeque<Stamp>,
     /// When calls ended that were not throttled.
-    ended: VecDeque<Instant>,
+    ended: VecDeque<Stamp>,
     accepted: f64,
     ended_in_all: f64,
     /// How long a throttled answer takes to arrive, in seconds.
@@ -51,6 +56,7 @@ impl CallHistory {
     }
 
     pub(super) fn count_sent(&mut self, now: Instant) {
+        let now = self.stamp(now);
         self.accepted += 1.0;
         self.sent.push_back(now);
         forget(&mut self.sent, now);
@@ -59,14 +65,16 @@ impl CallHistory {
     pub(super) fn count_throttled(&mut self, sent: Instant, now: Instant) {
         self.lag = seconds(sent, now).max(self.lag * LAG_DECAY).min(LONGEST_LAG);
         self.accepted -= 1.0;
+        let (sent, now) = (self.stamp(sent), self.stamp(now));
         // Answers may overtake one another; nearly all come last.
-        let place = self.throttled.partition_point(|&other| other <= sent);
+        let place = until(&self.throttled, sent);
         self.throttled.insert(place, sent);
         forget(&mut self.throttled, now);
     }
 
     /// Takes note of the end of a call that was not throttled.
     pub(super) fn count_ended(&mut self, now: Instant) {
+        let now = self.stamp(now);
         self.ended_in_all += 1.0;
         self.ended.push_back(now);
         forget(&mut self.ended, now);
@@ -79,30 +87,35 @@ impl CallHistory {
 
     /// Returns how many calls that were accepted were on the wire.
     pub(super) fn level_at(&self, at: Instant) -> usize {
+        self.level(self.stamp(at))
+    }
+
+    fn level(&self, at: Stamp) -> usize {
         let newest = self.ended.back().copied().unwrap_or(at).max(at);
         let ended = self.ended_in_all - count(&self.ended, at, newest);
-        whole(self.accepted_until(at) - ended)
+        whole(self.accepted_by(at) - ended)
     }
 
     /// Returns of the latest calls up to an instant how many accepted ones each found on the wire, and
     /// whether it was throttled itself.
     pub(super) fn levels(&self, calls: usize, to: Instant) -> Vec<(usize, bool)> {
-        let end = self.sent.partition_point(|&at| at <= to);
+        let end = until(&self.sent, self.stamp(to));
         let begin = end.saturating_sub(calls);
         let Some(&first) = self.sent.get(begin) else { return Vec::new() };
-        let earlier = before(first, 1e-9);
-        let mut level = self.level_at(earlier);
-        let mut throttled = self.throttled.iter().skip_while(|&&at| at < first).peekable();
-        let mut ended = self.ended.iter().skip_while(|&&at| at <= earlier).peekable();
+        let mut level = self.level(first - 1);
+        let mut throttled = self.throttled.range(until(&self.throttled, first - 1)..).peekable();
+        let mut ended = self.ended.range(until(&self.ended, first - 1)..).peekable();
+        let mut sent = self.sent.range(begin..end).peekable();
         let mut found = Vec::with_capacity(end - begin);
-        let mut index = begin;
-        while index < end {
-            let at = self.sent[index];
+        while let Some(&at) = sent.next() {
             while ended.next_if(|&&other| other <= at).is_some() {
                 level = level.saturating_sub(1);
             }
             // Of calls sent at the same time the last ones find most on the wire.
-            let together = self.sent.range(index..end).take_while(|&&other| other == at).count();
+            let mut together = 1;
+            while sent.next_if_eq(&&at).is_some() {
+                together += 1;
+            }
             let mut refused = 0;
             while refused < together && throttled.next_if(|&&other| other <= at).is_some() {
                 refused += 1;
@@ -111,8 +124,9 @@ impl CallHistory {
                 found.push((level, false));
                 level += 1;
             }
-            found.extend((0..refused).map(|_| (level, true)));
-            index += together;
+            for _ in 0..refused {
+                found.push((level, true));
+            }
         }
         found
     }
@@ -129,36 +143,44 @@ impl CallHistory {
 
     /// Returns when the latest call was sent.
     pub(super) fn last_sent(&self) -> Option<Instant> {
-        self.sent.back().copied()
+        self.sent.back().map(|&at| self.instant(at))
     }
 
     /// Returns when the latest throttled call was sent.
     pub(super) fn last_throttled(&self) -> Option<Instant> {
-        self.throttled.back().copied()
+        self.throttled.back().map(|&at| self.instant(at))
     }
 
     /// Returns when the latest throttled call up to then was sent.
     pub(super) fn last_throttled_until(&self, at: Instant) -> Option<Instant> {
-        let end = self.throttled.partition_point(|&sent| sent <= at);
-        end.checked_sub(1).map(|index| self.throttled[index])
+        let end = until(&self.throttled, self.stamp(at));
+        end.checked_sub(1).map(|index| self.instant(self.throttled[index]))
     }
 
     pub(super) fn sent_between(&self, after: Instant, to: Instant) -> f64 {
-        count(&self.sent, after, to)
+        count(&self.sent, self.stamp(after), self.stamp(to))
     }
 
     pub(super) fn throttled_between(&self, after: Instant, to: Instant) -> f64 {
-        count(&self.throttled, after, to)
+        count(&self.throttled, self.stamp(after), self.stamp(to))
     }
 
     pub(super) fn accepted_between(&self, after: Instant, to: Instant) -> f64 {
-        self.sent_between(after, to) - self.throttled_between(after, to)
+        self.accepted_from(self.stamp(after), self.stamp(to))
+    }
+
+    fn accepted_from(&self, after: Stamp, to: Stamp) -> f64 {
+        count(&self.sent, after, to) - count(&self.throttled, after, to)
     }
 
     /// Returns how many calls were accepted in all, up to an instant of the last seconds.
     pub(super) fn accepted_until(&self, at: Instant) -> f64 {
+        self.accepted_by(self.stamp(at))
+    }
+
+    fn accepted_by(&self, at: Stamp) -> f64 {
         let newest = self.sent.back().copied().unwrap_or(at).max(at);
-        self.accepted - self.accepted_between(at, newest)
+        self.accepted - self.accepted_from(at, newest)
     }
 
     /// Returns the accepted calls per second in the `span` before `to`, or since the beginning.
@@ -177,8 +199,8 @@ impl CallHistory {
     /// other, with none between them that was accepted.
     pub(super) fn ends_with_throttled(&self, row: usize, after: Instant) -> bool {
         let first = self.throttled.len().checked_sub(row).map(|index| self.throttled[index]);
-        let (Some(first), Some(last)) = (first, self.last_throttled()) else { return false };
-        first >= after && self.accepted_between(first, last) <= 0.0
+        let (Some(first), Some(&last)) = (first, self.throttled.back()) else { return false };
+        first >= self.stamp(after) && self.accepted_from(first, last) <= 0.0
     }
 
     /// Returns how much more likely the order of the throttled calls of a span is by chance than under
@@ -187,34 +209,44 @@ impl CallHistory {
     pub(super) fn irregularity(&self, after: Instant, to: Instant) -> f64 {
         let calls = self.sent_between(after, to);
         let apart = seconds(after, to) / calls.max(1.0);
-        let found = irregularity(&self.in_order(after, to));
+        let found = irregularity(&self.in_order(self.stamp(after), self.stamp(to)));
         if apart < SURELY_IN_ORDER * self.lag { found.min(0.0) } else { found }
     }
 
     /// Returns of the calls of a span, in their order, which were throttled; the last ones if there
     /// are many.
-    fn in_order(&self, after: Instant, to: Instant) -> Vec<bool> {
-        let end = self.sent.partition_point(|&at| at <= to);
-        let begin =
-            self.sent.partition_point(|&at| at <= after).max(end.saturating_sub(MOST_ORDERED));
+    fn in_order(&self, after: Stamp, to: Stamp) -> Vec<bool> {
+        let end = until(&self.sent, to);
+        let begin = until(&self.sent, after).max(end.saturating_sub(MOST_ORDERED));
         let Some(&first) = self.sent.get(begin) else { return Vec::new() };
-        let mut throttled = self.throttled.iter().skip_while(|&&at| at < first).peekable();
+        let mut throttled = self.throttled.range(until(&self.throttled, first - 1)..).peekable();
         let sent = self.sent.range(begin..end.max(begin));
         sent.map(|&at| throttled.next_if(|&&other| other <= at).is_some()).collect()
     }
 
     /// Returns how the throttled calls of a span lie among the accepted ones.
     pub(super) fn groups(&self, after: Instant, to: Instant) -> Groups {
-        let begin = self.throttled.partition_point(|&at| at <= after);
-        let end = self.throttled.partition_point(|&at| at <= to);
+        let begin = until(&self.throttled, self.stamp(after));
+        let end = until(&self.throttled, self.stamp(to)).max(begin);
         let (mut groups, mut last) = (0.0, None);
-        for &at in self.throttled.range(begin..end.max(begin)) {
-            let joins = last.is_some_and(|last| self.accepted_between(last, at) < 0.5);
+        for &at in self.throttled.range(begin..end) {
+            let joins = last.is_some_and(|last| self.accepted_from(last, at) < 0.5);
             groups += if joins { 0.0 } else { 1.0 };
             last = Some(at);
         }
-        let throttled = end.saturating_sub(begin) as f64;
-        Groups { calls: self.sent_between(after, to), throttled, groups }
+        Groups { calls: self.sent_between(after, to), throttled: (end - begin) as f64, groups }
+    }
+
+    fn stamp(&self, at: Instant) -> Stamp {
+        match at.checked_duration_since(self.begun) {
+            Some(later) => BEGUN + nanos(later),
+            None => BEGUN.saturating_sub(nanos(self.begun - at)),
+        }
+    }
+
+    /// Returns the instant of a call, none of which is from before the beginning.
+    fn instant(&self, stamp: Stamp) -> Instant {
+        self.begun + Duration::from_nanos(stamp.saturating_sub(BEGUN))
     }
 }
 
@@ -248,17 +280,29 @@ impl Groups {
     }
 }
 
-fn forget(times: &mut VecDeque<Instant>, now: Instant) {
-    let is_old = |&at: &Instant| now.saturating_duration_since(at) > MEMORY;
+fn forget(times: &mut VecDeque<Stamp>, now: Stamp) {
+    let is_old = |&at: &Stamp| now.saturating_sub(at) > MEMORY;
     while times.len() > MAX_CALLS || times.front().is_some_and(is_old) {
         times.pop_front();
     }
 }
 
-fn count(times: &VecDeque<Instant>, after: Instant, to: Instant) -> f64 {
-    let begin = times.partition_point(|&at| at <= after);
-    let end = times.partition_point(|&at| at <= to);
-    end.saturating_sub(begin) as f64
+/// Returns how many of these are not later than that.
+fn until(times: &VecDeque<Stamp>, to: Stamp) -> usize {
+    // Most questions are about the present.
+    if times.back().is_none_or(|&last| last <= to) {
+        return times.len();
+    }
+    times.partition_point(|&at| at <= to)
+}
+
+fn count(times: &VecDeque<Stamp>, after: Stamp, to: Stamp) -> f64 {
+    until(times, to).saturating_sub(until(times, after)) as f64
+}
+
+/// Returns a span in whole nanoseconds, as far as they are counted: more than 500 years.
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX - BEGUN)
 }
 
 fn whole(count: f64) -> usize {

@@ -3,8 +3,6 @@
 //! Pure counting. A pace that is too high fills the wire, too, so that what it throttles is parted as
 //! well, only less clearly.
 
-use std::collections::BTreeMap;
-
 /// The logarithm of the likelihood ratio from which on the number on the wire is the reason.
 const DECISIVE: f64 = 9.0;
 /// How many calls it takes, throttled and served after the first of these.
@@ -42,25 +40,24 @@ pub(super) fn limit_in(calls: &[(usize, bool)]) -> Option<(usize, Proof)> {
     if throttled < ENOUGH || served_later < ENOUGH {
         return None;
     }
-    let mut levels: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    let (least, most) = calls
+        .iter()
+        .fold((usize::MAX, 0), |(least, most), &(level, _)| (least.min(level), most.max(level)));
+    let mut levels = vec![(0.0, 0.0); most - least + 1];
     for &(level, throttled) in calls {
-        let (served, refused) = levels.entry(level).or_default();
+        let (served, refused) = &mut levels[level - least];
         *(if throttled { refused } else { served }) += 1.0;
     }
     let (all, all_throttled) = (calls.len() as f64, throttled as f64);
     let (mut above, mut throttled_above) = (0.0, 0.0);
-    let parted = levels.into_iter().rev().filter_map(|(limit, (served, throttled))| {
+    let parted = (least..=most).rev().zip(levels.into_iter().rev());
+    let parted = parted.filter_map(|(limit, (served, throttled))| {
         (above, throttled_above) = (above + served + throttled, throttled_above + throttled);
         let (below, throttled_below) = (all - above, all_throttled - throttled_above);
-        (throttled > 0.0).then_some(Parted {
-            limit,
-            above,
-            throttled_above,
-            below,
-            throttled_below,
-        })
+        let parted = Parted { limit, above, throttled_above, below, throttled_below };
+        (throttled > 0.0).then(|| (parted.evidence(), parted))
     });
-    let best = parted.max_by(|a, b| a.evidence().total_cmp(&b.evidence()))?;
+    let (_, best) = parted.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     match (best.is_clear(Proof::Alone), best.is_clear(Proof::ForTrial)) {
         (true, _) => Some((best.limit, Proof::Alone)),
         (false, true) if occasions(calls, best.limit) >= ENOUGH => {

@@ -22,6 +22,10 @@ mod throttling_by_pace;
 mod simulation;
 
 #[cfg(test)]
+#[path = "pace_runs_tests.rs"]
+mod runs;
+
+#[cfg(test)]
 #[path = "pace_figures_tests.rs"]
 mod figures;
 

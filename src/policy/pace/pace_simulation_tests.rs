@@ -161,7 +161,6 @@ impl Wire {
 pub(super) struct Client {
     pub(super) controller: PaceController,
     pacer: Pacer,
-    begins: f64,
     on_the_wire: usize,
     /// When its timer wakes it; an answer wakes it sooner.
     wakes: u64,
@@ -254,6 +253,14 @@ fn micros(at: f64) -> u64 {
     (at * 1e6).round() as u64
 }
 
+/// An instant after the end of every run.
+const NEVER: u64 = u64::MAX / 2;
+
+/// Returns the time between two instants, rounded up: a timer never fires before its time.
+fn micros_between(from: Instant, to: Instant) -> u64 {
+    u64::try_from((to - from).as_nanos().div_ceil(1_000)).unwrap()
+}
+
 fn client(run: &Run<'_>, number: usize, start: Instant) -> Client {
     let most = run.ceiling.map_or(30_000.0, f64::from);
     let opening = run.ceiling.map_or(Opening::Doubling, |_| Opening::AtCeiling);
@@ -263,9 +270,8 @@ fn client(run: &Run<'_>, number: usize, start: Instant) -> Client {
     Client {
         controller: PaceController::new(start_at, start),
         pacer: Pacer::new(Some(rate), start),
-        begins: 0.37 * number as f64,
         on_the_wire: 0,
-        wakes: 0,
+        wakes: micros(0.37 * number as f64),
         served: Vec::new(),
         throttled: Vec::new(),
         sent: Vec::new(),
@@ -326,7 +332,21 @@ impl Exchange<'_> {
     }
 }
 
-/// Carries out a run, a millisecond at a time as timers tick.
+/// How often timers tick, in microseconds.
+const TICK: u64 = 1_000;
+
+impl Exchange<'_> {
+    /// Returns the next tick at which a call, an answer or a timer is due.
+    fn next(&self, clients: &[Client], now: u64) -> u64 {
+        let call = self.calls.peek().map(|&Reverse((at, ..))| at);
+        let answer = self.answers.peek().map(|&Reverse((at, ..))| at);
+        let timers = clients.iter().map(|client| client.wakes);
+        let due = timers.chain(call).chain(answer).min().unwrap_or(now);
+        due.max(now + 1).next_multiple_of(TICK)
+    }
+}
+
+/// Carries out a run, from one tick to the next at which something is due.
 pub(super) fn simulate(run: &Run<'_>, seed: u64) -> Vec<Client> {
     let start = origin();
     let instant = |micros: u64| start + Duration::from_micros(micros);
@@ -339,7 +359,8 @@ pub(super) fn simulate(run: &Run<'_>, seed: u64) -> Vec<Client> {
         answers: BinaryHeap::new(),
         sent: 0,
     };
-    for now in (0..micros(run.seconds)).step_by(1_000) {
+    let mut now = 0;
+    while now < micros(run.seconds) {
         exchange.serve(&mut clients, now);
         while let Some(&Reverse((due, number, sent, accepted))) = exchange.answers.peek() {
             if due > now {
@@ -351,19 +372,18 @@ pub(super) fn simulate(run: &Run<'_>, seed: u64) -> Vec<Client> {
         }
         for number in 0..clients.len() {
             let client = &mut clients[number];
-            if micros(client.begins) > now || client.wakes > now {
+            if client.wakes > now {
                 continue;
             }
             let sent = exchange.sent;
             let due = client.send(instant(now), || exchange.send(number, now));
             let sent = (sent..exchange.sent).map(|_| now as f64 / 1e6);
             client.sent.extend(sent);
-            if run.wire.late.1 > 0.0 {
-                let due = due.map_or(u64::MAX / 2, |due| (due - start).as_micros() as u64);
-                client.wakes = due.max(now) + between(&mut exchange.random, run.wire.late);
-            }
+            let due = due.map_or(NEVER, |due| micros_between(start, due));
+            client.wakes = due.max(now) + between(&mut exchange.random, run.wire.late);
             exchange.serve(&mut clients, now);
         }
+        now = exchange.next(&clients, now);
     }
     clients
 }
