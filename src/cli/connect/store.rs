@@ -160,7 +160,7 @@ mod database {
             AddressSecrets { password: password.map(Into::into), pgpass: pgpass(environment)? };
         let address = DatabaseAddress::parse(place, source, &secrets)
             .map_err(|error| CommandError::usage(error.clone()).with_hint(error.hint()))?;
-        if let Some(password) = address.password() {
+        for password in address.passwords() {
             redactor.learn("password", password);
         }
         let opened = match wanted.verb {

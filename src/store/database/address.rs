@@ -3,16 +3,22 @@
 //! A password is never part of a flag or of a file of ours: other users can read a command line,
 //! and files are copied. The text that messages show has host and database alone.
 
+use crate::store::database::dsn::{Dsn, for_each_host, hosts, ports};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use url::Url;
 
 /// How long connecting may take, and how long the server may be silent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// The options that are decided on here, and not by the client.
+const MODE: &str = "sslmode";
+const AUTHORITY: &str = "sslrootcert";
+const ATTRIBUTES: &str = "target_session_attrs";
+const OWN: [&str; 3] = [MODE, AUTHORITY, ATTRIBUTES];
 
 /// Where an address was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +43,8 @@ pub struct AddressSecrets {
 /// The address of a database of runs.
 #[derive(Clone)]
 pub struct DatabaseAddress {
-    pub(crate) config: Config,
+    /// How each of its hosts is reached, in the order of the address.
+    pub(crate) hosts: Vec<Config>,
     pub(crate) tls: Tls,
     shown: String,
 }
@@ -60,20 +67,26 @@ pub(crate) enum Tls {
 pub enum AddressError {
     /// The text is no address of PostgreSQL.
     #[error("a database is named `postgres://USER@HOST/NAME`: {0}")]
-    Malformed(String),
+    Malformed(&'static str),
     /// It holds a password where others can read it.
     #[error("the address of the database holds a password")]
     Password,
     /// The way to another machine would not be protected.
     #[error("`sslmode={0}` does not protect the way to another machine")]
     Unprotected(String),
+    /// It asks for a node that does not write.
+    #[error("only the node of a database that writes has the leases of workers")]
+    NotTheWriter,
 }
 
 impl AddressError {
     /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "such as `postgres://batch@db.example.com/batch`",
+            Self::Malformed(_) => {
+                "such as `postgres://batch@db.example.com/batch`, or `postgres://batch@one:5432,two:5432/batch`"
+            }
+            Self::NotTheWriter => "leave out `target_session_attrs`, or say `read-write`",
             Self::Password => {
                 "leave it out, and put it into ~/.pgpass, PGPASSWORD or BATCHCTL_STORE"
             }
@@ -101,52 +114,48 @@ impl DatabaseAddress {
         source: AddressSource,
         secrets: &AddressSecrets,
     ) -> Result<Self, AddressError> {
-        // Errors of parsers quote what they read, and it may hold a password.
-        let malformed = |what: &str| AddressError::Malformed(what.to_owned());
-        let mut url = Url::parse(text).map_err(|_| malformed("this is no URL"))?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(malformed("it begins with another word"));
-        }
-        let options: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        let option =
-            |name: &str| options.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
-        let has_password = url.password().is_some() || option("password").is_some();
+        let dsn = Dsn::without(text, &OWN).map_err(AddressError::Malformed)?;
+        let config = dsn.config();
+        let has_password = match &config {
+            Ok(config) => config.get_password().is_some(),
+            // What the client cannot read may hold one all the same.
+            Err(_) => false,
+        };
         if has_password && source != AddressSource::Variable {
             return Err(AddressError::Password);
         }
-        let (mode, authority) = (option("sslmode"), option("sslrootcert").map(PathBuf::from));
-        let (mode, others) = (
-            mode.map(str::to_owned),
-            options.iter().filter(|(key, _)| !matches!(&**key, "sslmode" | "sslrootcert")),
-        );
-        let others: Vec<_> = others.collect();
-        url.set_query(None);
-        if !others.is_empty() {
-            url.query_pairs_mut().extend_pairs(others);
-        }
-        let mut config: Config =
-            url.as_str().parse().map_err(|_| malformed("an option of it is unknown"))?;
-        if config.get_hosts().is_empty() {
-            return Err(malformed("it names no host"));
-        }
+        let config = config.map_err(AddressError::Malformed)?;
         let Some(name) = config.get_dbname().map(str::to_owned) else {
-            return Err(malformed("it names no database"));
+            return Err(AddressError::Malformed("it names no database"));
         };
-        let tls = protection(&config, mode.as_deref(), authority)?;
-        config.ssl_mode(if tls == Tls::None { SslMode::Disable } else { SslMode::Require });
-        config.connect_timeout(CONNECT_TIMEOUT);
-        config.tcp_user_timeout(SILENCE);
-        config.keepalives_idle(SILENCE);
-        config.application_name("batchctl");
         // Of several nodes only the one that writes has the newest leases.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        let shown = format!("{name} on {}", hosts(&config).join(", "));
-        if config.get_password().is_none()
-            && let Some(password) = secrets.password_for(&config, &name)
-        {
-            config.password(password);
+        match dsn.option(ATTRIBUTES) {
+            None | Some("any" | "read-write" | "primary") => {}
+            Some("read-only" | "standby" | "prefer-standby") => {
+                return Err(AddressError::NotTheWriter);
+            }
+            Some(_) => {
+                return Err(AddressError::Malformed("`target_session_attrs` has no such value"));
+            }
         }
-        Ok(Self { config, tls, shown })
+        let authority = dsn.option(AUTHORITY).map(PathBuf::from);
+        let tls = protection(&config, dsn.option(MODE), authority)?;
+        let shown = format!("{name} on {}", hosts(&config).join(", "));
+        let mut each = for_each_host(&config);
+        for one in &mut each {
+            one.ssl_mode(if tls == Tls::None { SslMode::Disable } else { SslMode::Require });
+            one.connect_timeout(CONNECT_TIMEOUT);
+            one.tcp_user_timeout(SILENCE);
+            one.keepalives_idle(SILENCE);
+            one.application_name("batchctl");
+            one.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            if one.get_password().is_none()
+                && let Some(password) = secrets.password_for(one, &name)
+            {
+                one.password(password);
+            }
+        }
+        Ok(Self { hosts: each, tls, shown })
     }
 
     /// Returns host and database, for messages.
@@ -154,18 +163,11 @@ impl DatabaseAddress {
         &self.shown
     }
 
-    /// Returns the password, which no output may hold.
-    pub fn password(&self) -> Option<&str> {
-        self.config.get_password().and_then(|password| std::str::from_utf8(password).ok())
+    /// Returns the passwords, which no output may hold: each host can have one of its own.
+    pub fn passwords(&self) -> impl Iterator<Item = &str> {
+        let passwords = self.hosts.iter().filter_map(Config::get_password);
+        passwords.filter_map(|password| std::str::from_utf8(password).ok())
     }
-}
-
-fn hosts(config: &Config) -> Vec<String> {
-    let name = |host: &Host| match host {
-        Host::Tcp(name) => name.clone(),
-        Host::Unix(path) => path.display().to_string(),
-    };
-    config.get_hosts().iter().map(name).collect()
 }
 
 /// Returns how the way is protected: fully, unless it does not leave the machine.
@@ -189,20 +191,20 @@ fn protection(
         Some(known @ ("disable" | "allow" | "prefer" | "require" | "verify-ca")) => {
             Err(AddressError::Unprotected(known.into()))
         }
-        Some(_) => Err(AddressError::Malformed("`sslmode` has no such value".into())),
+        Some(_) => Err(AddressError::Malformed("`sslmode` has no such value")),
     }
 }
 
 impl AddressSecrets {
+    /// Returns the password for the one host of a configuration.
     fn password_for(&self, config: &Config, name: &str) -> Option<String> {
         if let Some(password) = self.password.as_deref().filter(|it| !it.is_empty()) {
             return Some(password.to_owned());
         }
-        let hosts = hosts(config);
-        let host = hosts.first().map_or("localhost", String::as_str);
+        let host = hosts(config).concat();
         // A socket in the file is written as the host of this machine.
-        let host = if host.starts_with('/') { "localhost" } else { host };
-        let port = config.get_ports().first().copied().unwrap_or(5432).to_string();
+        let host = if host.starts_with('/') { "localhost" } else { &host };
+        let port = ports(config).first().map(u16::to_string).unwrap_or_default();
         let wanted = [host, &port, name, config.get_user().unwrap_or_default()];
         let lines = self.pgpass.as_deref()?.lines().filter(|line| !line.starts_with('#'));
         lines.map(fields).find_map(|fields| {
@@ -244,7 +246,7 @@ mod tests {
             DatabaseAddress::parse(secret, AddressSource::Variable, &AddressSecrets::default());
         let address = address.unwrap();
         assert_eq!(address.shown(), "runs on db.example.com");
-        assert_eq!(address.password(), Some("s3cret"));
+        assert_eq!(address.passwords().collect::<Vec<_>>(), ["s3cret"]);
         assert!(!format!("{address:?}").contains("s3cret"));
     }
 
@@ -254,6 +256,8 @@ mod tests {
             "postgres://batch:s3cret@db/runs",
             "postgres://batch@db/runs?password=s3cret",
             "postgresql://:s3cret@localhost/runs",
+            "postgres://batch:s3cret@a:1,b:2/runs",
+            "postgres://a/runs:s3cret@b/runs",
         ] {
             for source in [AddressSource::CommandLine, AddressSource::ConfigFile] {
                 let error = DatabaseAddress::parse(text, source, &AddressSecrets::default());
@@ -284,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn of_several_hosts_the_one_that_writes_is_used() {
+        for attributes in ["", "&target_session_attrs=read-write", "&target_session_attrs=primary"]
+        {
+            let text = format!("postgres://a:1,b:2/runs?sslmode=verify-full{attributes}");
+            let address = parsed(&text).unwrap();
+            assert_eq!(address.shown(), "runs on a, b");
+            assert_eq!(address.hosts.len(), 2);
+            let writes =
+                |one: &Config| one.get_target_session_attrs() == TargetSessionAttrs::ReadWrite;
+            assert!(address.hosts.iter().all(writes));
+        }
+        for attributes in ["read-only", "standby", "prefer-standby"] {
+            let refused = parsed(&format!("postgres://a,b/runs?target_session_attrs={attributes}"));
+            assert_eq!(refused.unwrap_err(), AddressError::NotTheWriter);
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_without_quoting_it() {
         for text in ["", "db", "mysql://db/runs", "postgres://", "postgres://db", "postgres:///x"] {
             assert!(matches!(parsed(text), Err(AddressError::Malformed(_))), "{text}");
@@ -299,10 +321,11 @@ mod tests {
             let secrets =
                 AddressSecrets { password: password.map(Into::into), pgpass: Some(pgpass.into()) };
             let address = DatabaseAddress::parse(text, AddressSource::CommandLine, &secrets);
-            address.unwrap().password().map(str::to_owned)
+            address.unwrap().passwords().map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(of("postgres://batch@db:6432/runs", None).as_deref(), Some("a:b\\c"));
-        assert_eq!(of("postgres://batch@db:6433/runs", None).as_deref(), Some("any"));
-        assert_eq!(of("postgres://batch@db:6432/runs", Some("env")).as_deref(), Some("env"));
+        assert_eq!(of("postgres://batch@db:6432/runs", None), ["a:b\\c"]);
+        assert_eq!(of("postgres://batch@db:6433/runs", None), ["any"]);
+        assert_eq!(of("postgres://batch@db:6432/runs", Some("env")), ["env"]);
+        assert_eq!(of("postgres://batch@db:6432,db:6433/runs", None), ["a:b\\c", "any"]);
     }
 }

@@ -6,24 +6,28 @@ use crate::store::database::address::DatabaseAddress;
 use crate::store::database::error::{DatabaseError, OLDEST_SERVER};
 use crate::store::database::tls::connector;
 use std::time::Duration;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one statement may take.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a host may take until a connection can be used, with the name of the host, TLS and a login.
+const HOST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that may have to be made again.
 pub(crate) struct Link {
     address: DatabaseAddress,
     tls: Option<MakeRustlsConnect>,
     client: Option<Client>,
+    /// Which host answered last: after a failover the first one is not asked first.
+    last_host: usize,
 }
 
 impl Link {
     /// Returns a link without a connection.
     pub(crate) fn new(address: DatabaseAddress) -> Result<Self, DatabaseError> {
         let tls = connector(&address.tls, address.shown())?;
-        Ok(Self { address, tls, client: None })
+        Ok(Self { address, tls, client: None, last_host: 0 })
     }
 
     /// Returns the link without its connection, for another runtime.
@@ -62,8 +66,7 @@ impl Link {
         let done = tokio::time::timeout(limit, statements(&mut client)).await;
         let Ok(done) = done else {
             // The connection is dropped: its statement goes on, and nobody knows with which end.
-            let source = format!("no answer within {limit:?}").into();
-            return Err(DatabaseError::Unreachable { shown: self.shown().to_owned(), source });
+            return Err(self.silent(limit));
         };
         let done = done.map_err(|error| DatabaseError::from_client(self.shown(), error));
         if !done.as_ref().is_err_and(DatabaseError::may_pass) {
@@ -72,8 +75,36 @@ impl Link {
         done
     }
 
-    async fn connect(&self) -> Result<Client, DatabaseError> {
-        let config = &self.address.config;
+    /// Connects to the first host that writes.
+    async fn connect(&mut self) -> Result<Client, DatabaseError> {
+        let count = self.address.hosts.len();
+        let mut why = None;
+        for place in (0..count).map(|turn| (self.last_host + turn) % count) {
+            let connecting = self.connect_to(&self.address.hosts[place]);
+            let connected = match tokio::time::timeout(HOST_TIMEOUT, connecting).await {
+                Ok(connected) => connected,
+                // It takes connections and says nothing: it is frozen, or the way is cut.
+                Err(_) => Err(self.silent(HOST_TIMEOUT)),
+            };
+            match connected {
+                Ok(client) => {
+                    self.last_host = place;
+                    return Ok(client);
+                }
+                // A host that says no says why; that another one is away tells less.
+                Err(error) if why.as_ref().is_none_or(DatabaseError::may_pass) => why = Some(error),
+                Err(_) => {}
+            }
+        }
+        Err(why.expect("an address has a host"))
+    }
+
+    fn silent(&self, limit: Duration) -> DatabaseError {
+        let source = format!("no answer within {limit:?}").into();
+        DatabaseError::Unreachable { shown: self.shown().to_owned(), source }
+    }
+
+    async fn connect_to(&self, config: &Config) -> Result<Client, DatabaseError> {
         let failed = |error| DatabaseError::from_client(self.shown(), error);
         let client = match &self.tls {
             Some(tls) => {

@@ -10,6 +10,7 @@ mod chunk_tasks;
 mod common_pace;
 mod copied;
 mod copy;
+mod dsn;
 mod error;
 mod job;
 mod leases;
