@@ -2,9 +2,10 @@
 
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{Worker, split};
-use crate::store::database::link::Link;
+use crate::store::database::link::{Link, Values};
 use crate::store::database::plan::i32_of;
 use std::time::Duration;
+use tokio_postgres::types::Type;
 
 const BEAT: &str = "
 WITH me AS (
@@ -90,22 +91,19 @@ impl Worker {
                 let (calls, throttled) = (signed(sign.calls), signed(sign.throttled));
                 let uncertainty = sign.uncertainty_us.map(i32_of);
                 let lease = self.lease.as_secs_f64();
-                client
-                    .query_one(
-                        BEAT,
-                        &[
-                            &self.run,
-                            &self.no,
-                            &calls,
-                            &throttled,
-                            &i32_of(sign.in_flight),
-                            &uncertainty,
-                            &lease,
-                            &numbers,
-                            &epochs,
-                        ],
-                    )
-                    .await
+                let in_flight = i32_of(sign.in_flight);
+                let values: Values<'_, 9> = [
+                    (&self.run, Type::INT8),
+                    (&self.no, Type::INT4),
+                    (&calls, Type::INT8),
+                    (&throttled, Type::INT8),
+                    (&in_flight, Type::INT4),
+                    (&uncertainty, Type::INT4),
+                    (&lease, Type::FLOAT8),
+                    (&numbers, Type::INT4_ARRAY),
+                    (&epochs, Type::INT4_ARRAY),
+                ];
+                client.query_typed_one(BEAT, &values).await
             })
             .await?;
         let kept: Vec<i32> = row.get(4);

@@ -6,6 +6,7 @@ use crate::store::database::address::DatabaseAddress;
 use crate::store::database::error::{DatabaseError, OLDEST_SERVER};
 use crate::store::database::tls::connector;
 use std::time::Duration;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -13,6 +14,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a host may take until a connection can be used, with the name of the host, TLS and a login.
 const HOST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The values of a statement, each with its type: so it needs one round trip and no preparation.
+pub(crate) type Values<'a, const N: usize> = [(&'a (dyn ToSql + Sync), Type); N];
 
 /// A connection that may have to be made again.
 pub(crate) struct Link {

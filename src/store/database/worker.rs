@@ -4,8 +4,9 @@ use crate::journal::Place;
 use crate::policy::Allowed;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
-use crate::store::database::link::Link;
+use crate::store::database::link::{Link, Values};
 use crate::store::database::plan::i32_of;
+use tokio_postgres::types::Type;
 
 const APPEND: &str = "
 INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, $3, $2, $2, $4, $5)
@@ -25,12 +26,14 @@ impl Worker {
         let epoch = self.no.unsigned_abs();
         let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
         let (seq, checksum) = (i32_of(seq), i64::from(place.checksum(body)));
-        link.with(async |client| {
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-                [&self.run, &self.no, &seq, &body, &checksum];
-            client.execute(APPEND, &values).await.map(drop)
-        })
-        .await
+        let values: Values<'_, 5> = [
+            (&self.run, Type::INT8),
+            (&self.no, Type::INT4),
+            (&seq, Type::INT4),
+            (&body, Type::BYTEA),
+            (&checksum, Type::INT8),
+        ];
+        link.with(async |client| client.execute_typed(APPEND, &values).await.map(drop)).await
     }
 
     /// Counts failed tasks, and returns how many more may fail.
