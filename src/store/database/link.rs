@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one statement may take.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a host may take until a connection can be used, with the name of the host, TLS and a login.
 const HOST_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -32,6 +32,7 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod transact;
 mod work;
 mod worker;
 mod writer;

@@ -7,7 +7,9 @@ use crate::event::Change;
 use crate::journal::{Place, RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::plan::{NOT_APPLIED, i32_of, interval_nanos, scope_of};
+use crate::store::database::plan::{
+    LOAD_TIMEOUT, NOT_APPLIED, i32_of, interval_nanos, scope_of,
+};
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
 
@@ -48,14 +50,15 @@ pub(crate) async fn order(
     change: Change,
     by: &str,
 ) -> Result<Ordered, DatabaseError> {
-    link.with(async |client| {
-        let transaction = client.transaction().await?;
+    let mut unchanged = None;
+    let ordered = link.transact(async |transaction| {
         let scope = scope_of(run);
         let row = transaction.query_one(STANDING, &[&run, &scope]).await?;
-        if let Some(answer) = without_a_change(&row, change) {
-            return Ok(answer);
+        unchanged = without_a_change(&row, change);
+        if unchanged.is_some() {
+            return Ok(None);
         }
-        carry_out(&transaction, run, change, &row).await?;
+        carry_out(transaction, run, change, &row).await?;
         let at_us = row.get::<_, i64>(4) - origin_us;
         let no: i32 = transaction.query_one(NOTE, &[&run]).await?.get(0);
         let mut writer = RunSegmentWriter::default();
@@ -66,10 +69,10 @@ pub(crate) async fn order(
         let place = Place::Segment { chunk: None, epoch: no.unsigned_abs(), seq: 0 };
         let checksum = i64::from(place.checksum(&body));
         transaction.execute(KEEP, &[&run, &no, &body, &checksum]).await?;
-        transaction.commit().await?;
-        Ok(Ordered::Changed)
-    })
-    .await
+        Ok(Some(Ordered::Changed))
+    });
+    let ordered = ordered.await?;
+    Ok(ordered.or(unchanged).expect("what is not changed has a reason"))
 }
 
 fn without_a_change(row: &Row, change: Change) -> Option<Ordered> {
@@ -154,8 +157,11 @@ pub(crate) async fn take_up(
 /// Lets workers carry out a plan of its own; returns whether nobody has done so before.
 pub(crate) async fn apply(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
     let apply = "UPDATE run SET stopping = NULL WHERE no = $1 AND stopping = $2";
-    let applied = link.with(async |client| client.execute(apply, &[&run, &NOT_APPLIED]).await);
-    Ok(applied.await? == 1)
+    let applied = link.transact(async |transaction| {
+        let applied = transaction.execute(apply, &[&run, &NOT_APPLIED]).await?;
+        Ok((applied == 1).then_some(()))
+    });
+    Ok(applied.await?.is_some())
 }
 
 /// Returns how long new calls may be sent, of the span that began with the first worker.
@@ -174,19 +180,16 @@ pub(crate) async fn time_left(
 
 /// Removes a run, unless a worker is on it; returns whether it is gone.
 pub(crate) async fn remove(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
-    link.with(async |client| {
-        let transaction = client.transaction().await?;
-        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+    let removed = link.transact_within(LOAD_TIMEOUT, async |transaction| {
         if transaction.query_one(BUSY, &[&run]).await?.get(0) {
-            return Ok(false);
+            return Ok(None);
         }
         for table in ["segment", "takeover", "chunk", "worker"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE run = $1"), &[&run]).await?;
         }
         transaction.execute("DELETE FROM rate WHERE scope = $1", &[&scope_of(run)]).await?;
         transaction.execute("DELETE FROM run WHERE no = $1", &[&run]).await?;
-        transaction.commit().await?;
-        Ok(true)
-    })
-    .await
+        Ok(Some(()))
+    });
+    Ok(removed.await?.is_some())
 }

@@ -178,28 +178,25 @@ pub(crate) async fn publish(
     additions: &Additions,
     then: Then,
 ) -> Result<bool, DatabaseError> {
-    link.with_limit(LOAD_TIMEOUT, async |client| {
-        let transaction = client.transaction().await?;
-        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+    let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
         let epoch: i32 = transaction.query_one(LOCK, &[&mark.run]).await?.get(0);
         let expected = match then {
             Then::Phase(epoch, _) | Then::GivenBack(epoch) => Some(epoch),
             Then::LookedAfter | Then::AsBefore => None,
         };
         if expected.is_some_and(|expected| expected != epoch) {
-            return Ok(false);
+            return Ok(None);
         }
         let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
-        let changed = change_chunks(&transaction, mark.run, worker, additions).await?;
+        let changed = change_chunks(transaction, mark.run, worker, additions).await?;
         if changed != additions.chunks.len() as u64 {
-            return Ok(false);
+            return Ok(None);
         }
-        insert(&transaction, mark.run, worker, &additions.rows(worker)).await?;
-        go_on(&transaction, mark.run, then).await?;
-        transaction.commit().await?;
-        Ok(true)
-    })
-    .await
+        insert(transaction, mark.run, worker, &additions.rows(worker)).await?;
+        go_on(transaction, mark.run, then).await?;
+        Ok(Some(()))
+    });
+    Ok(published.await?.is_some())
 }
 
 async fn change_chunks(

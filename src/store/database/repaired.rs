@@ -124,26 +124,23 @@ pub(crate) async fn publish(
     mark: &CopyMark,
     repair: &Repair,
 ) -> Result<bool, DatabaseError> {
-    link.with_limit(LOAD_TIMEOUT, async |client| {
-        let transaction = client.transaction().await?;
-        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
+    let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
         if transaction.query_one(BUSY, &[&mark.run]).await?.get(0) {
-            return Ok(false);
+            return Ok(None);
         }
-        if !stands_as_copied(&transaction, mark.run, repair).await? {
-            return Ok(false);
+        if !stands_as_copied(transaction, mark.run, repair).await? {
+            return Ok(None);
         }
         let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
         for (&no, chunk) in &repair.chunks {
-            put_chunk(&transaction, mark.run, no, chunk).await?;
-            put_segments(&transaction, mark.run, worker, no, chunk).await?;
+            put_chunk(transaction, mark.run, no, chunk).await?;
+            put_segments(transaction, mark.run, worker, no, chunk).await?;
         }
-        empty_segments(&transaction, mark.run, repair).await?;
-        insert(&transaction, mark.run, worker, &repair.added.rows(worker)).await?;
-        transaction.commit().await?;
-        Ok(true)
-    })
-    .await
+        empty_segments(transaction, mark.run, repair).await?;
+        insert(transaction, mark.run, worker, &repair.added.rows(worker)).await?;
+        Ok(Some(()))
+    });
+    Ok(published.await?.is_some())
 }
 
 /// Returns whether the chunks are as they were when the copy was made.
