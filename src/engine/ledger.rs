@@ -41,6 +41,10 @@ pub trait Ledger {
     /// Called when the process drops a chunk, because its lease has ended.
     fn note_dropped(&mut self, _chunk: ChunkRef) {}
 
+    /// Called with what happened since the last commit, once the ledger has failed: nothing will make
+    /// it durable.
+    fn note_unrecorded(&mut self, _events: &[Event]) {}
+
     /// Asks the ledger to stop waiting for a condition that may pass, such as a full disk.
     fn hurry(&mut self) {}
 }

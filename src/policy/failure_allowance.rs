@@ -4,16 +4,19 @@
 //! failures together are never more than the run tolerates. So no more tasks fail than that, and
 //! those whose calls were on the wire.
 
-/// The failures of one worker since they were last counted, and what is allowed to it.
+/// The failures of one worker that count against what is allowed to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FailureAllowance {
-    failed: u64,
+    /// Failures that are not recorded yet.
+    noted: u64,
+    /// Failures that were recorded since the run last said what is allowed.
+    recorded: u64,
     allowed: u64,
     /// Nothing is left: no call may leave, whatever this worker's own failures are.
     is_over: bool,
     /// Whether the run has said once what is allowed.
     is_known: bool,
-    /// Others wait for what is allowed to this worker.
+    /// The run waits for a question, whatever this worker's own failures are.
     is_recalled: bool,
 }
 
@@ -28,31 +31,43 @@ pub struct Allowed {
 }
 
 impl FailureAllowance {
-    /// Counts a failed task.
+    /// Counts a failed task that is not recorded yet.
     pub fn fail(&mut self) {
-        self.failed += 1;
+        self.noted += 1;
+    }
+
+    /// Takes the end of a commit with so many failures, of which these are on record now. The others
+    /// belong to chunks that were lost: they are failures of whoever has those.
+    pub fn committed(&mut self, failures: u64, recorded: u64) {
+        self.noted = self.noted.saturating_sub(failures);
+        self.recorded += recorded;
     }
 
     /// Returns whether a call may leave.
     pub fn may_begin(&self) -> bool {
-        self.is_known && !self.is_over && self.failed <= self.allowed
+        self.is_known && !self.is_over && self.noted + self.recorded <= self.allowed
     }
 
-    /// Returns the failures to tell the run of, if it is to be told or asked.
-    pub fn ask(&self) -> Option<u64> {
-        let has_news = !self.is_known || self.is_over || self.is_recalled || self.failed > 0;
-        has_news.then_some(self.failed)
+    /// Returns whether the run is to be asked what is allowed.
+    pub fn is_to_ask(&self) -> bool {
+        !self.is_known || self.is_over || self.is_recalled || self.recorded > 0
     }
 
     /// Notes that more is allowed to all workers together than is left, so that others send nothing.
     /// Whoever is allowed some asks anew, which gives it back: it may never use it itself.
     pub fn recall(&mut self) {
-        self.is_recalled = self.allowed > 0;
+        self.is_recalled |= self.allowed > 0;
     }
 
-    /// Takes the answer for so many failures; those since the question stay counted.
-    pub fn granted(&mut self, told: u64, allowed: Allowed) {
-        self.failed = self.failed.saturating_sub(told);
+    /// Notes that more have failed than is tolerated, and that the run goes on: the next question
+    /// stops it.
+    pub fn exceed(&mut self) {
+        self.is_recalled = true;
+    }
+
+    /// Takes the answer, which counts all that is on record.
+    pub fn granted(&mut self, allowed: Allowed) {
+        self.recorded = 0;
         self.allowed = allowed.allowance;
         self.is_over = allowed.left_over < 0;
         self.is_known = true;
@@ -72,38 +87,60 @@ mod tests {
     fn a_worker_sends_until_its_failures_exceed_its_allowance() {
         let mut own = FailureAllowance::default();
         assert!(!own.may_begin(), "nothing is known yet");
-        assert_eq!(own.ask(), Some(0));
-        own.granted(0, allowed(1, 5));
-        assert_eq!((own.may_begin(), own.ask()), (true, None));
+        assert!(own.is_to_ask());
+        own.granted(allowed(1, 5));
+        assert_eq!((own.may_begin(), own.is_to_ask()), (true, false));
         own.fail();
         assert!(own.may_begin());
         own.fail();
-        assert_eq!((own.may_begin(), own.ask()), (false, Some(2)));
+        // What is not on record cannot be counted by others.
+        assert_eq!((own.may_begin(), own.is_to_ask()), (false, false));
+        own.committed(2, 2);
+        assert_eq!((own.may_begin(), own.is_to_ask()), (false, true));
         // One more fails while the question is under way.
         own.fail();
-        own.granted(2, allowed(2, 3));
-        assert_eq!((own.may_begin(), own.ask()), (true, Some(1)));
+        own.granted(allowed(2, 3));
+        assert_eq!((own.may_begin(), own.is_to_ask()), (true, false));
+        own.fail();
+        own.fail();
+        assert!(!own.may_begin());
+    }
+
+    #[test]
+    fn failures_of_lost_chunks_are_not_this_workers() {
+        let mut own = FailureAllowance::default();
+        own.granted(allowed(1, 5));
+        for _ in 0..3 {
+            own.fail();
+        }
+        own.committed(3, 1);
+        assert_eq!((own.may_begin(), own.is_to_ask()), (true, true));
+        own.granted(allowed(0, 0));
+        assert!(own.may_begin(), "none of them is left to count");
     }
 
     #[test]
     fn a_worker_that_others_wait_for_gives_back_what_it_does_not_use() {
         let mut own = FailureAllowance::default();
-        own.granted(0, allowed(1, 1));
-        assert_eq!(own.ask(), None);
+        own.granted(allowed(1, 1));
+        assert!(!own.is_to_ask());
         own.recall();
-        assert_eq!((own.may_begin(), own.ask()), (true, Some(0)));
-        own.granted(0, allowed(0, 0));
+        assert_eq!((own.may_begin(), own.is_to_ask()), (true, true));
+        own.granted(allowed(0, 0));
         // It has nothing to give back any more.
         own.recall();
-        assert_eq!((own.may_begin(), own.ask()), (true, None));
+        assert_eq!((own.may_begin(), own.is_to_ask()), (true, false));
+        // Whoever can stops a run with too many failures.
+        own.exceed();
+        assert!(own.is_to_ask());
     }
 
     #[test]
     fn nothing_leaves_while_others_hold_more_than_there_is() {
         let mut own = FailureAllowance::default();
-        own.granted(0, allowed(0, 0));
+        own.granted(allowed(0, 0));
         assert!(own.may_begin(), "none is tolerated, and none has failed");
-        own.granted(0, allowed(0, -1));
-        assert_eq!((own.may_begin(), own.ask()), (false, Some(0)));
+        own.granted(allowed(0, -1));
+        assert_eq!((own.may_begin(), own.is_to_ask()), (false, true));
     }
 }

@@ -6,7 +6,10 @@ use crate::event::{AttemptSeq, Event, EventKind, RunStats};
 use crate::policy::LeaseState;
 use crate::run::ledger::{claim, is_end};
 use crate::run::watchers::WatcherChannel;
-use crate::store::database::{ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed};
+use crate::store::database::{
+    ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed, MostUncertain,
+    UnrecordedOutcomes,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;
@@ -18,6 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub struct DatabaseLedger {
     writer: DatabaseWriter,
     watcher_channel: Option<WatcherChannel>,
+    /// Whether this worker is near enough to the database to keep the rate.
+    uncertainty: Option<MostUncertain>,
     /// Whether the session goes on after the engine.
     ends_later: bool,
 }
@@ -25,7 +30,12 @@ pub struct DatabaseLedger {
 impl DatabaseLedger {
     /// Takes the writer of a worker.
     pub fn new(writer: DatabaseWriter) -> Self {
-        Self { writer, watcher_channel: None, ends_later: false }
+        Self { writer, watcher_channel: None, uncertainty: None, ends_later: false }
+    }
+
+    /// Claims nothing while this worker is too far away to send it.
+    pub(crate) fn if_near(self, uncertainty: MostUncertain) -> Self {
+        Self { uncertainty: Some(uncertainty), ..self }
     }
 
     /// Shows what is recorded to watchers.
@@ -61,6 +71,16 @@ impl DatabaseLedger {
         &self.writer
     }
 
+    /// Returns what ends once the database has been away for too long.
+    pub(crate) fn lost(&mut self) -> impl Future<Output = DatabaseError> + Send + 'static {
+        self.writer.lost()
+    }
+
+    /// Leaves the leases to their end, and returns what is known and was not recorded.
+    pub(crate) fn abandon(self) -> UnrecordedOutcomes {
+        self.writer.abandon()
+    }
+
     /// Gives back what this worker has not settled.
     ///
     /// # Errors
@@ -73,7 +93,10 @@ impl DatabaseLedger {
 
 impl Ledger for DatabaseLedger {
     fn claim(&mut self, _: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
-        let claimed = self.writer.claim();
+        let claimed = match &self.uncertainty {
+            Some(uncertainty) => self.writer.claim_if_near(uncertainty).boxed(),
+            None => self.writer.claim().boxed(),
+        };
         async move { claimed.await.map(claimed_tasks).map_err(ledger_error) }.boxed()
     }
 
@@ -107,6 +130,10 @@ impl Ledger for DatabaseLedger {
 
     fn note_open(&mut self) {
         self.writer.open();
+    }
+
+    fn note_unrecorded(&mut self, events: &[Event]) {
+        self.writer.note_unrecorded(events);
     }
 
     fn note_dropped(&mut self, chunk: ChunkRef) {

@@ -29,6 +29,8 @@ mod settings;
 #[cfg(feature = "postgres")]
 mod shared_job;
 #[cfg(feature = "postgres")]
+mod shared_orders;
+#[cfg(feature = "postgres")]
 mod shared_phases;
 #[cfg(feature = "postgres")]
 mod shared_run;
@@ -62,7 +64,7 @@ pub use runs::{has_targets, lock_job, remove, runs_in};
 #[cfg(feature = "postgres")]
 pub use shared_job::SharedJob;
 #[cfg(feature = "postgres")]
-pub use shared_run::{SharedRun, TakenUp};
+pub use shared_run::{OnUncertain, SharedRun, TakenUp};
 #[cfg(feature = "postgres")]
 pub use shared_runs::SharedRuns;
 pub use target_orders::TargetOrders;

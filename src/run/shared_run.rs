@@ -1,6 +1,6 @@
 //! Says which database has a run as well, and what this worker's part is.
 
-use crate::store::database::{DatabaseAddress, StoredTerms};
+use crate::store::database::{DatabaseAddress, StoredTerms, UnrecordedOutcomes};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ pub enum TakenUp {
 }
 
 /// Called with the uncertainty of this worker's clock and the longest one that keeps the rate.
-type OnUncertain = Arc<dyn Fn(Duration, Duration) + Send + Sync>;
+pub type OnUncertain = Arc<dyn Fn(Duration, Duration) + Send + Sync>;
+
+/// Called with what a worker knows and could not record.
+type OnUnrecorded = Arc<dyn Fn(UnrecordedOutcomes) + Send + Sync>;
 
 /// The database in which other workers have a run as well, and this worker's part.
 #[derive(Clone)]
@@ -35,6 +38,9 @@ pub struct SharedRun {
     pub taken_up: TakenUp,
     /// Called once if this worker's clock is too uncertain to send anything.
     pub on_uncertain: OnUncertain,
+    /// Called with the outcomes that are known and were not recorded, if the worker ends without the
+    /// database.
+    pub on_unrecorded: OnUnrecorded,
 }
 
 impl std::fmt::Debug for SharedRun {

@@ -3,9 +3,14 @@
 //! The copies are in a directory of their own, which vanishes with this value. So reports, lists and
 //! retries have no line about databases.
 
+use crate::clock::Clock;
 use crate::event::Change;
+use crate::policy::SharedSlots;
+use crate::run::shared_run::OnUncertain;
+use crate::settings::RunSettings;
 use crate::store::database::{
-    CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, Ordered, RunStanding, Then,
+    CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, MostUncertain, Ordered,
+    RunStanding, SlotTerms, Then,
 };
 use crate::store::{
     DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
@@ -222,6 +227,32 @@ impl SharedRuns {
     /// The database is away, or a description is damaged.
     pub fn standings(&self, only: Option<&RunId>) -> Result<Vec<RunStanding>, StoreError> {
         Ok(self.with(async |connection| connection.runs.standings(only).await)?)
+    }
+
+    /// Returns the sending slots that a run shares with the others of its rate group, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// The database is away, or there is no such run.
+    pub fn group_slots(
+        &self,
+        id: &RunId,
+        settings: &RunSettings,
+        clock: Clock,
+        on_uncertain: OnUncertain,
+    ) -> Result<Option<SharedSlots>, StoreError> {
+        if settings.rate_group.is_none() {
+            return Ok(None);
+        }
+        let run = self.number(id)?;
+        let trip = self.with(async |connection| connection.runs.trip(run).await)?;
+        let terms = SlotTerms {
+            run,
+            clock,
+            most_uncertain: MostUncertain::new(settings, trip),
+            on_uncertain: Box::new(move |own, most| on_uncertain(own, most)),
+        };
+        Ok(Some(SharedSlots::new(DatabaseRuns::slots(self.address.clone(), terms)?)))
     }
 
     /// Changes a run for all its workers.

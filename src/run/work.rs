@@ -5,7 +5,7 @@
 
 use crate::api::TaskApi;
 use crate::engine;
-use crate::engine::{ChangeAnswer, Control, EngineSettings, Numbering, StartingPoint};
+use crate::engine::{Control, EngineSettings, Numbering, StartingPoint};
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
 use crate::policy::SharedSlots;
 use crate::run::carry_out::Ended;
@@ -15,19 +15,18 @@ use crate::run::database_ledger::DatabaseLedger;
 use crate::run::error::RunError;
 use crate::run::plan::Planned;
 use crate::run::settings::{engine_settings, pace_start};
-use crate::run::shared_phases::{Begun, SharedPhases, gated, reason_of};
+use crate::run::shared_orders::{Orders, job_taken, obey};
+use crate::run::shared_phases::{Begun, SharedPhases, gated};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
-use crate::settings::RunSettings;
 use crate::store::database::{
-    DatabaseError, DatabaseRuns, Ordered, RateTerms, SlotTerms, Wishes, WorkTerms, Worker,
-    most_uncertainty,
+    DatabaseError, DatabaseRuns, MostUncertain, RateTerms, SlotTerms, WorkTerms, Worker,
 };
 use crate::store::{RunReader, StoreError};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// How often a worker that is done looks whether the others are.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -67,7 +66,12 @@ impl Planned {
         let mut runs = DatabaseRuns::create(shared.address.clone()).await.map_err(store)?;
         let no = self.number(&mut runs, &shared).await?;
         let joined = runs.join(no, &shared.host, std::process::id(), env!("CARGO_PKG_VERSION"));
-        let worker = joined.await.map_err(store)?;
+        let mut worker = joined.await.map_err(store)?;
+        // Otherwise this worker would have no slots, or the rate would not hold.
+        if shared.terms.trip > worker.trip {
+            worker.trip = runs.allow_trip(no, shared.terms.trip).await.map_err(store)?;
+        }
+        let uncertainty = MostUncertain::new(&self.settings, worker.trip);
         let record = RunReader::open(&self.runs, &self.id)?.record()?;
         let origin = record.run.origin;
         let orders = Orders { runs: database(&shared)?, run: no, origin };
@@ -81,12 +85,14 @@ impl Planned {
             runs: database(&shared)?,
             worker,
             patience: shared.patience,
-            slots: slots(&shared, &self, worker)?,
+            slots: slots(&shared, &self, worker, &uncertainty)?,
             watcher_channel: watcher_channel.clone(),
         };
         let ends_later = SharedPhases::<A>::ends_later(&self);
-        let ledger =
-            DatabaseLedger::new(writer).shown_to(watcher_channel.clone()).ending_later(ends_later);
+        let ledger = DatabaseLedger::new(writer)
+            .if_near(uncertainty.clone())
+            .shown_to(watcher_channel.clone())
+            .ending_later(ends_later);
         let shown = watcher_channel.clone();
         let standing = Standing { runs: database(&shared)?, run: no, shown };
         let mut part = Part { phases, ledger, selected: record.selected, lost: None };
@@ -98,7 +104,8 @@ impl Planned {
             recorder: part.ledger.writer().recorder(),
             shown: watcher_channel.clone(),
         };
-        let ran = part.work(control, orders, standing, pacing).await;
+        let beside = Beside { orders, standing, pacing, uncertainty: &uncertainty };
+        let ran = part.work(control, beside).await;
         let Part { ledger, phases, lost, .. } = part;
         // The thread of the watchers ends with the last channel to it.
         drop((phases, watcher_channel));
@@ -107,7 +114,10 @@ impl Planned {
             Ok(_) | Err(RunError::UnknownTasks { .. }) => ledger.close().await,
             Err(_) => {
                 // The leases end by themselves.
-                drop(ledger);
+                let unrecorded = ledger.abandon();
+                if unrecorded.count > 0 {
+                    (shared.on_unrecorded)(unrecorded);
+                }
                 Ok(())
             }
         };
@@ -159,6 +169,14 @@ impl Planned {
     }
 }
 
+/// What a worker does beside its calls.
+struct Beside<'a> {
+    orders: Orders,
+    standing: Standing,
+    pacing: CommonPacing,
+    uncertainty: &'a MostUncertain,
+}
+
 /// This worker's part in the run.
 struct Part<'a, A> {
     phases: SharedPhases<'a, A>,
@@ -173,20 +191,25 @@ impl<A: TaskApi> Part<'_, A> {
     async fn work(
         &mut self,
         asked: mpsc::UnboundedReceiver<Control>,
-        orders: Orders,
-        standing: Standing,
-        pacing: CommonPacing,
+        Beside { orders, standing, pacing, uncertainty }: Beside<'_>,
     ) -> Result<RunStats, RunError> {
         let (sender, control) = mpsc::unbounded_channel();
         let wishes = self.ledger.writer().wishes();
         let seen = wishes.clone();
+        let (lost, away) = (self.ledger.lost(), OnceLock::new());
+        let give_up = async {
+            let _ = away.set(lost.await);
+            // A run that waits, such as in a pause, would not find it out by itself.
+            let _ = sender.send(Control::Abandon);
+        };
         let settings = &self.phases.planned.settings;
         let beside = async {
             tokio::join!(
                 orders.pass_on(asked, &sender),
-                obey(wishes, settings, &sender),
+                obey(wishes, settings, &sender, uncertainty),
                 standing.tell(),
-                pacing.keep()
+                pacing.keep(),
+                give_up
             );
             // They end before the run only if nobody can order anything any more.
             std::future::pending::<()>().await;
@@ -195,7 +218,7 @@ impl<A: TaskApi> Part<'_, A> {
             ran = self.go_through(ControlRouter::new(control)) => ran,
             () = beside => unreachable!("it never ends"),
         };
-        self.lost = job_taken(&seen);
+        self.lost = job_taken(&seen).or(away.into_inner().map(StoreError::Database));
         ran
     }
 
@@ -231,42 +254,6 @@ impl<A: TaskApi> Part<'_, A> {
     }
 }
 
-/// Passes the orders of this process on: what concerns the run goes to all workers.
-struct Orders {
-    runs: DatabaseRuns,
-    run: i64,
-    origin: crate::clock::Timestamp,
-}
-
-impl Orders {
-    async fn pass_on(
-        mut self,
-        mut asked: mpsc::UnboundedReceiver<Control>,
-        engine: &mpsc::UnboundedSender<Control>,
-    ) {
-        while let Some(request) = asked.recv().await {
-            match request {
-                Control::Change { change, by, answer } => {
-                    let by = by.to_string();
-                    let ordered = self.runs.order(self.run, self.origin, change, &by).await;
-                    let outcome = match ordered {
-                        Ok(Ordered::Changed) => ChangeAnswer::Changed,
-                        Ok(Ordered::AsBefore) => ChangeAnswer::AsBefore,
-                        Ok(Ordered::Stopping | Ordered::Finished) => ChangeAnswer::Stopping,
-                        Err(_) => ChangeAnswer::NotNow,
-                    };
-                    if let Some(answer) = answer {
-                        // The one who asked may be gone.
-                        let _ = answer.send(outcome);
-                    }
-                }
-                // The run is about to end, with everybody who listens.
-                own @ (Control::Stop(_) | Control::Abandon) => drop(engine.send(own)),
-            }
-        }
-    }
-}
-
 /// Where the whole run stands, for those who watch this worker.
 struct Standing {
     runs: DatabaseRuns,
@@ -286,66 +273,18 @@ impl Standing {
     }
 }
 
-/// Turns what beats bring into orders for the engine.
-async fn obey(
-    mut wishes: watch::Receiver<Option<Wishes>>,
-    settings: &RunSettings,
-    engine: &mpsc::UnboundedSender<Control>,
-) {
-    let by = Operator::Elsewhere;
-    let change = |change| drop(engine.send(Control::Change { change, by, answer: None }));
-    let (mut paused, mut concurrency, mut stopping) = (false, None, None);
-    let mut rate = Change::Rate(settings.own_rate().limit()).value().unwrap_or_default();
-    while wishes.changed().await.is_ok() {
-        let Some(now) = wishes.borrow_and_update().clone() else { continue };
-        if let Some(word) = now.stopping {
-            // Once: what follows after the calls is not stopped by it.
-            if stopping.as_ref() != Some(&word) {
-                let _ = engine.send(Control::Stop(reason_of(&word)));
-                stopping = Some(word);
-            }
-            continue;
-        }
-        if now.job_taken.is_some() {
-            // What is left can be carried out when the other run of the job is over.
-            let _ = engine.send(Control::Stop(StopReason::Interrupted));
-            continue;
-        }
-        if std::mem::replace(&mut paused, now.paused) != now.paused {
-            change(if now.paused { Change::Paused } else { Change::Resumed });
-        }
-        if std::mem::replace(&mut concurrency, now.concurrency) != now.concurrency {
-            let most = now.concurrency.and_then(|most| usize::try_from(most).ok());
-            let most = most.and_then(std::num::NonZeroUsize::new);
-            change(Change::Concurrency(most.unwrap_or(settings.concurrency)));
-        }
-        if rate != now.rate {
-            change(Change::Rate(now.rate.parse().ok()));
-            rate = now.rate;
-        }
-    }
-}
-
-/// Returns the error for a run whose job another one has by now.
-fn job_taken(wishes: &watch::Receiver<Option<Wishes>>) -> Option<StoreError> {
-    let (job, holder) = wishes.borrow().as_ref()?.job_taken.clone()?;
-    Some(StoreError::JobBusy { job: job.parse().ok()?, holder })
-}
-
-/// Returns the slots of the run.
+/// Returns the slots of the run: also without a limit, because an operator may set one.
 fn slots(
     shared: &SharedRun,
     planned: &Planned,
     worker: Worker,
+    uncertainty: &MostUncertain,
 ) -> Result<Option<SharedSlots>, RunError> {
-    // Also without a limit: an operator may set one. Of windows, that of a second is the usual one.
-    let rate = planned.settings.own_rate().limit();
-    let most_uncertain = most_uncertainty(rate, shared.terms.trip);
     let on_uncertain = Arc::clone(&shared.on_uncertain);
     let terms = SlotTerms {
         run: worker.run,
         clock: planned.clock,
-        most_uncertain,
+        most_uncertain: uncertainty.clone(),
         on_uncertain: Box::new(move |own, most| on_uncertain(own, most)),
     };
     let slots = DatabaseRuns::slots(shared.address.clone(), terms)?;

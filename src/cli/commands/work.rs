@@ -43,6 +43,11 @@ pub(crate) struct WorkArgs {
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// The way of this worker to the database and back, if the run allows for less; the run is a little
+    /// slower from then on
+    #[arg(long, value_name = "SPAN", help_heading = "Several machines",
+        value_parser = values::positive_span)]
+    pub(crate) store_rtt: Option<Duration>,
     /// The most calls on the wire at a time, of this worker
     #[arg(short = 'j', long, value_name = "N", default_value = "16", help_heading = "Pace",
         value_parser = values::concurrency)]
@@ -119,7 +124,11 @@ fn work_on(
         lock: &lock,
         settings: None,
         reporting: &args.reporting,
-        shared: SharedFlags { joins: Some(args.concurrency), ..SharedFlags::of_a_run(args.store) },
+        shared: SharedFlags {
+            joins: Some(args.concurrency),
+            store_rtt: args.store_rtt,
+            ..SharedFlags::of_a_run(args.store)
+        },
     };
     let which = WhichRunArgs { run: id.to_string(), job: None };
     let status = launch(RunSource::Resume(&which), &flags, context)?;

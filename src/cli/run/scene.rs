@@ -11,6 +11,7 @@ use batchctl::report::Target;
 use batchctl::settings::RunSettings;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The flags of every verb that carries out a run.
 pub(crate) struct LaunchFlags<'a> {
@@ -36,6 +37,8 @@ pub(crate) struct SharedFlags<'a> {
     /// How the plan is stored, if there will be a new one.
     pub(crate) plan: Option<&'a SharedPlanArgs>,
     pub(crate) store: StoreArgs,
+    /// The way of this worker to the database and back, if it is known to be long.
+    pub(crate) store_rtt: Option<Duration>,
     /// Whether the calls are left to workers.
     pub(crate) detach: bool,
     /// Whether the run is one that others may be on, and the calls at a time of this worker.
@@ -45,12 +48,12 @@ pub(crate) struct SharedFlags<'a> {
 impl<'a> SharedFlags<'a> {
     /// Returns the flags of a new run.
     pub(crate) fn of_a_plan(plan: &'a SharedPlanArgs, store: StoreArgs) -> Self {
-        Self { plan: Some(plan), store, detach: plan.detach, joins: None }
+        Self { plan: Some(plan), store, store_rtt: None, detach: plan.detach, joins: None }
     }
 
     /// Returns the flags of a run whose plan is there.
     pub(crate) fn of_a_run(store: StoreArgs) -> Self {
-        Self { plan: None, store, detach: false, joins: None }
+        Self { plan: None, store, store_rtt: None, detach: false, joins: None }
     }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod copies;
 pub(crate) mod ctl;
 pub(crate) mod detach;
+pub(crate) mod group;
 pub(crate) mod list;
 pub(crate) mod looked;
 pub(crate) mod share;

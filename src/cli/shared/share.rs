@@ -5,11 +5,12 @@ use crate::cli::process::runtime::runtime;
 use crate::cli::run::job_lock::HeldJob;
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
+use crate::cli::shared::group::warning;
 use batchctl::run::{Planned, SharedRun, TakenUp};
 use batchctl::settings::RunSettings;
-use batchctl::store::database::{SHORT_TRIP, StoredTerms};
+use batchctl::store::database::StoredTerms;
 use batchctl::system::machine::uname;
-use batchctl::text::span;
+use batchctl::text::plural;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub(crate) fn shared(
     let least = 2 * planned.settings().timeout;
     let terms = StoredTerms {
         lease: flags.plan.map_or(Duration::ZERO, |plan| plan.lease).max(least),
-        trip: flags.plan.map_or(SHORT_TRIP, |plan| plan.store_rtt),
+        trip: flags.plan.map(|plan| plan.store_rtt).or(flags.store_rtt).unwrap_or_default(),
         job_epoch: job.and_then(HeldJob::epoch),
     };
     let stderr = scene.context.stderr;
@@ -69,12 +70,13 @@ pub(crate) fn shared(
         patience: flags.store.store_timeout,
         host: host(),
         taken_up,
-        on_uncertain: Arc::new(move |own, most| {
+        on_uncertain: warning(stderr),
+        on_unrecorded: Arc::new(move |known| {
+            let Some((id, outcome)) = known.first else { return };
             let text = format!(
-                "the way to the database and back takes {}, and the rate of this run allows {}: \
-                 this worker sends nothing; plan the run with a longer `--store-rtt`",
-                span(own),
-                span(most)
+                "{} could not be recorded, the first one: {outcome} {id}; whoever goes on finds such \
+                 tasks in doubt",
+                plural(known.count, "outcome", "outcomes")
             );
             stderr.say("warning", &text);
         }),

@@ -203,7 +203,10 @@ where
             if self.is_done() {
                 break;
             }
-            self.step(&mut control).await?;
+            if let Err(error) = self.step(&mut control).await {
+                self.ledger.note_unrecorded(&self.batch);
+                return Err(error);
+            }
         }
         self.end().await
     }

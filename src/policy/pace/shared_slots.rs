@@ -81,6 +81,10 @@ pub trait SlotSource: Send {
 
     /// Keeps all slots free until then, for every sender.
     fn hold(&mut self, until: Instant, now: Instant);
+
+    /// Grants every sender no more than the quota leaves room for, in sendings a second, until its
+    /// window is over; nothing is no quota. A source of one process has senders that hear of it.
+    fn limit(&mut self, _per_second: Option<f64>, _until: Option<Instant>, _now: Instant) {}
 }
 
 /// Why the slots of a source cannot be used.
@@ -222,6 +226,10 @@ impl SharedSlots {
         self.lock().source.hold(until, now);
     }
 
+    fn limit(&self, per_second: Option<f64>, until: Option<Instant>, now: Instant) {
+        self.lock().source.limit(per_second, until, now);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Watched<dyn SlotSource>> {
         // A source has no state that a panic could leave half changed.
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
@@ -296,6 +304,13 @@ impl SlotGate {
         // Senders with limits of their own are not throttled with this one.
         if self.source.total.is_none() {
             self.source.hold(until, now);
+        }
+    }
+
+    /// Tells every sender of the same limit what a quota leaves room for.
+    pub fn limit(&mut self, per_second: Option<f64>, until: Option<Instant>, now: Instant) {
+        if self.source.total.is_none() {
+            self.source.limit(per_second, until, now);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{Worker, split};
 use crate::store::database::link::{Link, Values};
-use crate::store::database::plan::i32_of;
+use crate::store::database::plan::{i32_of, trip_of};
 use std::time::Duration;
 use tokio_postgres::types::Type;
 
@@ -25,9 +25,13 @@ SELECT change_no, paused, concurrency, stopping,
     (SELECT j.holder FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
         AND j.lease_until > clock_timestamp()),
     job,
-    tolerated - failed < (SELECT coalesce(sum(w.allowance), 0) FROM worker w
-        WHERE w.run = $1 AND w.gone IS NULL AND w.seen > clock_timestamp() - 2 * run.lease)
-FROM run WHERE no = $1";
+    tolerated < failures.counted + failures.allowed, tolerated < failures.counted AND stopping IS NULL,
+    trip_us
+FROM run, LATERAL (
+    SELECT coalesce(sum(w.failed), 0) AS counted, coalesce(sum(w.allowance) FILTER (
+        WHERE w.gone IS NULL AND w.seen > clock_timestamp() - 2 * run.lease), 0) AS allowed
+    FROM worker w WHERE w.run = $1) failures
+WHERE no = $1";
 /// While all workers were silent, another run may have had the job, and have freed it again.
 const TAKE_JOB_AGAIN: &str = "
 INSERT INTO job AS j (name, run, holder, epoch, lease_until)
@@ -72,6 +76,11 @@ pub struct Wishes {
     pub keeps_job: bool,
     /// Whether more failures are allowed to all workers together than are left.
     pub is_short: bool,
+    /// Whether more tasks have failed than is tolerated, and the run does not stop yet: the worker that
+    /// recorded them died before it could ask.
+    pub is_exceeded: bool,
+    /// The longest way to the database and back with which the rate holds.
+    pub trip: Duration,
     /// The chunks that are still the worker's.
     pub kept: Vec<u32>,
 }
@@ -125,6 +134,8 @@ impl Worker {
             job_taken: row.get::<_, Option<String>>(9).zip(holder),
             keeps_job,
             is_short: row.get(10),
+            is_exceeded: row.get(11),
+            trip: trip_of(&row, 12),
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

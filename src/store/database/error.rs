@@ -1,5 +1,6 @@
 //! The errors of a database, each with what to do about it.
 
+use crate::store::database::schema::WhyOld;
 use std::error::Error;
 use tokio_postgres::error::SqlState;
 
@@ -32,6 +33,18 @@ pub enum DatabaseError {
         found: i32,
         /// The version that is known.
         known: i32,
+    },
+    /// An older version made the tables, and they cannot be brought up to date now.
+    #[error(
+        "the tables of the database {shown} are older than version {known}, which workers need now"
+    )]
+    Old {
+        /// Host and database.
+        shown: String,
+        /// The version that is needed.
+        known: i32,
+        /// What stands in the way.
+        why: WhyOld,
     },
     /// There is a schema of that name that batchctl did not make.
     #[error("the schema `batchctl` of the database {shown} is not one of batchctl")]
@@ -110,6 +123,14 @@ impl DatabaseError {
                 "name another server with `--store postgres://USER@HOST/NAME`".into()
             }
             Self::Newer { .. } => "use the version that made them, or a newer one".into(),
+            Self::Old { why: WhyOld::Busy, .. } => {
+                "workers of an older batchctl are on a run; once they have ended, the next worker \
+                 brings the tables up to date"
+                    .into()
+            }
+            Self::Old { why: WhyOld::NoRights, .. } => {
+                "the owner of the tables brings them up to date with `batchctl work`".into()
+            }
             Self::NoTables { .. } => "`batchctl start` makes the tables with the first run".into(),
             Self::Foreign { .. } => "name another database, or rename that schema".into(),
             Self::NoRights { .. } => {
@@ -133,6 +154,8 @@ impl DatabaseError {
 /// Returns whether the server is only away: it restarts, is full, or another node has taken over.
 fn is_passing(code: &SqlState) -> bool {
     let class = &code.code()[..2];
-    // Connection, resources, operator intervention, system, and a node that is read-only.
-    matches!(class, "08" | "53" | "57" | "58") || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    // Connection, a transaction that was rolled back for another one, resources, operator
+    // intervention, system, and a node that is read-only.
+    matches!(class, "08" | "40" | "53" | "57" | "58")
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }

@@ -6,12 +6,13 @@
 
 use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
-use crate::store::database::plan::i32_of;
+use crate::store::database::link::{Link, Values};
+use crate::store::database::plan::{i32_of, trip_of};
 use crate::task::{Outcome, OutcomeCounts};
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 const CLAIM: &str = "
 WITH free AS (
@@ -48,7 +49,12 @@ own AS (
     RETURNING c.no),
 kept AS (
     INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
-    SELECT $1, f.no, f.seq, f.epoch, $10, f.body, f.crc FROM f JOIN own USING (no))
+    SELECT $1, f.no, f.seq, f.epoch, $10, f.body, f.crc FROM f JOIN own USING (no)),
+-- What is recorded uses up what was allowed, in the same instant: nobody counts it twice.
+counted AS (
+    UPDATE worker w SET failed = w.failed + t.failed, allowance = greatest(0, w.allowance - t.failed)
+    FROM (SELECT sum(f.failed) AS failed FROM f JOIN own USING (no)) t
+    WHERE w.run = $1 AND w.no = $10 AND t.failed > 0)
 SELECT no FROM own";
 
 const STANDING: &str = "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2)";
@@ -75,6 +81,8 @@ pub struct Worker {
     pub no: i32,
     /// How long its chunks stay its own without a sign of life.
     pub lease: Duration,
+    /// The longest way to the database and back with which the rate of the run holds.
+    pub trip: Duration,
 }
 
 /// The answer to a claim.
@@ -143,16 +151,17 @@ impl Worker {
         let join = "
             WITH next AS (
                 UPDATE run SET workers = workers + 1 WHERE no = $1
-                RETURNING workers, extract(epoch FROM lease)::float8 AS lease)
+                RETURNING workers, extract(epoch FROM lease)::float8 AS lease, trip_us)
             INSERT INTO worker (run, no, host, process, version)
             SELECT $1, workers, $2, $3, $4 FROM next
-            RETURNING no, (SELECT lease FROM next)";
+            RETURNING no, (SELECT lease FROM next), (SELECT trip_us FROM next)";
         let row = link
             .with(async |client| {
                 client.query_one(join, &[&run, &host, &i32_of(process), &version]).await
             })
             .await?;
-        Ok(Self { run, no: row.get(0), lease: Duration::from_secs_f64(row.get(1)) })
+        let lease = Duration::from_secs_f64(row.get(1));
+        Ok(Self { run, no: row.get(0), lease, trip: trip_of(&row, 2) })
     }
 
     /// Claims the first chunk that is free, or whose lease has ended, but for those that this worker
@@ -166,8 +175,13 @@ impl Worker {
         let found = link
             .with(async |client| {
                 let seconds = self.lease.as_secs_f64();
-                let claimed =
-                    client.query_opt(CLAIM, &[&self.run, &self.no, &seconds, &own]).await?;
+                let values: Values<'_, 4> = [
+                    (&self.run, Type::INT8),
+                    (&self.no, Type::INT4),
+                    (&seconds, Type::FLOAT8),
+                    (&own, Type::INT4_ARRAY),
+                ];
+                let claimed = client.query_typed_opt(CLAIM, &values).await?;
                 if claimed.is_some() {
                     return Ok((claimed, true));
                 }
@@ -180,6 +194,13 @@ impl Worker {
             (None, true) => Ok(ChunkClaim::NotYet),
             (None, false) => Ok(ChunkClaim::Done),
         }
+    }
+
+    /// Returns whether a chunk has a task without an outcome.
+    pub(crate) async fn is_open(self, link: &mut Link) -> Result<bool, DatabaseError> {
+        let values: Values<'_, 1> = [(&self.run, Type::INT8)];
+        let row = link.with(async |client| client.query_typed_one(IS_OPEN, &values).await).await?;
+        Ok(row.get(0))
     }
 
     /// Appends segments to chunks, each of which counts only if its lease is this worker's.
@@ -199,30 +220,26 @@ impl Worker {
         let outcomes = |outcome| -> Vec<i32> {
             flushes.iter().map(|flush| number(flush.settled[outcome])).collect()
         };
+        let seconds = self.lease.as_secs_f64();
+        let values: Values<'_, 14> = [
+            (&self.run, Type::INT8),
+            (&chunks, Type::INT4_ARRAY),
+            (&numbers(|flush| flush.epoch), Type::INT4_ARRAY),
+            (&numbers(|flush| flush.seq), Type::INT4_ARRAY),
+            (&bodies, Type::BYTEA_ARRAY),
+            (&checksums, Type::INT8_ARRAY),
+            (&settled, Type::INT4_ARRAY),
+            (&outcomes(Outcome::Failed), Type::INT4_ARRAY),
+            (&seconds, Type::FLOAT8),
+            (&self.no, Type::INT4),
+            (&outcomes(Outcome::Succeeded), Type::INT4_ARRAY),
+            (&outcomes(Outcome::Partial), Type::INT4_ARRAY),
+            (&outcomes(Outcome::Ambiguous), Type::INT4_ARRAY),
+            (&outcomes(Outcome::Unchanged), Type::INT4_ARRAY),
+        ];
         let (kept, others) = link
             .with(async |client| {
-                let seconds = self.lease.as_secs_f64();
-                let rows = client
-                    .query(
-                        FLUSH,
-                        &[
-                            &self.run,
-                            &chunks,
-                            &numbers(|flush| flush.epoch),
-                            &numbers(|flush| flush.seq),
-                            &bodies,
-                            &checksums,
-                            &settled,
-                            &outcomes(Outcome::Failed),
-                            &seconds,
-                            &self.no,
-                            &outcomes(Outcome::Succeeded),
-                            &outcomes(Outcome::Partial),
-                            &outcomes(Outcome::Ambiguous),
-                            &outcomes(Outcome::Unchanged),
-                        ],
-                    )
-                    .await;
+                let rows = client.query_typed(FLUSH, &values).await;
                 // Two tries of one flush may meet: the first one's segment is there by now.
                 let kept = match rows {
                     Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),

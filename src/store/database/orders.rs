@@ -8,8 +8,9 @@ use crate::journal::{Place, RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::{
-    LOAD_TIMEOUT, NOT_APPLIED, i32_of, interval_nanos, scope_of,
+    LOAD_TIMEOUT, NOT_APPLIED, i32_of, interval_nanos, scope_of, trip_of,
 };
+use crate::task::Rate;
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
 
@@ -117,8 +118,7 @@ async fn carry_out(
             transaction.execute(update, &[&run, &"drained"]).await?;
         }
         Change::Rate(limit) => {
-            let trip = u64::try_from(row.get::<_, i32>(3)).unwrap_or_default();
-            let trip = Duration::from_micros(trip);
+            let trip = trip_of(row, 3);
             let interval = limit.map_or(0, |rate| interval_nanos(rate, trip));
             let update = "UPDATE rate SET text_limit = $2, interval_ns = $3, searches = false, ramp_ns = 0 \
                  WHERE scope = $1";
@@ -145,11 +145,54 @@ pub(crate) async fn take_up(
     let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1, \
                 canary_from = NULL \
                 WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
+    let anew_failures = "UPDATE worker SET failed = 0 WHERE run = $1";
     link.with(async |client| {
         let transaction = client.transaction().await?;
         transaction.execute(anew, &[&run]).await?;
         transaction.execute(take_up, &[&run, &tolerated, &lease]).await?;
+        transaction.execute(anew_failures, &[&run]).await?;
         transaction.commit().await
+    })
+    .await
+}
+
+/// Returns the longest way to the database and back that a run allows for.
+pub(crate) async fn trip(link: &mut Link, run: i64) -> Result<Duration, DatabaseError> {
+    let trip = "SELECT trip_us FROM run WHERE no = $1";
+    let row = link.with(async |client| client.query_one(trip, &[&run]).await).await?;
+    Ok(trip_of(&row, 0))
+}
+
+/// Lets a worker with a longer way to the database keep the rate; its slots are a little farther apart
+/// from then on. Returns the longest way that is allowed for now.
+pub(crate) async fn allow_trip(
+    link: &mut Link,
+    run: i64,
+    trip: Duration,
+) -> Result<Duration, DatabaseError> {
+    let scope = scope_of(run);
+    let standing = "SELECT r.trip_us, t.text_limit FROM run r, rate t \
+                    WHERE r.no = $1 AND t.scope = $2 FOR UPDATE OF r";
+    let (longer, slower) = (
+        "UPDATE run SET trip_us = $2 WHERE no = $1",
+        "UPDATE rate SET interval_ns = $2 WHERE scope = $1",
+    );
+    link.with(async |client| {
+        let transaction = client.transaction().await?;
+        let row = transaction.query_one(standing, &[&run, &scope]).await?;
+        let allowed = trip_of(&row, 0);
+        if allowed >= trip {
+            return Ok(allowed);
+        }
+        let micros = i32::try_from(trip.as_micros()).unwrap_or(i32::MAX);
+        transaction.execute(longer, &[&run, &micros]).await?;
+        // Without a limit there is nothing to keep.
+        if let Ok(limit) = row.get::<_, &str>(1).parse::<Rate>() {
+            let interval = interval_nanos(limit, trip);
+            transaction.execute(slower, &[&scope, &interval]).await?;
+        }
+        transaction.commit().await?;
+        Ok(trip)
     })
     .await
 }

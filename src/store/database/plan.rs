@@ -10,9 +10,9 @@ use crate::task::Rate;
 use std::num::TryFromIntError;
 use std::pin::pin;
 use std::time::Duration;
-use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Row, Transaction};
 
 /// How long the load of a plan may take.
 pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
@@ -250,8 +250,7 @@ pub(crate) async fn set_rate(
     link.with(async |client| {
         let transaction = client.transaction().await?;
         let trip = "SELECT trip_us FROM run WHERE no = $1";
-        let trip: i32 = transaction.query_one(trip, &[&run]).await?.get(0);
-        let trip = Duration::from_micros(u64::try_from(trip).unwrap_or_default());
+        let trip = trip_of(&transaction.query_one(trip, &[&run]).await?, 0);
         let interval = rate.limit.map_or(0, |rate| interval_nanos(rate, trip));
         let timeline = insert_timeline(&transaction, run, rate).await?;
         let statement = "UPDATE rate SET timeline = $2, text_limit = $3, interval_ns = $4, searches = $5, \
@@ -266,6 +265,11 @@ pub(crate) async fn set_rate(
 
 fn text_of(limit: Option<Rate>) -> String {
     limit.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
+}
+
+/// Returns the longest way to the database and back that a column allows for, in microseconds.
+pub(crate) fn trip_of(row: &Row, column: usize) -> Duration {
+    Duration::from_micros(u64::try_from(row.get::<_, i32>(column)).unwrap_or_default())
 }
 
 /// Returns the name under which the workers of a run share their rate.

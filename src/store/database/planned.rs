@@ -19,7 +19,8 @@ use std::time::Duration;
 pub struct StoredTerms {
     /// How long a worker that is not heard of keeps its chunks.
     pub lease: Duration,
-    /// The longest round trip of a worker that keeps the rate.
+    /// The longest round trip of a worker that keeps the rate. For a run that is there, what it allows
+    /// for already is enough if it is longer.
     pub trip: Duration,
     /// Under which epoch the job of the run is taken, if it is.
     pub job_epoch: Option<i32>,

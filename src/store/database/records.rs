@@ -6,7 +6,7 @@ use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
 use crate::store::database::beat::SignOfLife;
 use crate::store::database::leases::Flush;
 use crate::store::writing::event_writer::{ended, micros_of, micros_of_time};
-use crate::task::{FailureKind, Ordinal, OutcomeCounts};
+use crate::task::{FailureKind, Ordinal, Outcome, OutcomeCounts};
 use std::collections::BTreeMap;
 
 /// A chunk that is held.
@@ -163,6 +163,11 @@ impl ChunkSegment {
 
 fn is_throttled(result: &AttemptResult) -> bool {
     result.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Throttled)
+}
+
+/// Returns whether an event is the outcome of a failed task.
+pub(crate) fn is_failure(event: &Event) -> bool {
+    matches!(event.kind, EventKind::TaskSettled { outcome: Outcome::Failed, .. })
 }
 
 /// Returns the task of an event that a chunk's segment records.

@@ -3,23 +3,19 @@
 use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::store::database::address::DatabaseAddress;
-use crate::store::database::beat::{SignOfLife, Wishes};
 use crate::store::database::copy::{Copied, CopyMark, OnDamage};
 use crate::store::database::error::DatabaseError;
-use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk, Worker};
+use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
 use crate::store::database::orders::Ordered;
 use crate::store::database::plan::{NewChunk, NewDatabaseRun, RateTerms};
 use crate::store::database::planned::StoredTerms;
 use crate::store::database::publish::Then;
 use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
-use crate::store::database::slots::SlotGrant;
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{
-    copy, orders, plan, planned, publish, repaired, schema, slots, standing,
-};
+use crate::store::database::{copy, orders, plan, planned, publish, repaired, schema, standing};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
@@ -277,6 +273,29 @@ impl DatabaseRuns {
         orders::take_up(&mut self.link, run, tolerated, least_lease).await
     }
 
+    /// Returns the longest way to the database and back with which the rate of a run holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn trip(&mut self, run: i64) -> Result<Duration, DatabaseError> {
+        orders::trip(&mut self.link, run).await
+    }
+
+    /// Lets a worker with this way to the database and back keep the rate, and returns the longest one
+    /// that is allowed for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn allow_trip(
+        &mut self,
+        run: i64,
+        trip: Duration,
+    ) -> Result<Duration, DatabaseError> {
+        orders::allow_trip(&mut self.link, run, trip).await
+    }
+
     /// Lets workers carry out a plan of its own; returns whether nobody has done so before.
     ///
     /// # Errors
@@ -311,87 +330,5 @@ impl DatabaseRuns {
     /// Those of the database.
     pub async fn remove(&mut self, run: i64) -> Result<bool, DatabaseError> {
         orders::remove(&mut self.link, run).await
-    }
-
-    /// Claims a chunk.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database; a chunk that is damaged.
-    pub async fn claim(&mut self, worker: Worker) -> Result<ChunkClaim, DatabaseError> {
-        worker.claim(&mut self.link, &[]).await
-    }
-
-    /// Appends segments, and returns what became of each.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database. After one that may pass, the same flushes are sent again: what landed
-    /// is recognised.
-    pub async fn flush(
-        &mut self,
-        worker: Worker,
-        flushes: &[Flush],
-    ) -> Result<Vec<Fate>, DatabaseError> {
-        worker.flush(&mut self.link, flushes).await
-    }
-
-    /// Gives chunks back, each with its epoch.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn give_back(
-        &mut self,
-        worker: Worker,
-        chunks: &[(u32, u32)],
-    ) -> Result<(), DatabaseError> {
-        worker.give_back(&mut self.link, chunks).await
-    }
-
-    /// Records how many tasks were in doubt when a chunk was taken over.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn note_doubts(
-        &mut self,
-        worker: Worker,
-        chunk: &LeasedChunk,
-        in_doubt: u32,
-    ) -> Result<(), DatabaseError> {
-        worker.note_doubts(&mut self.link, chunk, in_doubt).await
-    }
-
-    /// Renews the leases of chunks, each with its epoch.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn beat(
-        &mut self,
-        worker: Worker,
-        sign: SignOfLife,
-        held: &[(u32, u32)],
-    ) -> Result<Wishes, DatabaseError> {
-        worker.beat(&mut self.link, sign, held).await
-    }
-
-    /// Reserves sending slots of a run.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database. No slot is the worker's then.
-    pub async fn grant_slots(&mut self, run: i64, wanted: i32) -> Result<SlotGrant, DatabaseError> {
-        slots::grant(&mut self.link, &plan::scope_of(run), wanted).await
-    }
-
-    /// Keeps the sending slots of a run free until then.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn hold_slots(&mut self, run: i64, until_ns: i64) -> Result<(), DatabaseError> {
-        slots::hold(&mut self.link, &plan::scope_of(run), until_ns).await
     }
 }

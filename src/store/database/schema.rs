@@ -1,54 +1,117 @@
-//! The tables of the database: made once, and refused if they are not ours or newer.
+//! The tables of the database: made once, brought up to date, and refused if they are not ours or
+//! newer.
 
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use tokio_postgres::Transaction;
 
 /// The statements that make the tables, for those who have to run them for others.
-pub const TABLES: &str = include_str!("tables.sql");
+pub const TABLES: &str = concat!(include_str!("tables.sql"), include_str!("functions.sql"));
+/// The statements that bring tables of version 1 up to date.
+const FROM_VERSION_1: &str = concat!(include_str!("version_2.sql"), include_str!("functions.sql"));
 /// The version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+/// The oldest version with everything that reports need.
+const OLDEST: i32 = 1;
 /// The lock under which they are made: "bctl".
 const LOCK: i64 = 0x6263_746c;
 
-/// Makes the tables, if they are missing, and checks their version.
+/// From the tables themselves: functions may answer from what the session has seen before.
+const FIND: &str = "
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'batchctl'),
+    EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'batchctl' AND c.relname = 'about')";
+const VERSION_OF: &str = "SELECT version FROM batchctl.about";
+/// No worker joins before the end of the transaction.
+const NOBODY_JOINS: &str = "LOCK TABLE batchctl.worker IN ACCESS EXCLUSIVE MODE";
+const IS_BUSY: &str = "
+SELECT EXISTS (SELECT FROM batchctl.worker w JOIN batchctl.run r ON r.no = w.run
+    WHERE w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)";
+
+/// What was found, and what became of it.
+enum Found {
+    /// The tables are made or up to date now, or are not ours to judge here.
+    Prepared,
+    /// They are old, and workers that know no others are on a run.
+    InUse,
+}
+
+/// Makes the tables, if they are missing, brings them up to date if they are old, and checks their
+/// version. Workers need all of it; what only reads does not.
 ///
 /// # Errors
 ///
-/// The tables are foreign or newer, or this user may not make them.
+/// The tables are foreign or newer, or this user may not make or change them. They are old, and
+/// workers of an older version are on a run.
 pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
-    let made = link
+    match found_version(link).await {
+        Ok(VERSION) => return Ok(()),
+        Ok(_) | Err(DatabaseError::NoTables { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let mut is_old = false;
+    let prepared = link
         .with(async |client| {
             let transaction = client.transaction().await?;
             // Two planners that begin at once would both find nothing.
             transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-            let exists = "SELECT to_regnamespace('batchctl') IS NOT NULL";
-            if !transaction.query_one(exists, &[]).await?.get::<_, bool>(0) {
+            let found = transaction.query_one(FIND, &[]).await?;
+            if !found.get::<_, bool>(0) {
                 transaction.batch_execute(TABLES).await?;
+            } else if found.get(1) && version(&transaction).await? == Some(1) {
+                is_old = true;
+                transaction.batch_execute(NOBODY_JOINS).await?;
+                if transaction.query_one(IS_BUSY, &[]).await?.get(0) {
+                    return Ok(Found::InUse);
+                }
+                transaction.batch_execute(FROM_VERSION_1).await?;
             }
-            transaction.commit().await
+            transaction.commit().await?;
+            Ok(Found::Prepared)
         })
         .await;
-    made?;
-    check(link).await
+    let old = |why| DatabaseError::Old { shown: link.shown().to_owned(), known: VERSION, why };
+    match prepared {
+        Ok(Found::Prepared) => check(link).await,
+        Ok(Found::InUse) => Err(old(WhyOld::Busy)),
+        Err(DatabaseError::NoRights { .. }) if is_old => Err(old(WhyOld::NoRights)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why old tables are not brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyOld {
+    /// Workers of an older version are on a run.
+    Busy,
+    /// Only the owner of the tables may change them.
+    NoRights,
+}
+
+async fn version(transaction: &Transaction<'_>) -> Result<Option<i32>, tokio_postgres::Error> {
+    let rows = transaction.query(VERSION_OF, &[]).await?;
+    Ok(rows.first().and_then(|row| row.try_get(0).ok()))
 }
 
 /// Checks that the tables are there and of a version that is known.
 pub(crate) async fn check(link: &mut Link) -> Result<(), DatabaseError> {
+    found_version(link).await.map(drop)
+}
+
+async fn found_version(link: &mut Link) -> Result<i32, DatabaseError> {
     let version = link
         .with(async |client| {
-            let exists = "SELECT to_regnamespace('batchctl') IS NOT NULL, \
-                          to_regclass('batchctl.about') IS NOT NULL";
-            let row = client.query_one(exists, &[]).await?;
+            let row = client.query_one(FIND, &[]).await?;
             if !row.get::<_, bool>(1) {
                 return Ok(Err(row.get::<_, bool>(0)));
             }
-            let rows = client.query("SELECT version FROM batchctl.about", &[]).await?;
+            let rows = client.query(VERSION_OF, &[]).await?;
             Ok(Ok(rows.first().and_then(|row| row.try_get::<_, i32>(0).ok())))
         })
         .await?;
     let shown = link.shown().to_owned();
     match version {
-        Ok(Some(VERSION)) => Ok(()),
+        Ok(Some(found @ OLDEST..=VERSION)) => Ok(found),
         Ok(Some(found)) if found > VERSION => {
             Err(DatabaseError::Newer { shown, found, known: VERSION })
         }

@@ -6,15 +6,17 @@
 
 use crate::clock::Clock;
 use crate::policy::{ClockMap, Grant, SlotSource, SlotSpacing, SlotTrouble};
+use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::plan::scope_of;
+use crate::store::database::plan::{most_uncertainty, scope_of};
 use crate::store::database::slots;
+use crate::task::Rate;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// When the pool is looked at again that waits for an answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -22,8 +24,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long slots without a limit are good for, before the database is asked again.
 const FREE_FOR: Duration = Duration::from_millis(250);
+/// When a worker that is too far away looks whether it still is.
+const MEASURE_AGAIN: Duration = Duration::from_secs(1);
 /// When slots are asked for again while all up to the horizon are taken.
 const TAKEN_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a quota holds whose window has no end, unless it is told again.
+const QUOTA_FOR: Duration = Duration::from_secs(60);
+/// From which change on a quota is told again.
+const TOLD_CHANGE: f64 = 0.05;
 
 /// Called once with the uncertainty of this worker's clock and the longest one that keeps the rate.
 pub(crate) type OnUncertain = Box<dyn Fn(Duration, Duration) + Send>;
@@ -35,20 +44,81 @@ pub(crate) struct SlotTerms {
     /// The clock.
     pub(crate) clock: Clock,
     /// The longest uncertainty with which the rate holds.
-    pub(crate) most_uncertain: Duration,
+    pub(crate) most_uncertain: MostUncertain,
     /// Called if this worker's is longer.
     pub(crate) on_uncertain: OnUncertain,
+}
+
+/// How uncertain a worker may be of the database's time, and whether it is too far away. The rate and
+/// the way that it allows for change while the worker is on the run.
+#[derive(Debug, Clone)]
+pub(crate) struct MostUncertain {
+    known: Arc<Mutex<(Option<Rate>, Duration)>>,
+    /// Whether this worker is too far away, once that is known.
+    is_far: Arc<watch::Sender<Option<bool>>>,
+}
+
+impl MostUncertain {
+    /// Takes what a run with these settings allows for.
+    pub(crate) fn new(settings: &RunSettings, trip: Duration) -> Self {
+        let known = Arc::new(Mutex::new((settings.own_rate().limit(), trip)));
+        Self { known, is_far: Arc::new(watch::Sender::new(None)) }
+    }
+
+    /// Takes the present rate, and the longest way that the run allows for.
+    pub(crate) fn follow(&self, rate: Option<Rate>, trip: Duration) {
+        *lock(&self.known) = (rate, trip);
+    }
+
+    fn get(&self) -> Duration {
+        let (rate, trip) = *lock(&self.known);
+        most_uncertainty(rate, trip)
+    }
+
+    fn tell(&self, is_far: bool) {
+        self.is_far.send_replace(Some(is_far));
+    }
+
+    /// Returns what says whether this worker is too far away to send anything, as soon as it is known.
+    pub(crate) fn is_far(&self) -> impl Future<Output = bool> + Send + 'static {
+        let mut known = self.is_far.subscribe();
+        async move { known.wait_for(Option::is_some).await.is_ok_and(|far| *far == Some(true)) }
+    }
 }
 
 enum Request {
     Slots(i32),
     Hold { until: Instant },
+    Limit(Quota),
+}
+
+/// What a quota of the service leaves room for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Quota {
+    per_second: Option<f64>,
+    until: Instant,
+}
+
+impl Quota {
+    /// Returns whether it says something else than another one, as far as it matters.
+    fn differs(self, told: Option<Self>, now: Instant) -> bool {
+        let Some(told) = told.filter(|told| told.until > now) else {
+            return self.per_second.is_some();
+        };
+        match (self.per_second, told.per_second) {
+            (Some(own), Some(other)) => {
+                (own / other - 1.0).abs() > TOLD_CHANGE || told.until < now + QUOTA_FOR / 2
+            }
+            (own, other) => own != other,
+        }
+    }
 }
 
 /// Slots from the database.
 pub struct DatabaseSlots {
     pool: Arc<Mutex<Pool>>,
     requests: mpsc::UnboundedSender<Request>,
+    told: Option<Quota>,
 }
 
 #[derive(Default)]
@@ -80,11 +150,12 @@ impl DatabaseSlots {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let map = ClockMap::new(terms.clock.instant().into());
         let (scope, shared) = (scope_of(terms.run), Arc::clone(&pool));
-        let asking = Asking { link, scope, terms, map, told: None, is_told: false, pool: shared };
+        let (told, is_told, is_limited) = (None, false, false);
+        let asking = Asking { link, scope, terms, map, told, is_told, is_limited, pool: shared };
         let thread = thread::Builder::new().name("slots".into());
         // It ends with the channel; nobody waits for it, because it has nothing to finish.
         thread.spawn(move || runtime.block_on(asking.run(queue)))?;
-        Ok(Self { pool, requests })
+        Ok(Self { pool, requests, told: None })
     }
 }
 
@@ -114,6 +185,15 @@ impl SlotSource for DatabaseSlots {
         drop(pool);
         let _ = self.requests.send(Request::Hold { until });
     }
+
+    fn limit(&mut self, per_second: Option<f64>, until: Option<Instant>, now: Instant) {
+        let quota = Quota { per_second, until: until.unwrap_or(now + QUOTA_FOR) };
+        // Every answer says it again.
+        if quota.differs(self.told, now) {
+            self.told = Some(quota);
+            let _ = self.requests.send(Request::Limit(quota));
+        }
+    }
 }
 
 impl Pool {
@@ -130,9 +210,9 @@ impl Pool {
     }
 }
 
-fn lock(pool: &Mutex<Pool>) -> MutexGuard<'_, Pool> {
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change is whole, also before a panic.
-    pool.lock().unwrap_or_else(PoisonError::into_inner)
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the thread owns.
@@ -144,12 +224,24 @@ struct Asking {
     /// The database's time of the last answer, and when that came.
     told: Option<(i64, Instant)>,
     is_told: bool,
+    /// Whether there is a rate to be kept.
+    is_limited: bool,
     pool: Arc<Mutex<Pool>>,
 }
 
 impl Asking {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
-        while let Some(request) = requests.recv().await {
+        let mut is_far = self.measure().await;
+        loop {
+            let request = tokio::select! {
+                request = requests.recv() => request,
+                // It asks for nothing, and would never know that it is near by now.
+                () = tokio::time::sleep(MEASURE_AGAIN), if is_far => {
+                    is_far = self.measure().await;
+                    continue;
+                }
+            };
+            let Some(request) = request else { return };
             match request {
                 Request::Slots(wanted) => {
                     // Nothing is granted then, and the gate asks again.
@@ -161,8 +253,30 @@ impl Asking {
                     }
                 }
                 Request::Hold { until } => self.hold(until).await,
+                Request::Limit(quota) => self.limit(quota).await,
             }
         }
+    }
+
+    /// Measures the way to the database, without a slot; returns whether that is to be done again.
+    async fn measure(&mut self) -> bool {
+        // The first round trip may make the connection as well.
+        for _ in 0..2 {
+            if self.ask(0).await.is_err() {
+                return true;
+            }
+        }
+        let most = self.terms.most_uncertain.get();
+        let is_far = self.is_limited && self.uncertainty(self.now()) > most;
+        self.terms.most_uncertain.tell(is_far);
+        if !is_far {
+            lock(&self.pool).not_before = None;
+        }
+        is_far
+    }
+
+    fn uncertainty(&self, now: Instant) -> Duration {
+        self.map.uncertainty(now).unwrap_or(Duration::MAX)
     }
 
     fn now(&self) -> Instant {
@@ -176,17 +290,19 @@ impl Asking {
         self.map.learn(asked, answered, grant.now_ns);
         self.told = Some((grant.now_ns, answered));
         let is_free = grant.step_ns == 0 && grant.hold_ns <= grant.now_ns;
+        self.is_limited = !is_free;
         lock(&self.pool).free_until = is_free.then(|| answered + FREE_FOR);
         if is_free {
             // Nothing is to be kept, so it does not matter how exactly the time is known.
             return Ok(());
         }
-        let uncertainty = self.map.uncertainty(answered).unwrap_or(Duration::MAX);
-        if uncertainty > self.terms.most_uncertain {
+        let uncertainty = self.uncertainty(answered);
+        let most = self.terms.most_uncertain.get();
+        if uncertainty > most {
             // The first round trip may have made the connection as well, so a second one decides.
             let is_first = lock(&self.pool).not_before.is_none();
             if !is_first && !std::mem::replace(&mut self.is_told, true) {
-                (self.terms.on_uncertain)(uncertainty, self.terms.most_uncertain);
+                (self.terms.on_uncertain)(uncertainty, most);
             }
             lock(&self.pool).not_before = Some(answered + ASK_AGAIN);
             return Ok(());
@@ -210,11 +326,43 @@ impl Asking {
         Ok(())
     }
 
+    /// Returns an instant in the database's time.
+    fn database_time(&self, instant: Instant) -> Option<i64> {
+        let (told_ns, at) = self.told?;
+        let ahead = instant.saturating_duration_since(at).as_nanos();
+        Some(told_ns.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX)))
+    }
+
+    async fn limit(&mut self, quota: Quota) {
+        let Some(until_ns) = self.database_time(quota.until) else { return };
+        let step_ns = quota.per_second.map_or(0, |pace| (1e9 / pace) as i64);
+        // This worker keeps the quota in any case; the service tells the others as well.
+        let _ = slots::limit(&mut self.link, &self.scope, step_ns, until_ns).await;
+    }
+
     async fn hold(&mut self, until: Instant) {
-        let Some((told_ns, at)) = self.told else { return };
-        let ahead = until.saturating_duration_since(at).as_nanos();
-        let until_ns = told_ns.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX));
+        let Some(until_ns) = self.database_time(until) else { return };
         // This worker holds in any case; the service tells the others as well.
         let _ = slots::hold(&mut self.link, &self.scope, until_ns).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_is_told_again_when_it_changes_or_is_about_to_end() {
+        let now = Instant::now();
+        let quota = |per_second, secs| Quota { per_second, until: now + Duration::from_secs(secs) };
+        let told = Some(quota(Some(10.0), 60));
+        assert!(!quota(None, 60).differs(None, now), "there was none");
+        assert!(quota(Some(10.0), 60).differs(None, now));
+        assert!(!quota(Some(10.4), 60).differs(told, now));
+        assert!(quota(Some(9.0), 60).differs(told, now));
+        assert!(quota(None, 60).differs(told, now));
+        let later = now + Duration::from_secs(40);
+        assert!(quota(Some(10.0), 100).differs(told, later));
+        assert!(!quota(None, 100).differs(told, now + Duration::from_secs(61)), "it is over");
     }
 }

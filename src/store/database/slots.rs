@@ -39,6 +39,20 @@ pub(crate) async fn grant(
     })
 }
 
+/// Grants no more than a quota leaves room for until then, to every worker; 0 is no quota.
+pub(crate) async fn limit(
+    link: &mut Link,
+    scope: &str,
+    step_ns: i64,
+    until_ns: i64,
+) -> Result<(), DatabaseError> {
+    let limit = "UPDATE rate SET quota_ns = $2, quota_until_ns = $3 \
+                 WHERE scope = (SELECT timeline FROM rate WHERE scope = $1)";
+    let values: Values<'_, 3> =
+        [(&scope, Type::TEXT), (&step_ns, Type::INT8), (&until_ns, Type::INT8)];
+    link.with(async |client| client.execute_typed(limit, &values).await.map(drop)).await
+}
+
 /// Keeps all slots free until then, for every worker.
 pub(crate) async fn hold(link: &mut Link, scope: &str, until_ns: i64) -> Result<(), DatabaseError> {
     let hold = "UPDATE rate SET hold_until_ns = greatest(hold_until_ns, $2) \

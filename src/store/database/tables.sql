@@ -2,7 +2,7 @@ CREATE SCHEMA batchctl;
 SET LOCAL search_path = batchctl;
 
 CREATE TABLE about (version int NOT NULL);
-INSERT INTO about VALUES (1);
+INSERT INTO about VALUES (2);
 
 CREATE TABLE run (
     no bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -35,6 +35,7 @@ CREATE TABLE run (
     stopping text,
     exit_status smallint,
     tolerated bigint NOT NULL,
+    -- The failed tasks of all workers, when one of them last asked.
     failed bigint NOT NULL DEFAULT 0
 );
 
@@ -112,6 +113,8 @@ CREATE TABLE worker (
     in_flight int NOT NULL DEFAULT 0,
     allowance bigint NOT NULL DEFAULT 0,
     uncertainty_us int,
+    -- The failed tasks that it recorded since the run was last taken up.
+    failed bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (run, no)
 );
 
@@ -134,62 +137,9 @@ CREATE TABLE rate (
     horizon_ns bigint NOT NULL DEFAULT 200000000,
     hold_until_ns bigint NOT NULL DEFAULT 0,
     ramp_from_ns bigint,
-    ramp_ns bigint NOT NULL DEFAULT 0
+    ramp_ns bigint NOT NULL DEFAULT 0,
+    -- Of a timeline: the time between two slots that a quota of the service leaves room for, until then.
+    quota_ns bigint NOT NULL DEFAULT 0,
+    quota_until_ns bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
-CREATE FUNCTION rate_grant(
-    of text, want int, OUT first_ns bigint, OUT n int, OUT step_ns bigint, OUT now_ns bigint, OUT hold_ns bigint
-) LANGUAGE plpgsql AS $$
-DECLARE
-    -- The row of the run, and the one whose slots it uses.
-    r rate;
-    t rate;
-BEGIN
-    SELECT * INTO STRICT t FROM rate WHERE scope = (SELECT timeline FROM rate WHERE scope = of) FOR UPDATE;
-    r := t;
-    IF t.scope <> of THEN
-        SELECT * INTO STRICT r FROM rate WHERE scope = of;
-    END IF;
-    -- Read after the row is ours.
-    now_ns := (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint;
-    hold_ns := t.hold_until_ns;
-    step_ns := greatest(r.interval_ns, t.pace_ns);
-    IF r.ramp_from_ns IS NULL THEN
-        r.ramp_from_ns := now_ns;
-        UPDATE rate SET ramp_from_ns = now_ns WHERE scope = of;
-    END IF;
-    IF r.ramp_ns > 0 THEN
-        step_ns := (step_ns / least(1.0, greatest(0.01, (now_ns - r.ramp_from_ns)::numeric / r.ramp_ns)))::bigint;
-    END IF;
-    first_ns := greatest(t.tat_ns, now_ns, hold_ns);
-    n := CASE
-        WHEN first_ns > now_ns + t.horizon_ns THEN 0
-        WHEN step_ns = 0 THEN want
-        ELSE least(want, (now_ns + t.horizon_ns - first_ns) / step_ns + 1)
-    END;
-    PERFORM set_config('synchronous_commit', CASE WHEN step_ns < t.horizon_ns THEN 'off' ELSE 'on' END, true);
-    IF n > 0 THEN
-        UPDATE rate SET tat_ns = first_ns + n * step_ns WHERE scope = t.scope;
-    END IF;
-END $$;
-
--- Counts failures of a worker, and allows it half of its part of those that are left. Others may not
--- use what is allowed to a worker, unless it is gone or was not heard of for two leases.
-CREATE FUNCTION allow(of bigint, me int, fails bigint, OUT allowance bigint, OUT left_over bigint)
-LANGUAGE plpgsql AS $$
-DECLARE
-    r run;
-    held bigint;
-    others bigint;
-BEGIN
-    SELECT * INTO STRICT r FROM run WHERE no = of FOR UPDATE;
-    SELECT coalesce(sum(w.allowance), 0), count(*) INTO held, others FROM worker w
-        WHERE w.run = of AND w.no <> me AND w.gone IS NULL AND w.seen > clock_timestamp() - 2 * r.lease;
-    r.failed := r.failed + fails;
-    left_over := r.tolerated - r.failed - held;
-    allowance := greatest(0, least(left_over, greatest(1, left_over / (2 * (others + 1)))));
-    UPDATE run SET failed = r.failed,
-        stopping = CASE WHEN r.failed > r.tolerated THEN coalesce(stopping, 'too_many_failures') ELSE stopping END
-        WHERE no = of;
-    UPDATE worker w SET allowance = allow.allowance WHERE w.run = of AND w.no = me;
-END $$;

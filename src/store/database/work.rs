@@ -3,16 +3,17 @@
 //! While the database is away, outcomes wait here and nothing new leaves, because leases are not
 //! renewed.
 
-use crate::clock::{Clock, Timestamp, since_boot};
-use crate::event::{Event, EventKind};
+use crate::clock::{Clock, Instant, Timestamp, since_boot};
+use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock};
 use crate::store::database::beat::Wishes;
 use crate::store::database::chunk_tasks;
 use crate::store::database::error::DatabaseError;
-use crate::store::database::leases::{ChunkClaim, Fate, Flush, Worker};
+use crate::store::database::leases::{ChunkClaim, Worker};
 use crate::store::database::link::Link;
 use crate::store::database::parting::Parting;
-use crate::store::database::records::{Held, Records, task_of};
+use crate::store::database::records::{Held, Records};
+use crate::store::database::unrecorded::UnrecordedOutcomes;
 use crate::store::writing::UnsettledTask;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 const BEAT: Duration = Duration::from_millis(250);
 const BEATS_A_LEASE: u32 = 3;
 /// When a statement is tried again that the database did not answer.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Tries a statement again until the database answers, or has been away for too long.
 macro_rules! patiently {
@@ -31,16 +32,21 @@ macro_rules! patiently {
         let began = $work.clock.instant();
         loop {
             match $statement.await {
+                Ok(answer) => {
+                    $work.away_since = None;
+                    break answer;
+                }
                 Err(error)
                     if error.may_pass() && $work.clock.instant() - began < $work.patience =>
                 {
-                    tokio::time::sleep(AGAIN_AFTER).await;
+                    tokio::time::sleep($crate::store::database::work::AGAIN_AFTER).await;
                 }
-                answered => break answered?,
+                Err(error) => return Err(error),
             }
         }
     }};
 }
+pub(super) use patiently;
 
 /// A chunk and its epoch.
 pub type ChunkKey = (u32, u32);
@@ -67,13 +73,31 @@ pub struct Flushed {
 
 /// What the thread is asked for.
 pub(crate) enum Job {
-    Commit { events: Vec<Event>, done: oneshot::Sender<Result<Flushed, DatabaseError>> },
-    Record { event: Event, done: oneshot::Sender<Result<Event, DatabaseError>> },
-    Claim { done: oneshot::Sender<Result<ClaimedTasks, DatabaseError>> },
-    GiveUp { chunk: ChunkKey },
+    Commit {
+        events: Vec<Event>,
+        done: oneshot::Sender<Result<Flushed, DatabaseError>>,
+    },
+    Record {
+        event: Event,
+        done: oneshot::Sender<Result<Event, DatabaseError>>,
+    },
+    Claim {
+        done: oneshot::Sender<Result<ClaimedTasks, DatabaseError>>,
+    },
+    /// Looks whether tasks are left, and claims none.
+    Look {
+        done: oneshot::Sender<Result<ClaimedTasks, DatabaseError>>,
+    },
+    GiveUp {
+        chunk: ChunkKey,
+    },
     Open,
-    Release { done: oneshot::Sender<Result<(), DatabaseError>> },
-    Close { done: oneshot::Sender<Result<(), DatabaseError>> },
+    Release {
+        done: oneshot::Sender<Result<(), DatabaseError>>,
+    },
+    Close {
+        done: oneshot::Sender<Result<(), DatabaseError>>,
+    },
 }
 
 /// How a worker does its part.
@@ -94,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) failures: FailureAllowance,
     /// When the last sign of life was asked for that kept the job of the run, if it has one.
     pub(crate) job_kept: Option<Duration>,
+    /// What is known and was not recorded, once the worker cannot go on.
+    pub(crate) unrecorded: UnrecordedOutcomes,
 }
 
 pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -103,34 +129,54 @@ pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 /// What the thread owns.
 pub(crate) struct Work {
-    link: Link,
-    worker: Worker,
+    pub(super) link: Link,
+    pub(super) worker: Worker,
     terms: WorkTerms,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// How long the database may be away.
-    patience: Duration,
-    shared: Arc<Mutex<Shared>>,
+    pub(super) patience: Duration,
+    /// When the first of the beats began that nothing has answered since.
+    pub(super) away_since: Option<Instant>,
+    /// Told once the database has been away for too long.
+    on_lost: Option<oneshot::Sender<DatabaseError>>,
+    pub(super) shared: Arc<Mutex<Shared>>,
     board: watch::Sender<Option<Wishes>>,
     /// The chunks by their first ordinals.
-    held: BTreeMap<u32, Held>,
+    pub(super) held: BTreeMap<u32, Held>,
     /// Those that a beat found lost, for the next commit to tell.
-    lost: Vec<ChunkKey>,
-    parting: Parting,
-    records: Records,
+    pub(super) lost: Vec<ChunkKey>,
+    pub(super) parting: Parting,
+    pub(super) records: Records,
+}
+
+/// What the thread tells its worker by.
+pub(crate) struct Board {
+    pub(crate) shared: Arc<Mutex<Shared>>,
+    /// What is wanted of the run.
+    pub(crate) wishes: watch::Sender<Option<Wishes>>,
+    /// Told once the database has been away for too long.
+    pub(crate) on_lost: oneshot::Sender<DatabaseError>,
 }
 
 impl Work {
-    pub(crate) fn new(
-        link: Link,
-        worker: Worker,
-        terms: WorkTerms,
-        shared: Arc<Mutex<Shared>>,
-        board: watch::Sender<Option<Wishes>>,
-    ) -> Self {
+    pub(crate) fn new(link: Link, worker: Worker, terms: WorkTerms, board: Board) -> Self {
         let WorkTerms { clock, patience, origin } = terms;
-        let (held, lost, records) = (BTreeMap::new(), Vec::new(), Records::new(origin));
-        let parting = Parting::default();
-        Self { link, worker, terms, clock, patience, shared, board, held, lost, parting, records }
+        let Board { shared, wishes: board, on_lost } = board;
+        Self {
+            link,
+            worker,
+            terms,
+            clock,
+            patience,
+            away_since: None,
+            on_lost: Some(on_lost),
+            shared,
+            board,
+            held: BTreeMap::new(),
+            lost: Vec::new(),
+            parting: Parting::default(),
+            records: Records::new(origin),
+        }
     }
 
     pub(crate) async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
@@ -139,10 +185,7 @@ impl Work {
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = beats.tick() => {
-                    // A beat that fails renews nothing, and the lease clock stops what would leave.
-                    let _ = self.beat().await;
-                }
+                _ = beats.tick() => self.beat_or_give_up().await,
                 job = jobs.recv() => match job {
                     Some(job) => self.carry_out(job).await,
                     None => return,
@@ -157,10 +200,31 @@ impl Work {
             Job::Commit { events, done } => drop(done.send(self.commit(events).await)),
             Job::Record { event, done } => drop(done.send(self.record(event).await)),
             Job::Claim { done } => drop(done.send(self.claim().await)),
+            Job::Look { done } => drop(done.send(self.look().await)),
             Job::GiveUp { chunk } => self.give_up(chunk).await,
             Job::Open => drop(self.open().await),
             Job::Release { done } => drop(done.send(self.release().await)),
             Job::Close { done } => drop(done.send(self.close().await)),
+        }
+    }
+
+    /// Beats. A beat that fails renews nothing, and the lease clock stops what would leave. Nothing
+    /// else may need the database, such as in a pause: so beats alone find that it is lost.
+    async fn beat_or_give_up(&mut self) {
+        let began = self.clock.instant();
+        let Err(error) = self.beat().await else {
+            self.away_since = None;
+            return;
+        };
+        let since = *self.away_since.get_or_insert(began);
+        if self.clock.instant() - since < self.patience {
+            return;
+        }
+        if let Some(lost) = self.on_lost.take() {
+            // What is still to be recorded is tried once.
+            self.patience = Duration::ZERO;
+            // Whoever listened is about to end.
+            let _ = lost.send(error);
         }
     }
 
@@ -184,20 +248,23 @@ impl Work {
         if wishes.is_short {
             lock(&self.shared).failures.recall();
         }
+        if wishes.is_exceeded {
+            lock(&self.shared).failures.exceed();
+        }
         self.board.send_replace(Some(wishes));
         self.ask_for_failures().await
     }
 
-    /// Counts the failures since the last time, and asks for some of those that are left.
-    async fn ask_for_failures(&mut self) -> Result<(), DatabaseError> {
-        let asked = lock(&self.shared).failures.ask();
-        let Some(failed) = asked else { return Ok(()) };
-        let allowed = self.worker.allow(&mut self.link, failed).await?;
-        lock(&self.shared).failures.granted(failed, allowed);
+    /// Asks how many more tasks may fail, if there is a reason to.
+    pub(super) async fn ask_for_failures(&mut self) -> Result<(), DatabaseError> {
+        if lock(&self.shared).failures.is_to_ask() {
+            let allowed = self.worker.allow(&mut self.link).await?;
+            lock(&self.shared).failures.granted(allowed);
+        }
         Ok(())
     }
 
-    fn lose(&mut self, chunk: ChunkKey) {
+    pub(super) fn lose(&mut self, chunk: ChunkKey) {
         self.held.retain(|_, held| (held.no, held.epoch) != chunk);
         lock(&self.shared).leases.forget(chunk);
     }
@@ -207,6 +274,11 @@ impl Work {
         let _ = self.worker.give_back(&mut self.link, &[chunk]).await;
         self.lose(chunk);
         self.parting.give_up(chunk.0);
+    }
+
+    async fn look(&mut self) -> Result<ClaimedTasks, DatabaseError> {
+        let is_open = patiently!(self, self.worker.is_open(&mut self.link));
+        Ok(if is_open { ClaimedTasks::NotYet } else { ClaimedTasks::Done })
     }
 
     async fn claim(&mut self) -> Result<ClaimedTasks, DatabaseError> {
@@ -236,90 +308,6 @@ impl Work {
         Ok(ClaimedTasks::Tasks(key, tasks.unsettled))
     }
 
-    async fn commit(&mut self, mut events: Vec<Event>) -> Result<Flushed, DatabaseError> {
-        let mut lost = std::mem::take(&mut self.lost);
-        let held = &self.held;
-        events.retain(|event| self.records.write(event, |ordinal| first_of(held, ordinal)));
-        self.append().await?;
-        let mut waiting = self.records.of_chunks();
-        while !waiting.is_empty() {
-            let flushes: Vec<(u32, Flush)> = waiting
-                .iter()
-                .filter_map(|(first, segment)| Some((*first, segment.flush(self.held.get(first)?))))
-                .collect();
-            let firsts: Vec<u32> = flushes.iter().map(|(first, _)| *first).collect();
-            let flushes: Vec<Flush> = flushes.into_iter().map(|(_, flush)| flush).collect();
-            let asked = since_boot(self.clock.instant().into());
-            let fates = patiently!(self, self.worker.flush(&mut self.link, &flushes));
-            waiting.retain(|first, _| firsts.contains(first));
-            for ((first, flush), fate) in firsts.into_iter().zip(&flushes).zip(fates) {
-                match fate {
-                    Fate::SendAgain => continue,
-                    Fate::Kept => self.kept(first, flush, asked),
-                    Fate::Lost => {
-                        let chunk = (flush.no, flush.epoch);
-                        let held = &self.held;
-                        let is_of_chunk = |event: &Event| {
-                            task_of(event).and_then(|task| first_of(held, task.0)) == Some(first)
-                        };
-                        // Watchers see only what is recorded.
-                        events.retain(|event| !is_of_chunk(event));
-                        self.lose(chunk);
-                        self.parting.lose(chunk.0);
-                        lost.push(chunk);
-                    }
-                }
-                waiting.remove(&first);
-            }
-        }
-        self.stop_all(&events).await?;
-        // Not with the next beat: whoever has used up its failures sends nothing until then.
-        if !lock(&self.shared).failures.may_begin() {
-            patiently!(self, self.ask_for_failures());
-        }
-        self.parting.committed();
-        Ok(Flushed { events, lost })
-    }
-
-    /// Records an event about the run that is not the dispatcher's. Nothing of chunks goes with it, and
-    /// what is lost is left for the next commit to tell: only the dispatcher can drop it.
-    async fn record(&mut self, event: Event) -> Result<Event, DatabaseError> {
-        self.records.write(&event, |_| None);
-        self.append().await?;
-        Ok(event)
-    }
-
-    /// Appends the segment about the run, if there is a record for it.
-    async fn append(&mut self) -> Result<(), DatabaseError> {
-        if let Some((seq, body)) = self.records.of_the_run() {
-            patiently!(self, self.worker.append(&mut self.link, seq, &body));
-        }
-        Ok(())
-    }
-
-    /// Stops all workers, if this one stops for a reason of the run.
-    async fn stop_all(&mut self, events: &[Event]) -> Result<(), DatabaseError> {
-        for event in events {
-            if let EventKind::RunStopping { reason, .. } = &event.kind
-                && reason.is_of_all_workers()
-            {
-                patiently!(self, self.worker.stop_all(&mut self.link, reason.as_str()));
-            }
-        }
-        Ok(())
-    }
-
-    fn kept(&mut self, first: u32, flush: &Flush, asked: Duration) {
-        lock(&self.shared).leases.renew((flush.no, flush.epoch), asked);
-        let Some(held) = self.held.get_mut(&first) else { return };
-        held.next_seq += 1;
-        held.unsettled = held.unsettled.saturating_sub(flush.settled.selected());
-        // A settled chunk needs no lease, and must not count as lost.
-        if held.unsettled == 0 {
-            self.held.remove(&first);
-        }
-    }
-
     /// Lets all workers send. The others look again, so one that cannot say so is gone for them.
     async fn open(&mut self) -> Result<(), DatabaseError> {
         patiently!(self, self.worker.open(&mut self.link));
@@ -329,7 +317,7 @@ impl Work {
     /// Gives everything back that is held.
     async fn release(&mut self) -> Result<(), DatabaseError> {
         let held: Vec<ChunkKey> = self.held.values().map(|held| (held.no, held.epoch)).collect();
-        // Failures that were not counted yet are those of the run all the same.
+        // Others can use what is left, and too many failures stop the run.
         patiently!(self, self.ask_for_failures());
         patiently!(self, self.worker.give_back(&mut self.link, &held));
         held.into_iter().for_each(|chunk| self.lose(chunk));
@@ -343,11 +331,4 @@ impl Work {
         patiently!(self, self.worker.leave(&mut self.link));
         Ok(())
     }
-}
-
-/// Returns the first ordinal of the chunk that has a task, if it is held.
-pub(crate) fn first_of(held: &BTreeMap<u32, Held>, ordinal: u32) -> Option<u32> {
-    // Chunks do not overlap, so the last one that begins before has the task.
-    let (&first, held) = held.range(..=ordinal).next_back()?;
-    (ordinal <= held.last).then_some(first)
 }

@@ -36,19 +36,12 @@ impl Worker {
         link.with(async |client| client.execute_typed(APPEND, &values).await.map(drop)).await
     }
 
-    /// Counts failed tasks, and returns how many more may fail.
-    pub(crate) async fn allow(
-        self,
-        link: &mut Link,
-        failed: u64,
-    ) -> Result<Allowed, DatabaseError> {
-        let failed = i64::try_from(failed).unwrap_or(i64::MAX);
-        let row = link
-            .with(async |client| {
-                let allow = "SELECT allowance, left_over FROM allow($1, $2, $3)";
-                client.query_one(allow, &[&self.run, &self.no, &failed]).await
-            })
-            .await?;
+    /// Returns how many more tasks may fail. All that is on record counts, so asking again does no
+    /// harm.
+    pub(crate) async fn allow(self, link: &mut Link) -> Result<Allowed, DatabaseError> {
+        let allow = "SELECT allowance, left_over FROM allow($1, $2)";
+        let values: Values<'_, 2> = [(&self.run, Type::INT8), (&self.no, Type::INT4)];
+        let row = link.with(async |client| client.query_typed_one(allow, &values).await).await?;
         let allowance = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
         Ok(Allowed { allowance, left_over: row.get(1) })
     }

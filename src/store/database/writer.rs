@@ -9,8 +9,10 @@ use crate::store::database::beat::{JOB_FOR, Wishes};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
+use crate::store::database::slot_source::MostUncertain;
+use crate::store::database::unrecorded::UnrecordedOutcomes;
 use crate::store::database::work::{
-    ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
+    Board, ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
 };
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -27,6 +29,7 @@ pub struct DatabaseWriter {
     shared: Arc<Mutex<Shared>>,
     wishes: watch::Receiver<Option<Wishes>>,
     worker: Worker,
+    lost: Option<oneshot::Receiver<DatabaseError>>,
 }
 
 impl DatabaseWriter {
@@ -37,15 +40,19 @@ impl DatabaseWriter {
     /// The system cannot start a thread.
     pub(crate) fn start(link: Link, worker: Worker, terms: WorkTerms) -> io::Result<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
-        let (board, wishes) = watch::channel(None);
+        let (wished, wishes) = watch::channel(None);
         let leases = LeaseClock::new(worker.lease);
-        let shared = Shared { leases, failures: FailureAllowance::default(), job_kept: None };
+        let (failures, unrecorded) = (FailureAllowance::default(), UnrecordedOutcomes::default());
+        let shared = Shared { leases, failures, job_kept: None, unrecorded };
         let shared = Arc::new(Mutex::new(shared));
+        let (on_lost, lost) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let work = Work::new(link, worker, terms, Arc::clone(&shared), board);
+        let board = Board { shared: Arc::clone(&shared), wishes: wished, on_lost };
+        let work = Work::new(link, worker, terms, board);
         let thread = thread::Builder::new().name("store".into());
         let thread = thread.spawn(move || runtime.block_on(work.run(queue)))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), shared, wishes, worker })
+        let (jobs, thread, lost) = (Some(jobs), Some(thread), Some(lost));
+        Ok(Self { jobs, thread, shared, wishes, worker, lost })
     }
 
     /// Returns which worker this is.
@@ -68,6 +75,26 @@ impl DatabaseWriter {
     ) -> impl Future<Output = Result<ClaimedTasks, DatabaseError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
         self.ask(Job::Claim { done }, answer)
+    }
+
+    /// Claims the tasks of the next chunk, unless this worker is too far away to send any: it would keep
+    /// them from the others.
+    pub(crate) fn claim_if_near(
+        &self,
+        uncertainty: &MostUncertain,
+    ) -> impl Future<Output = Result<ClaimedTasks, DatabaseError>> + Send + 'static {
+        let is_far = uncertainty.is_far();
+        // Weak, because the thread ends with the last sender.
+        let jobs = self.jobs.as_ref().map(mpsc::UnboundedSender::downgrade);
+        async move {
+            let (done, answer) = oneshot::channel();
+            let job = if is_far.await { Job::Look { done } } else { Job::Claim { done } };
+            if let Some(jobs) = jobs.and_then(|jobs| jobs.upgrade()) {
+                // If the thread is gone the job is dropped, and the sender of its answer with it.
+                let _ = jobs.send(job);
+            }
+            answer.await.unwrap_or(Err(DatabaseError::WriterGone))
+        }
     }
 
     /// Lets all workers send, if the canary is this one's.
@@ -119,6 +146,41 @@ impl DatabaseWriter {
         self.wishes.clone()
     }
 
+    /// Returns what ends with the reason once the database has been away for too long, whatever the
+    /// run waits for. It is there once.
+    pub(crate) fn lost(&mut self) -> impl Future<Output = DatabaseError> + Send + 'static {
+        let lost = self.lost.take();
+        async move {
+            match lost {
+                Some(lost) => match lost.await {
+                    Ok(error) => error,
+                    // The thread has ended before.
+                    Err(_) => std::future::pending().await,
+                },
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Notes events that are never committed, because the run cannot go on.
+    pub(crate) fn note_unrecorded(&self, events: &[Event]) {
+        lock(&self.shared).unrecorded.add(events);
+    }
+
+    /// Ends as a killed process does, and returns what is known and was not recorded.
+    pub(crate) fn abandon(mut self) -> UnrecordedOutcomes {
+        self.end_thread();
+        std::mem::take(&mut lock(&self.shared).unrecorded)
+    }
+
+    fn end_thread(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there has reached every waiting future as `WriterGone`.
+            let _ = thread.join();
+        }
+    }
+
     /// Returns what records events besides those of the engine.
     pub(crate) fn recorder(&self) -> Recorder {
         Recorder { jobs: self.jobs.as_ref().map(mpsc::UnboundedSender::downgrade) }
@@ -156,10 +218,6 @@ impl Recorder {
 
 impl Drop for DatabaseWriter {
     fn drop(&mut self) {
-        drop(self.jobs.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there has reached every waiting future as `WriterGone`.
-            let _ = thread.join();
-        }
+        self.end_thread();
     }
 }

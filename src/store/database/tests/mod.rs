@@ -1,13 +1,15 @@
 //! A real server: who may record what, and what is there after crashes.
 
+mod failures;
 pub(crate) mod server;
 pub(crate) mod simulated;
 pub(crate) mod simulated_worker;
+mod versions;
 
 use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    Phase, RateTerms, SHORT_TRIP, SignOfLife, TABLES, Worker, chunk_size,
+    Phase, RateTerms, SHORT_TRIP, SignOfLife, Worker, chunk_size,
 };
 use crate::task::{Command, Outcome, OutcomeCounts};
 use server::Server;
@@ -281,48 +283,6 @@ async fn slots_are_granted_on_one_timeline_for_all() {
     scene.runs.hold_slots(scene.run, until).await.unwrap();
     let held = scene.runs.grant_slots(scene.run, 1).await.unwrap();
     assert_eq!((held.count, held.hold_ns), (0, until));
-}
-
-#[tokio::test]
-async fn tables_that_are_foreign_or_newer_or_not_ours_to_make_are_refused() {
-    let Some(server) = Server::start() else { return };
-    let address = server.database("newer").await;
-    DatabaseRuns::create(address.clone()).await.unwrap();
-    server.sql("newer", "UPDATE batchctl.about SET version = 2").await;
-    let newer = DatabaseRuns::create(address).await.unwrap_err();
-    assert!(newer.to_string().ends_with("have version 2; this batchctl knows 1"), "{newer}");
-    let address = server.database("other").await;
-    server.sql("other", "CREATE SCHEMA batchctl").await;
-    for opened in [DatabaseRuns::create(address.clone()).await, DatabaseRuns::open(address).await] {
-        assert!(matches!(opened.unwrap_err(), DatabaseError::Foreign { .. }));
-    }
-    server.database("locked").await;
-    server.sql("locked", "CREATE USER guest").await;
-    let guest = DatabaseRuns::create(server.address("guest", "locked")).await.unwrap_err();
-    assert!(matches!(guest, DatabaseError::NoRights { .. }), "{guest:?}");
-    // Somebody else makes the tables with the statements that are printed.
-    server.sql("locked", &format!("BEGIN; {TABLES}; COMMIT")).await;
-    server
-        .sql(
-            "locked",
-            "GRANT USAGE ON SCHEMA batchctl TO guest; \
-                          GRANT SELECT ON ALL TABLES IN SCHEMA batchctl TO guest",
-        )
-        .await;
-    DatabaseRuns::open(server.address("guest", "locked")).await.unwrap();
-    let away = DatabaseRuns::open(server.address("batch", "nowhere")).await.unwrap_err();
-    assert!(!away.may_pass(), "{away:?}");
-}
-
-#[tokio::test]
-async fn planners_that_begin_at_once_make_the_tables_once() {
-    let Some(server) = Server::start() else { return };
-    let address = server.database("runs").await;
-    let makers = (0..8).map(|_| DatabaseRuns::create(address.clone()));
-    for made in futures::future::join_all(makers).await {
-        made.unwrap();
-    }
-    assert_eq!(server.number("runs", "SELECT count(*) FROM batchctl.about").await, 1);
 }
 
 #[test]

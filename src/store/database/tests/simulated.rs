@@ -35,7 +35,6 @@ pub(crate) struct SimulatedDatabase {
     pub(crate) stopping: Option<StopReason>,
     pub(crate) tolerated: u64,
     origin: Timestamp,
-    failed: u64,
     chunks: Vec<Chunk>,
     workers: BTreeMap<u32, Seen>,
     on_fact: OnFact,
@@ -56,6 +55,7 @@ struct Chunk {
 struct Seen {
     at: Instant,
     allowance: u64,
+    failed: u64,
 }
 
 /// What the records of a task come to.
@@ -77,7 +77,6 @@ impl SimulatedDatabase {
             stopping: None,
             tolerated: u64::MAX,
             origin: clock.now(),
-            failed: 0,
             chunks: starts.map(|first| Chunk::new(first, size.min(tasks - first))).collect(),
             workers: BTreeMap::new(),
             on_fact: Box::new(|_, _, _| ()),
@@ -93,7 +92,7 @@ impl SimulatedDatabase {
 
     pub(crate) fn join(&mut self) -> u32 {
         let no = self.workers.keys().next_back().copied().unwrap_or(0) + 1;
-        self.workers.insert(no, Seen { at: self.clock.instant(), allowance: 0 });
+        self.workers.insert(no, Seen { at: self.clock.instant(), allowance: 0, failed: 0 });
         no
     }
 
@@ -163,6 +162,10 @@ impl SimulatedDatabase {
         }
         chunk.next_seq += 1;
         chunk.settled += flush.settled.selected();
+        let failed = flush.settled[Outcome::Failed];
+        let seen = self.workers.get_mut(&worker).unwrap();
+        seen.failed += failed;
+        seen.allowance = seen.allowance.saturating_sub(failed);
         chunk.segments.push((flush.epoch, flush.body.clone()));
         if let Some(leased) = &mut chunk.leased {
             leased.1 = until;
@@ -199,11 +202,20 @@ impl SimulatedDatabase {
         let now = self.clock.instant();
         let lives = |seen: &&Seen| seen.at + 2 * self.lease > now;
         let held: u64 = self.workers.values().filter(lives).map(|seen| seen.allowance).sum();
-        self.failed.saturating_add(held) > self.tolerated
+        self.failed().saturating_add(held) > self.tolerated
     }
 
-    /// Counts failures, and allows a worker half of its part of those that are left.
-    pub(crate) fn allow(&mut self, worker: u32, fails: u64) -> Allowed {
+    /// Returns whether more have failed than is tolerated, and the run does not stop.
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.failed() > self.tolerated && self.stopping.is_none()
+    }
+
+    fn failed(&self) -> u64 {
+        self.workers.values().map(|seen| seen.failed).sum()
+    }
+
+    /// Allows a worker half of its part of the failures that are left.
+    pub(crate) fn allow(&mut self, worker: u32) -> Allowed {
         let now = self.clock.instant();
         let is_other = |no: u32, seen: &Seen| no != worker && seen.at + 2 * self.lease > now;
         let others: Vec<u64> = (self.workers.iter())
@@ -211,12 +223,11 @@ impl SimulatedDatabase {
             .map(|(_, seen)| seen.allowance)
             .collect();
         let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        self.failed += fails;
-        let held: u64 = others.iter().sum();
-        let left_over = signed(self.tolerated).saturating_sub(signed(self.failed + held));
+        let (failed, held) = (self.failed(), others.iter().sum::<u64>());
+        let left_over = signed(self.tolerated).saturating_sub(signed(failed + held));
         let part = left_over / (2 * (signed(others.len() as u64) + 1));
         let allowance = u64::try_from(left_over.min(part.max(1))).unwrap_or(0);
-        if self.failed > self.tolerated {
+        if failed > self.tolerated {
             self.stopping.get_or_insert(StopReason::TooManyFailures);
         }
         self.workers.get_mut(&worker).unwrap().allowance = allowance;

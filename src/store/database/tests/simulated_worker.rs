@@ -6,11 +6,13 @@ use super::simulated::SimulatedDatabase;
 use crate::clock::{Clock, Instant};
 use crate::event::{Event, EventKind, StopReason};
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
+use crate::store::database::committing::first_of;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{ChunkClaim, Fate, Flush};
 use crate::store::database::parting::Parting;
-use crate::store::database::records::{Held, Records, task_of};
-use crate::store::database::work::{ChunkKey, ClaimedTasks, Flushed, first_of};
+use crate::store::database::records::{Held, Records, is_failure, task_of};
+use crate::store::database::work::{ChunkKey, ClaimedTasks, Flushed};
+use crate::task::Outcome;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -147,11 +149,15 @@ impl SimulatedWorker {
         let _turn = self.turn.lock().await;
         let (no, held, asked) = (self.no, self.held(), self.since_began());
         let beat = |database: &mut SimulatedDatabase| {
-            (database.beat(no, &held), database.is_short(), database.stopping)
+            let (is_short, is_exceeded) = (database.is_short(), database.is_exceeded());
+            (database.beat(no, &held), is_short, is_exceeded, database.stopping)
         };
-        let (kept, is_short, stopping) = self.once(&beat).await?;
+        let (kept, is_short, is_exceeded, stopping) = self.once(&beat).await?;
         if is_short {
             self.part().failures.recall();
+        }
+        if is_exceeded {
+            self.part().failures.exceed();
         }
         for &chunk in &held {
             if kept.contains(&chunk) {
@@ -163,15 +169,11 @@ impl SimulatedWorker {
                 part.parting.lose(chunk.0);
             }
         }
-        if let Some(failed) = self.failures_to_tell() {
-            let allowed = self.once(&|database| database.allow(no, failed)).await?;
-            self.part().failures.granted(failed, allowed);
+        if self.part().failures.is_to_ask() {
+            let allowed = self.once(&|database| database.allow(no)).await?;
+            self.part().failures.granted(allowed);
         }
         stopping
-    }
-
-    fn failures_to_tell(&self) -> Option<u64> {
-        self.part().failures.ask()
     }
 
     pub(crate) async fn claim(self) -> Result<ClaimedTasks, DatabaseError> {
@@ -203,6 +205,8 @@ impl SimulatedWorker {
 
     pub(crate) async fn commit(self, mut events: Vec<Event>) -> Result<Flushed, DatabaseError> {
         let _turn = self.turn.lock().await;
+        let failures = events.iter().filter(|event| is_failure(event)).count() as u64;
+        let mut recorded = 0;
         let (mut lost, mut waiting) = {
             let Part { held, lost, records, .. } = &mut *self.part();
             events.retain(|event| records.write(event, |ordinal| first_of(held, ordinal)));
@@ -222,7 +226,10 @@ impl SimulatedWorker {
             for ((first, flush), fate) in flushes.iter().zip(fates) {
                 match fate {
                     Fate::SendAgain => continue,
-                    Fate::Kept => self.kept(*first, flush, asked),
+                    Fate::Kept => {
+                        recorded += flush.settled[Outcome::Failed];
+                        self.kept(*first, flush, asked);
+                    }
                     Fate::Lost => {
                         let held = &self.part().held;
                         let of_chunk = |event: &Event| {
@@ -239,6 +246,7 @@ impl SimulatedWorker {
                 self.part().parting.lose(chunk.0);
             }
         }
+        self.part().failures.committed(failures, recorded);
         for event in &events {
             if let EventKind::RunStopping { reason, .. } = event.kind
                 && reason.is_of_all_workers()
@@ -250,17 +258,18 @@ impl SimulatedWorker {
             }
         }
         if !self.may_fail() {
-            self.tell_failures().await?;
+            self.ask_for_failures().await?;
         }
         self.part().parting.committed();
         Ok(Flushed { events, lost })
     }
 
-    async fn tell_failures(&self) -> Result<(), DatabaseError> {
-        let Some(failed) = self.failures_to_tell() else { return Ok(()) };
-        let no = self.no;
-        let allowed = self.patiently(&|database| database.allow(no, failed)).await?;
-        self.part().failures.granted(failed, allowed);
+    async fn ask_for_failures(&self) -> Result<(), DatabaseError> {
+        if self.part().failures.is_to_ask() {
+            let no = self.no;
+            let allowed = self.patiently(&|database| database.allow(no)).await?;
+            self.part().failures.granted(allowed);
+        }
         Ok(())
     }
 
@@ -284,7 +293,7 @@ impl SimulatedWorker {
 
     pub(crate) async fn close(self) -> Result<(), DatabaseError> {
         let _turn = self.turn.lock().await;
-        self.tell_failures().await?;
+        self.ask_for_failures().await?;
         let (no, held) = (self.no, self.held());
         self.patiently(&|database| database.give_back(&held)).await?;
         self.patiently(&|database| database.leave(no)).await
