@@ -7,6 +7,7 @@
 use crate::api::{ListedTask, Page, TaskApi, Undo};
 use crate::clock::{Clock, Timestamp};
 use crate::plan::Exclusions;
+use crate::policy::SharedSlots;
 use crate::report::Target;
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
@@ -41,6 +42,7 @@ pub struct Revert {
     runs: RunDirectory,
     /// The tasks that are called, each with its command.
     chosen: HashMap<Ordinal, Command>,
+    slots: Option<SharedSlots>,
 }
 
 /// The tasks of a run that can be reverted, and those that cannot.
@@ -80,7 +82,8 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let settings = child_settings(&record.run.settings);
     let (chosen, exclusions) = (HashMap::new(), Arc::default());
     let (reason, opposite) = (None, None);
-    Ok(Revert { record, settings, reason, exclusions, opposite, reader, runs, chosen })
+    let slots = None;
+    Ok(Revert { record, settings, reason, exclusions, opposite, reader, runs, chosen, slots })
 }
 
 /// The effect of the run on a task.
@@ -114,6 +117,11 @@ impl Effect {
 }
 
 impl Revert {
+    /// Reads lists in these slots, which the run shares with others in a database.
+    pub fn share(&mut self, slots: Option<SharedSlots>) {
+        self.slots = slots;
+    }
+
     /// Returns the records of the targets in which the run changed something, in a run of several;
     /// `undo` is what takes a command back.
     ///
@@ -153,7 +161,10 @@ impl Revert {
             wanted: changed(reader, |command| api.undo(command))?,
             seen: HashMap::new(),
         };
-        let slots = group_slots(self.runs.state(), settings.rate_group.as_deref())?;
+        let slots = match &self.slots {
+            Some(slots) => Some(slots.clone()),
+            None => group_slots(self.runs.state(), settings.rate_group.as_deref())?,
+        };
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
         let end = if recorder.wanted.is_empty() {

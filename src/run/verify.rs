@@ -7,6 +7,7 @@ use crate::api::TaskApi;
 use crate::clock::Clock;
 use crate::engine::Control;
 use crate::event::{EventKind, RunStarted, StopReason, Watch};
+use crate::policy::SharedSlots;
 use crate::run::carry_out::group_slots;
 use crate::run::control_router::ControlRouter;
 use crate::run::error::RunError;
@@ -38,6 +39,7 @@ pub struct ReopenedRun {
     runs: RunDirectory,
     lock: RunLock,
     clock: Clock,
+    slots: Option<SharedSlots>,
 }
 
 /// A target whose tasks are looked at, or all of a run.
@@ -100,10 +102,15 @@ pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, Run
     if parts.is_empty() {
         parts.push(ReopenedPart::read(&reader)?);
     }
-    Ok(ReopenedRun { record, unsettled, parts, runs, lock, clock })
+    Ok(ReopenedRun { record, unsettled, parts, runs, lock, clock, slots: None })
 }
 
 impl ReopenedRun {
+    /// Reads lists in these slots, which the run shares with others in a database.
+    pub fn share(&mut self, slots: Option<SharedSlots>) {
+        self.slots = slots;
+    }
+
     /// Waits until the tasks that were sent are where their commands lead, at most for `patience`.
     /// Each of the parts is looked at by its own `api`, side by side.
     ///
@@ -165,7 +172,10 @@ impl ReopenedRun {
         watcher_channel: watchers::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
-        let slots = group_slots(self.runs.state(), part.settings.rate_group.as_deref())?;
+        let slots = match &self.slots {
+            Some(slots) => Some(slots.clone()),
+            None => group_slots(self.runs.state(), part.settings.rate_group.as_deref())?,
+        };
         let now = self.clock.now();
         let writer = RunWriter::reopen(&self.runs, &self.lock, part.index(), now)?;
         Ok(RunPhases {

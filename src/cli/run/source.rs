@@ -10,6 +10,8 @@ use crate::cli::run::input_run::InputRun;
 use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::stored_plan::ApplyLimits;
 use crate::cli::run::{reverting, stored_plan};
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::clock::Clock;
 use batchctl::run;
 use batchctl::run::{Resumption, RetryFilter};
@@ -89,7 +91,10 @@ impl<'a> RunSource<'a> {
                 OpenedSource::Retry { retry: Box::new(retry), dry_run }
             }
             Self::Revert { which, reason } => {
-                let mut revert = run::revert(state, &which.find(state)?)?;
+                let id = which.find(state)?;
+                let mut revert = run::revert(state, &id)?;
+                #[cfg(feature = "postgres")]
+                revert.share(shared::group::slots(&id, &revert.settings, clock, context)?);
                 stored_plan::refuse_unapplied(&revert.record)?;
                 reverting::refuse_deletion(&revert.record)?;
                 if let Some(service) = RunService::of_record(&revert.record)? {

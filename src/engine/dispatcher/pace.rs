@@ -327,7 +327,11 @@ where
         let wait = self.pace.hinted.hear(heard.hint, to_send, now.into());
         let hinted = self.pace.hinted.per_second(now.into());
         self.pace.is_quota |= hinted.is_some();
-        self.pace.is_quota &= self.pace.hinted.until(now.into()).is_none();
+        let until = self.pace.hinted.until(now.into());
+        self.pace.is_quota &= until.is_none();
+        if let Some(group) = &mut self.group {
+            group.limit(hinted, until, now.into());
+        }
         self.set_pace(now);
         // Its own word on how long to wait counts more than what its quota leaves to conclude.
         if let Some(wait) = wait.filter(|_| !heard.names_wait) {

@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_quota_is_told_again_when_it_changes_or_is_about_to_end() {
-        let now = Instant::now();
+        let now = Clock::start().instant().into_std();
         let quota = |per_second, secs| Quota { per_second, until: now + Duration::from_secs(secs) };
         let told = Some(quota(Some(10.0), 60));
         assert!(!quota(None, 60).differs(None, now), "there was none");
