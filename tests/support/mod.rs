@@ -8,6 +8,7 @@ pub(crate) mod devtools;
 pub(crate) mod documents;
 pub(crate) mod postgres;
 pub(crate) mod program;
+pub(crate) mod relay;
 pub(crate) mod reply;
 pub(crate) mod server;
 pub(crate) mod service;

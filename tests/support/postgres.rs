@@ -1,8 +1,9 @@
 //! A PostgreSQL server of a test's own: in a temporary directory, as an ordinary user, with fsync.
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 const PACKAGES: &str = "/usr/lib/postgresql";
 /// How often the server is asked whether it is there: a minute.
 const MOST_LOOKS: u32 = 1_200;
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A server that ends with this value.
 pub(crate) struct Postgres {
@@ -34,6 +36,17 @@ impl Postgres {
             let _ = writeln!(io::stderr(), "skipped: no PostgreSQL in {PACKAGES}");
             return None;
         };
+        let mut server = Self::place(programs);
+        let arguments = ["--auth=trust", "--username=batch", "--encoding=UTF8", "--no-sync", "-D"];
+        let made = server.command("initdb").args(arguments).arg(server.data()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        server.begin();
+        server.sql_in("postgres", "CREATE DATABASE runs");
+        Some(server)
+    }
+
+    /// Returns a directory and a port for a server.
+    fn place(programs: PathBuf) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // The server refuses to run as root.
         let owner = rustix::process::geteuid().is_root().then(ordinary_user);
@@ -41,13 +54,59 @@ impl Postgres {
             chown(directory.path(), Some(user), Some(group)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { programs, directory, port, owner, child: None };
-        let arguments = ["--auth=trust", "--username=batch", "--encoding=UTF8", "--no-sync", "-D"];
-        let made = server.command("initdb").args(arguments).arg(server.data()).output().unwrap();
+        Self { programs, directory, port, owner, child: None }
+    }
+
+    /// Starts a server that follows this one, and confirms each of its commits.
+    pub(crate) fn follower(&self) -> Self {
+        let mut follower = Self::place(self.programs.clone());
+        let from = format!("host=127.0.0.1 port={} user=batch", self.port);
+        let mut copy = follower.command("pg_basebackup");
+        copy.args(["-R", "-X", "stream", "-c", "fast", "-d", &from, "-D"]).arg(follower.data());
+        let made = copy.output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        server.begin();
-        server.sql_in("postgres", "CREATE DATABASE runs");
-        Some(server)
+        follower.begin();
+        self.set("synchronous_standby_names", "'*'");
+        let follows = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        for _ in 0..MOST_LOOKS {
+            if self.number(follows) == 1 {
+                return follower;
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        panic!("nobody follows the server");
+    }
+
+    /// Lets a server that follows another one take its place.
+    pub(crate) fn promote(&self) {
+        let mut command = self.command("pg_ctl");
+        let promoted = command.args(["promote", "-s", "-D"]).arg(self.data()).status();
+        assert!(promoted.unwrap().success());
+    }
+
+    /// Changes a setting of the server while it runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.sql(&format!("ALTER SYSTEM SET {name} = {value}"));
+        self.sql("SELECT pg_reload_conf()");
+    }
+
+    /// Protects the server with TLS, by the chain of a certificate and its key.
+    pub(crate) fn protect(&self, chain: &str, key: &str) {
+        for (name, content) in [("cert.pem", chain), ("key.pem", key)] {
+            let path = self.data().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = self.owner {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        self.sql("ALTER SYSTEM SET ssl_cert_file = 'cert.pem'");
+        self.sql("ALTER SYSTEM SET ssl_key_file = 'key.pem'");
+        self.set("ssl", "on");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     fn data(&self) -> PathBuf {
@@ -75,7 +134,7 @@ impl Postgres {
             if ready.args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap().success() {
                 return;
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(LOOK_AGAIN);
         }
         panic!("the server does not begin");
     }

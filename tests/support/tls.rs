@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// TLS in front of another service.
@@ -50,7 +51,18 @@ impl TlsFront {
     }
 }
 
-fn certified() -> (ServerConfig, String) {
+/// A certificate for `localhost`, as PEM.
+pub(crate) struct Certificate {
+    /// The authority that vouches for it.
+    pub(crate) authority: String,
+    pub(crate) chain: String,
+    pub(crate) key: String,
+    key_der: Vec<u8>,
+    chain_der: CertificateDer<'static>,
+}
+
+/// Returns a certificate of an authority of its own.
+pub(crate) fn certificate() -> Certificate {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
@@ -59,15 +71,23 @@ fn certified() -> (ServerConfig, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, &issuer).unwrap();
+    Certificate {
+        authority: authority.pem(),
+        chain: certificate.pem(),
+        key: key.serialize_pem(),
+        key_der: key.serialize_der(),
+        chain_der: certificate.der().clone(),
+    }
+}
+
+fn certified() -> (ServerConfig, String) {
+    let Certificate { authority, key_der, chain_der, .. } = certificate();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        );
-    (config.unwrap(), authority.pem())
+        .with_single_cert(vec![chain_der], PrivateKeyDer::try_from(key_der).unwrap());
+    (config.unwrap(), authority)
 }
 
 /// A proxy; it lasts as long as the process.

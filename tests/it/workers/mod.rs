@@ -1,9 +1,12 @@
 //! Several workers carry out one run of a database: through the real binary, on a real PostgreSQL.
 
 mod browser;
+mod cut_off;
 mod deletions;
+mod failover;
 mod follow;
 mod jobs;
+mod limits;
 mod orders;
 mod pace;
 mod phases;
@@ -12,6 +15,7 @@ mod plans;
 mod repairs;
 mod services;
 mod takeover;
+mod versions;
 
 use crate::support::postgres::Postgres;
 use crate::support::program::{Ended, Running, Scene};

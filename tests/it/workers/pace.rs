@@ -1,9 +1,14 @@
 //! One rate and one pace for all workers, and for all runs of a rate group.
 
-use super::Stage;
+use super::{Stage, configure};
 use crate::support::documents::report;
+use crate::support::postgres::Postgres;
+use crate::support::program::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
 use crate::support::service::wait_until;
-use batchctl::sandbox::{SandboxLimit, SandboxSettings};
+use batchctl::sandbox::{SandboxLimit, SandboxSettings, generated_id};
+use std::thread;
 use std::time::Duration;
 
 const OWNER: &str =
@@ -83,4 +88,58 @@ fn runs_of_one_group_keep_one_rate_together() {
     // A run that is taken up can leave its group, and join it.
     stage.call(&["resume", &alone, "-q", "--rate", "none"]).expect(0);
     stage.call(&["start", "--id", "gate-1", "-q", "--shard", "1/2"]).expect(2).says("`--shard`");
+}
+
+#[test]
+fn a_quota_that_the_service_tells_of_holds_for_all_workers_together() {
+    let Some(database) = Postgres::start() else { return };
+    // Fifty in ten seconds are left, whenever it is asked.
+    let server = Server::start(|request| {
+        let reply = Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(20));
+        reply.with_header("RateLimit-Remaining", "50").with_header("RateLimit-Reset", "10")
+    });
+    let mut scene = Scene::with(&server);
+    configure(&mut scene, &database, &server.url());
+    let ids: Vec<String> = (0..3_000).map(|number| format!("camera-{number:05}")).collect();
+    scene.write("tasks.csv", format!("id\n{}\n", ids.join("\n")));
+    let start = ["start", "tasks.csv", "--detach", "--rate", "none", "--timeout", "1s"];
+    scene.call(&start).expect(0);
+    let workers: Vec<_> = (0..3).map(|_| scene.start(&["work", "-q", "-j", "4"])).collect();
+    let quota = "SELECT quota_ns FROM batchctl.rate";
+    wait_until("a quota", || database.number(quota) > 0);
+    assert_eq!(database.number(quota), 200_000_000);
+    // All workers have used what was granted before.
+    let told = "SELECT count(*) FROM batchctl.worker WHERE calls > 0";
+    wait_until("calls of all", || database.number(told) == 3);
+    thread::sleep(Duration::from_secs(1));
+    let before = server.count();
+    thread::sleep(Duration::from_secs(3));
+    let requests = server.requests();
+    let after = &requests[before..];
+    assert!(!after.is_empty(), "it goes on");
+    // Five a second of all together, and not of each.
+    let busiest = after.windows(7).map(|calls| calls[6].micros - calls[0].micros).min();
+    assert!(busiest.is_none_or(|span| span >= 1_000_000), "7 calls of 5/s within {busiest:?} µs");
+    scene.call(&["ctl", "drain"]).expect(0);
+    for worker in workers {
+        worker.ended().expect(3);
+    }
+}
+
+#[test]
+fn waits_and_reverts_read_lists_in_the_slots_of_the_group() {
+    let latency = Duration::ZERO..=Duration::ZERO;
+    let settle = Duration::from_millis(100);
+    let settings = SandboxSettings { tasks: 20, settle, latency, ..SandboxSettings::default() };
+    let Some(stage) = Stage::with(settings) else { return };
+    let ids: Vec<String> = (1..=10).map(generated_id).collect();
+    let group = ["--rate", "40/s", "--rate-group", "city", "--skip-unchanged"];
+    stage.plan_ids(&ids, &group);
+    stage.worker().ended().expect(0);
+    let used = "SELECT tat_ns FROM batchctl.rate WHERE scope = 'group:city'";
+    for command in [&["wait", "-q"][..], &["revert"]] {
+        let before = stage.database.number(used);
+        stage.call(command);
+        assert!(stage.database.number(used) > before, "{command:?} takes no slot");
+    }
 }

@@ -4,6 +4,8 @@ use super::Stage;
 use crate::support::documents::report;
 use crate::support::service::wait_until;
 use rustix::process::Signal;
+use std::env;
+use std::time::Duration;
 
 const TAKEOVERS: &str = "SELECT count(*) FROM batchctl.takeover";
 
@@ -133,15 +135,25 @@ fn without_the_database_a_worker_ends_with_74_and_another_one_goes_on() {
     stage.check(600);
 }
 
+/// When a planner is killed: at some times of its work, or at random in `tests/full`.
+fn delays() -> Vec<Duration> {
+    let count = env::var("BATCHCTL_TEST_PLANNERS").ok().map(|count| count.parse::<u32>().unwrap());
+    let millis: Vec<u64> = match count {
+        Some(count) => (0..count).map(|_| fastrand::u64(..500)).collect(),
+        None => vec![0, 20, 60, 120, 200, 400],
+    };
+    millis.into_iter().map(Duration::from_millis).collect()
+}
+
 #[test]
 fn a_planner_that_is_killed_leaves_no_run_or_the_whole_run() {
     let Some(stage) = Stage::answering_in(0) else { return };
     let ids: Vec<String> = (0..30_000).map(|number| format!("camera-{number:05}")).collect();
     let input = stage.rehearsal.input(&ids);
-    for after in [0, 20, 60, 120, 200, 400] {
+    for after in delays() {
         let arguments = ["start", input.to_str().unwrap(), "--detach"];
         let planner = stage.rehearsal.scene.start(&arguments);
-        std::thread::sleep(std::time::Duration::from_millis(after));
+        std::thread::sleep(after);
         planner.kill();
     }
     let whole = stage.rehearsal.scene.call(&["runs", "list", "--json"]);
