@@ -4,10 +4,12 @@ use super::Trouble;
 use super::bare_reqwest;
 use std::fs;
 use std::fs::File;
+use std::fs::Permissions;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::BufWriter;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,6 +20,8 @@ const CONCURRENCY: &str = "64";
 const TOKEN: &str = "benchmark-token";
 /// `xargs` starts a process for each call: it makes so many times fewer.
 const FEWER: usize = 50;
+/// The file that describes VIAS.
+const SERVICE: &str = "vias.toml";
 /// What curl tells of each call.
 const STATUS_AND_URL: &str = "%{http_code} %{url_effective}\n";
 
@@ -25,6 +29,8 @@ const STATUS_AND_URL: &str = "%{http_code} %{url_effective}\n";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contender {
     Batchctl,
+    /// With VIAS as a file describes it, instead of the built-in service.
+    ByFile,
     Oha,
     BareReqwest,
     /// With the same settings for all URLs, which costs it least.
@@ -63,6 +69,9 @@ impl Ground {
         for mut file in [ids, urls, curl, blocks, fewer] {
             file.flush()?;
         }
+        fs::write(ground.path(SERVICE), batchctl::service::VIAS.1)?;
+        // A file that others may write is refused.
+        fs::set_permissions(ground.path(SERVICE), Permissions::from_mode(0o600))?;
         Ok(ground)
     }
 
@@ -72,32 +81,45 @@ impl Ground {
 }
 
 impl Contender {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Batchctl, Self::Oha, Self::BareReqwest, Self::Curl, Self::CurlBlocks, Self::Xargs];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Batchctl,
+        Self::ByFile,
+        Self::Oha,
+        Self::BareReqwest,
+        Self::Curl,
+        Self::CurlBlocks,
+        Self::Xargs,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Batchctl => "batchctl, store and results.csv",
+            Self::ByFile => "the same, VIAS by its file",
             Self::Oha => "oha, URLs from a file",
             Self::BareReqwest => "bare reqwest loop",
             Self::Curl => "curl --parallel, config file",
-            Self::CurlBlocks => "the same, settings for each URL",
+            Self::CurlBlocks => "curl, settings for each URL",
             Self::Xargs => "xargs -P64 curl",
         }
     }
 
     pub(super) fn leaves(self) -> &'static str {
         match self {
-            Self::Batchctl => "every attempt and outcome, on disk",
+            Self::Batchctl | Self::ByFile => "every attempt and outcome, on disk",
             Self::Oha => "totals and a histogram",
             Self::BareReqwest => "nothing",
             Self::Curl | Self::CurlBlocks | Self::Xargs => "a status for each URL",
         }
     }
 
+    /// Tells whether it is batchctl itself.
+    pub(super) fn is_batchctl(self) -> bool {
+        matches!(self, Self::Batchctl | Self::ByFile)
+    }
+
     pub(super) fn is_installed(self) -> bool {
         match self {
-            Self::Batchctl | Self::BareReqwest => true,
+            Self::Batchctl | Self::ByFile | Self::BareReqwest => true,
             Self::Oha => is_in_path("oha"),
             Self::Curl | Self::CurlBlocks => is_in_path("curl"),
             Self::Xargs => is_in_path("curl") && is_in_path("xargs"),
@@ -115,6 +137,11 @@ impl Contender {
     pub(super) fn command(self, ground: &Ground) -> Result<Command, Trouble> {
         match self {
             Self::Batchctl => batchctl(ground),
+            Self::ByFile => {
+                let mut command = batchctl(ground)?;
+                command.arg("--service").arg(ground.path(SERVICE));
+                Ok(command)
+            }
             Self::Oha => Ok(oha(ground)),
             Self::BareReqwest => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -129,7 +156,7 @@ impl Contender {
 
     /// Makes sure that it has done what it was measured for.
     pub(super) fn check(self, ground: &Ground) -> Result<(), Trouble> {
-        if self != Self::Batchctl {
+        if !self.is_batchctl() {
             return Ok(());
         }
         let results = BufReader::new(File::open(ground.path("results.csv"))?);

@@ -4,7 +4,8 @@
 //! same ids with each program in turn, as often as there are rounds, and prints a table of
 //! medians. batchctl runs as it is released: with its store, and with results.csv. Ratios are
 //! taken within a round, so that a machine that slows down slows both. Programs that are not
-//! installed are left out, and named.
+//! installed are left out, and named. With `--own` only batchctl is measured, with VIAS built in and
+//! by its file.
 
 #![expect(clippy::print_stdout, reason = "a benchmark is read on its standard output")]
 
@@ -22,6 +23,9 @@ use std::time::Duration;
 use table::Measured;
 use wait4::Wait4;
 
+/// The share of its speed that a run must keep where a file describes the service.
+const LEAST_KEPT: f64 = 0.9;
+
 type Trouble = Box<dyn std::error::Error>;
 
 /// How much is measured.
@@ -29,6 +33,7 @@ type Trouble = Box<dyn std::error::Error>;
 struct Extent {
     calls: usize,
     rounds: usize,
+    is_own_only: bool,
 }
 
 fn main() -> Result<(), Trouble> {
@@ -45,7 +50,9 @@ fn extent(arguments: &[String]) -> Result<Extent, Trouble> {
         let value = at.and_then(|at| arguments.get(at + 1));
         value.map_or(Ok(usual), |value| value.parse::<usize>())
     };
-    let extent = Extent { calls: number("--calls", 100_000)?, rounds: number("--rounds", 5)? };
+    let (calls, rounds) = (number("--calls", 100_000)?, number("--rounds", 5)?);
+    let is_own_only = arguments.iter().any(|argument| argument == "--own");
+    let extent = Extent { calls, rounds, is_own_only };
     if extent.calls == 0 || extent.rounds == 0 {
         return Err("there must be a call and a round".into());
     }
@@ -55,8 +62,9 @@ fn extent(arguments: &[String]) -> Result<Extent, Trouble> {
 fn compare(extent: Extent) -> Result<(), Trouble> {
     let service = Service::start()?;
     let ground = Ground::prepare(service.url(), extent.calls)?;
-    let (present, absent): (Vec<_>, Vec<_>) =
-        Contender::ALL.into_iter().partition(|contender| contender.is_installed());
+    let asked_for =
+        Contender::ALL.into_iter().filter(|one| !extent.is_own_only || one.is_batchctl());
+    let (present, absent): (Vec<_>, Vec<_>) = asked_for.partition(|one| one.is_installed());
     let mut rounds = Vec::new();
     for _ in 0..extent.rounds {
         let round: Result<Vec<_>, _> = present.iter().map(|one| measure(*one, &ground)).collect();
@@ -67,7 +75,9 @@ fn compare(extent: Extent) -> Result<(), Trouble> {
     for contender in absent {
         println!("left out, for it is not installed: {}", contender.name());
     }
-    Ok(())
+    let kept = table::kept_by_file(&present, &rounds);
+    println!("VIAS by its file ÷ built in, calls/s: {kept:.2}; passes from {LEAST_KEPT}");
+    if kept < LEAST_KEPT { Err("VIAS by its file is too slow".into()) } else { Ok(()) }
 }
 
 /// Lets a program make its calls, and takes its time and what the kernel says it used.

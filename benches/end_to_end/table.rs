@@ -65,6 +65,15 @@ pub(super) fn of(contenders: &[Contender], rounds: &[Vec<Measured>]) -> String {
     table
 }
 
+/// Returns how fast a run is where a file describes the service, as a share of the built-in's speed.
+pub(super) fn kept_by_file(contenders: &[Contender], rounds: &[Vec<Measured>]) -> f64 {
+    let column = contenders.iter().position(|one| *one == Contender::ByFile);
+    let column = column.expect("it is part of every measurement");
+    let share =
+        |round: &Vec<Measured>| round[column].calls_per_second() / round[0].calls_per_second();
+    median(rounds.iter().map(share).collect())
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
