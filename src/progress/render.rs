@@ -259,8 +259,9 @@ pub(super) fn changed(change: Change, by: Operator) -> String {
 
 /// Returns the text for the progress of a survey.
 pub(super) fn reading(tally: &Tally) -> String {
-    let pages = plural(tally.pages(), "page", "pages");
-    format!("reading the states of the tasks: {pages} of the list")
+    // For pages of a list as for single states: which they are is the service's to say.
+    let requests = plural(tally.pages(), "request", "requests");
+    format!("reading the states of the tasks: {requests}")
 }
 
 /// Returns the text for the result of a survey.

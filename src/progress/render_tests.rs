@@ -349,7 +349,7 @@ fn the_reading_of_states_is_shown_before_anything_is_sent() {
         run.emit(EventKind::PollStarted { leaves: NOON });
     }
     let bar = bar_of(&run, 80);
-    assert!(bar.ends_with(" reading the states of the tasks: 12 pages of the list"), "{bar}");
+    assert!(bar.ends_with(" reading the states of the tasks: 12 requests"), "{bar}");
 }
 
 #[test]

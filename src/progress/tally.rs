@@ -38,7 +38,7 @@ pub struct Tally {
     /// The tasks that other processes have settled since this one began.
     by_others: u64,
     surveyed: SurveyCounts,
-    /// The pages of the list that were requested before anything was sent.
+    /// The requests for states, by a list or one by one, before anything was sent.
     pages: u64,
     arrived: u64,
     /// The tasks that have not arrived, according to the last verify round.

@@ -3,7 +3,7 @@
 use crate::service::body::BodyTemplate;
 use crate::service::pointer::Pointer;
 use crate::service::rule::{CountsAt, ErrorAt, Rule, TextSource};
-use crate::service::state::StateReading;
+use crate::service::state::{StateReading, StateSource};
 use crate::service::template::Template;
 use crate::task::{Command, Repetition, TaskId, TaskIdError};
 use regex::Regex;
@@ -178,6 +178,11 @@ impl Service {
     /// Returns an action by its name.
     pub fn action(&self, name: &str) -> Option<&Action> {
         self.actions.iter().find(|action| action.name == name)
+    }
+
+    /// Returns whether states are read by a request for each id, and not by a list of all.
+    pub fn reads_each_id(&self) -> bool {
+        self.state.as_ref().is_some_and(|state| matches!(state.from, StateSource::Get(_)))
     }
 
     /// Returns the rules for an action, in the order in which they are tried.

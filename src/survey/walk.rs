@@ -281,7 +281,7 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         let Some(wait) = [asked, of_quota, of_pace].into_iter().flatten().max() else { return };
         self.pacer.hold(now.checked_add(wait).unwrap_or(now).into());
         if asked.or(of_quota).is_some() {
-            let said = "a page of the list asks for a wait, or says that the quota is used up";
+            let said = "an answer with states asks for a wait, or says that the quota is used up";
             self.held_for = Some(Failure::seen(FailureKind::Throttled, said));
         }
     }

@@ -237,6 +237,11 @@ impl Destination {
         Target { endpoint: self.endpoint.to_string(), project_id: self.project_id() }
     }
 
+    /// Returns whether states are read by a request for each task, and not by a list of all.
+    pub(crate) fn reads_each_id(&self) -> bool {
+        self.service.as_ref().is_some_and(|service| service.service.reads_each_id())
+    }
+
     /// Returns the URLs that are called for a word of the command line, and through what.
     pub(crate) fn pattern_of(&self, word: &str, level: Level) -> String {
         if let Some(service) = &self.service {

@@ -229,6 +229,7 @@ impl<'a> OpenedSource<'a> {
         ActionRequest {
             pattern: destination.pattern_of(&word, settings.level),
             service: destination.service.as_ref().map(|service| service.name.clone()),
+            reads_each_id: destination.reads_each_id(),
             word,
             settings,
         }

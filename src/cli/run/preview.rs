@@ -102,7 +102,7 @@ fn to_be_called(plan: &DryRun) -> PlanTotals {
 fn whole(shown: &ShownPlan<'_>, flags: &LaunchFlags<'_>) -> Result<String, CommandError> {
     let ShownPlan { plan, action, .. } = *shown;
     let totals = to_be_called(plan);
-    let mut text = head(action, totals);
+    let mut text = head(action, totals, plan.totals().selected);
     if flags.reporting.display.verbose >= WHOLE {
         text.push_str(&explained(&PreviewTasks::Planned(plan))?);
     } else {
@@ -205,8 +205,8 @@ pub(crate) fn check_unknown(plans: &[ShownPlan<'_>]) -> Result<(), CommandError>
     Err(RunError::UnknownTasks { count, examples }.into())
 }
 
-/// Renders what holds for all tasks of the plan.
-pub(crate) fn head(action: &ActionRequest, totals: PlanTotals) -> String {
+/// Renders what holds for all tasks of the plan, of which so many are looked at.
+pub(crate) fn head(action: &ActionRequest, totals: PlanTotals, looked_at: u64) -> String {
     let mut text = String::new();
     let (one, many) = action.nouns();
     let tasks = plural(totals.selected, one, many);
@@ -222,6 +222,9 @@ pub(crate) fn head(action: &ActionRequest, totals: PlanTotals) -> String {
     };
     let _ = writeln!(text, "  calls       {method}{}", action.pattern);
     let _ = writeln!(text, "  pace        {}", pace_line(action, totals.selected));
+    if let Some(states) = states_line(action, looked_at) {
+        let _ = writeln!(text, "  states      {states}");
+    }
     if let Some(canary) = action.settings.canary {
         let _ = writeln!(text, "  canary      {}", canary_line(canary.get()));
     }
@@ -315,6 +318,22 @@ fn waves_line(action: &ActionRequest, tasks: u64) -> Option<String> {
         pause => format!(", with pauses of {}", span(pause)),
     };
     Some(format!("until {} tasks are sent; each must succeed{pause}", ends.join(", ")))
+}
+
+/// Says how many requests for states there are, if there is one for each task.
+fn states_line(action: &ActionRequest, tasks: u64) -> Option<String> {
+    if !action.reads_each_id {
+        return None;
+    }
+    let requests = plural(tasks, "request", "requests");
+    let (before, after) = (action.settings.skip_unchanged, action.settings.wait.is_some());
+    let when = match (before, after) {
+        (true, true) => "before the calls, and at most as many in each round of the wait",
+        (true, false) => "before the calls, one for each task",
+        (false, true) => "at most in each round of the wait, one for each task",
+        (false, false) => return None,
+    };
+    Some(format!("{requests} {when}"))
 }
 
 fn canary_line(canary: u64) -> String {

@@ -28,7 +28,7 @@ pub(crate) fn show_tasks(
     let tasks = by_place(tasks, record, scene);
     let rows = tasks.iter().flat_map(|(_, rows)| rows).cloned().collect::<Vec<_>>();
     let shown = usize::try_from(shown_rows(scene.flags)).unwrap_or(usize::MAX).min(rows.len());
-    let mut text = head(&scene.action, totals);
+    let mut text = head(&scene.action, totals, selected);
     if scene.flags.reporting.display.verbose >= WHOLE {
         text.push_str(&explained(&PreviewTasks::OfRun(&rows))?);
     } else {

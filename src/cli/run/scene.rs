@@ -89,6 +89,8 @@ pub(crate) struct ActionRequest {
     pub(crate) pattern: String,
     /// The name of the service; `None` for VIAS.
     pub(crate) service: Option<String>,
+    /// Whether states are read by a request for each task, and not by a list of all.
+    pub(crate) reads_each_id: bool,
     pub(crate) settings: RunSettings,
 }
 

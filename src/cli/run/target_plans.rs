@@ -132,6 +132,7 @@ pub(crate) fn show(
             let settings = target.settings.clone();
             ActionRequest {
                 service: place.service.as_ref().map(|service| service.name.clone()),
+                reads_each_id: place.reads_each_id(),
                 word: word.into(),
                 pattern: place.pattern_of(word, settings.level),
                 settings,

@@ -283,5 +283,6 @@ fn action(opened: &OpenedSource<'_>, targets: &[Target], places: &[Destination])
     let urls = names.zip(places).map(|(name, place)| format!("{name}: {}", url(place)));
     let pattern = urls.collect::<Vec<_>>().join(", ");
     let service = targets[0].service().map(|service| service.name.clone());
-    ActionRequest { word, pattern, service, settings }
+    let reads_each_id = places.iter().any(Destination::reads_each_id);
+    ActionRequest { word, pattern, service, reads_each_id, settings }
 }

@@ -21,7 +21,7 @@ impl fmt::Display for Account<'_> {
         self.heading(f)?;
         for (attempt, wait) in self.history.attempts.iter().zip(&self.waits) {
             waited(f, wait)?;
-            one(f, attempt)?;
+            one(f, attempt, self.name_of_errors())?;
         }
         writeln!(f, "  {}: {}\n", self.history.task.outcome.as_str(), self.why())
     }
@@ -40,6 +40,11 @@ impl Account<'_> {
         writeln!(f)
     }
 
+    /// Returns what the entries of a list of errors are about.
+    fn name_of_errors(&self) -> &'static str {
+        if self.history.task.command.is_action() { "error" } else { "sub-task" }
+    }
+
     /// Returns the name of the input that named the task.
     pub(crate) fn source(&self) -> &str {
         let place = usize::try_from(self.history.task.source).unwrap_or(usize::MAX);
@@ -55,7 +60,7 @@ fn waited(f: &mut fmt::Formatter<'_>, wait: &Wait<'_>) -> fmt::Result {
     writeln!(f, "      waited {}{why}", span(time))
 }
 
-fn one(f: &mut fmt::Formatter<'_>, attempt: &AttemptRow) -> fmt::Result {
+fn one(f: &mut fmt::Formatter<'_>, attempt: &AttemptRow, name_of_errors: &str) -> fmt::Result {
     write!(f, "  {:>2}  {}  {}", attempt.number, attempt.sent, answer(attempt))?;
     if let Some(counts) = attempt.counts {
         let all = plural(counts.total, "sub-task", "sub-tasks");
@@ -66,7 +71,7 @@ fn one(f: &mut fmt::Formatter<'_>, attempt: &AttemptRow) -> fmt::Result {
         write!(f, ", {}: {said}", failure.kind)?;
     }
     writeln!(f, "{}", if attempt.in_doubt { " (in doubt)" } else { "" })?;
-    attempt.failure.as_ref().map_or(Ok(()), |failure| details(f, failure))?;
+    attempt.failure.as_ref().map_or(Ok(()), |it| details(f, it, name_of_errors))?;
     match &attempt.request_id {
         Some(id) => line(f, "request", id),
         None => Ok(()),
@@ -82,14 +87,15 @@ fn answer(attempt: &AttemptRow) -> String {
     }
 }
 
-fn details(f: &mut fmt::Formatter<'_>, failure: &Failure) -> fmt::Result {
+fn details(f: &mut fmt::Formatter<'_>, failure: &Failure, name_of_errors: &str) -> fmt::Result {
     if failure.detail != failure.said() {
         line(f, "detail", &failure.detail)?;
     }
     line(f, "params", &failure.params.join("; "))?;
     line(f, "reason", &failure.reason)?;
     line(f, "advice", &failure.advice)?;
-    failure.error_list.iter().take(MOST_ERRORS).try_for_each(|error| line(f, "sub-task", error))?;
+    let mut shown = failure.error_list.iter().take(MOST_ERRORS);
+    shown.try_for_each(|error| line(f, name_of_errors, error))?;
     match failure.error_list.len().saturating_sub(MOST_ERRORS) {
         0 => Ok(()),
         more => line(f, "and", &plural(more as u64, "more error", "more errors")),

@@ -74,11 +74,14 @@ fn failed(task: &TaskRow) -> String {
         FailureKind::Auth => "the credentials were refused".into(),
         FailureKind::Throttled => format!("the service throttled it, after {attempts}"),
         FailureKind::NotReached => "accepted, but the task never got where it was sent".into(),
-        FailureKind::NotSent => "it was left out, because the project does not know it".into(),
+        FailureKind::NotSent if task.attempts == 0 => {
+            "it was left out, because the service does not know it".into()
+        }
+        FailureKind::NotSent => "no request could be made of it, so nothing was sent".into(),
         FailureKind::Dns | FailureKind::Connect | FailureKind::Tls => {
             format!("no connection was made in {attempts}, which is all it had")
         }
-        FailureKind::Service if last.is_some_and(|last| last.http_status == Some(200)) => {
+        FailureKind::Service if last.is_some_and(|last| last.counts.is_some()) => {
             "it was carried out, and no sub-task succeeded".into()
         }
         FailureKind::Service => format!("the service failed in {attempts}, which is all it had"),
@@ -100,8 +103,13 @@ fn ambiguous(task: &TaskRow) -> String {
 }
 
 fn unchanged(task: &TaskRow) -> String {
-    let state = task.seen.before.map_or("there", TaskState::as_str);
-    format!("it was `{state}` before anything was sent, so no call was made")
+    match task.seen.before {
+        _ if task.attempts > 0 => "the service says that it was there already".into(),
+        Some(state) => {
+            format!("it was `{}` before anything was sent, so no call was made", state.as_str())
+        }
+        None => "it was there before anything was sent, so no call was made".into(),
+    }
 }
 
 /// Says why the outcome is another one than that of the call.

@@ -128,7 +128,7 @@ fn group_line(group: &FailureGroup, report: &Report) -> String {
     let texts = [
         ("detail", group.further_detail()),
         ("params", &params),
-        ("sub-task", &group.sub_task_error),
+        (if report.run.has_counts() { "sub-task" } else { "error" }, &group.sub_task_error),
         ("reason", &group.reason),
         ("advice", &group.advice),
     ];
@@ -275,7 +275,8 @@ fn details(task: &TaskRow, failure: &Failure) -> String {
     ];
     // Unknown and empty values are left out, as everywhere in the document.
     let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let errors = failure.error_list.iter().map(|error| ("sub-task", error.as_str()));
+    let name = if task.command.is_action() { "error" } else { "sub-task" };
+    let errors = failure.error_list.iter().map(|error| (name, error.as_str()));
     let said = known.chain(errors).filter(|(_, value)| !value.is_empty());
     said.map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("\n")
 }

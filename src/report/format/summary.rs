@@ -131,8 +131,12 @@ fn call_rows(report: &Report) -> Vec<NumberRow> {
         rows.push(quiet("verified", Some(report.arrivals.verified), note));
     }
     if calls.pages > 0 {
-        let note = "of the list, to see states".into();
-        rows.push(quiet("pages", Some(calls.pages), note));
+        // A service that a file describes may show its states one by one.
+        let (label, note) = match report.run.service {
+            None => ("pages", "of the list, to see states"),
+            Some(_) => ("reads", "to see states"),
+        };
+        rows.push(quiet(label, Some(calls.pages), note.into()));
     }
     if let Some(drill) = &report.drill {
         rows.push(quiet("looked into", Some(drill.tasks.len() as u64), drill_note(drill)));

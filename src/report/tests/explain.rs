@@ -69,3 +69,38 @@ ratelimit,limit:10,time:1 second
   succeeded: at attempt 2, so it is flaky\n\n";
     assert_eq!(Account::new(&context, history).to_string(), expected);
 }
+
+/// Returns why the one task of a run has its outcome.
+fn why_of(reply: Reply, outcome: Outcome) -> String {
+    let mut run = TestRun::with_tasks(1);
+    run.begin();
+    run.settle(0, reply, outcome);
+    run.end(None);
+    let context = RunContext::read(&run.reader(), StillRunning::No).unwrap();
+    let history = &histories(&run, Some("task-0000"))[0];
+    Account::new(&context, history).why()
+}
+
+#[test]
+fn an_account_says_of_a_service_no_more_than_its_answer_does() {
+    let without_counts = |http_status, failure| Reply {
+        http_status,
+        counts: None,
+        failure: Some(failure),
+        in_doubt: false,
+    };
+    let never_made = Failure::seen(FailureKind::NotSent, "a value would change the address");
+    let why = why_of(without_counts(None, never_made), Outcome::Failed);
+    assert_eq!(why, "no request could be made of it, so nothing was sent");
+    // Another service may say in a 200 that it has failed for now.
+    let failed = Failure::seen(FailureKind::Service, "try again");
+    let why = why_of(without_counts(Some(200), failed), Outcome::Failed);
+    assert_eq!(why, "the service failed in 1 attempt, which is all it had");
+    assert_eq!(
+        why_of(counted(2, 0), Outcome::Failed),
+        "it was carried out, and no sub-task succeeded"
+    );
+    let there = Reply { http_status: Some(409), counts: None, failure: None, in_doubt: false };
+    let why = why_of(there, Outcome::Unchanged);
+    assert_eq!(why, "the service says that it was there already");
+}

@@ -83,6 +83,9 @@ fn a_thousand_users_are_disabled_read_back_left_alone_and_enabled_again() {
     keystone.scene.write("users.txt", ids.join("\n"));
     let mut seen = 0;
     let disable = ["do", "disable", "users.txt", "--service", "service.toml", "--skip-unchanged"];
+    let dry = keystone.scene.call(&keystone.words(&[&disable[..], &["-n"]].concat()));
+    dry.expect(0).prints("states      1,000 requests before the calls, one for each task");
+    assert_eq!(keystone.kinds(&mut seen), count(&[("state", 1_000)]));
     let ended =
         keystone.scene.call(&keystone.words(&[&disable[..], &["--wait", "--json"]].concat()));
     let first = report(&ended.expect(0))["run"]["id"].as_str().unwrap().to_owned();

@@ -339,7 +339,7 @@ impl FailureGroupHtml {
         let details = [
             ("Detail", group.further_detail()),
             ("Params", &params),
-            ("Sub-task", &group.sub_task_error),
+            (if report.run.has_counts() { "Sub-task" } else { "Error" }, &group.sub_task_error),
             ("Errors", &errors),
             ("Reason", &group.reason),
             ("Advice", &group.advice),
