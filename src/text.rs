@@ -9,6 +9,7 @@ pub(crate) mod json;
 mod names;
 mod shell;
 mod style;
+pub(crate) mod unread;
 
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;

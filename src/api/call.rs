@@ -9,12 +9,13 @@ use super::exchange::Recording;
 use super::hints::{asked_wait, header, header_quota, quota_hint};
 use super::list::{Checked, Listed, Page, read_page};
 use super::listing::Listing;
-use super::skew::ClockSkew;
+use super::skew::{ClockSkew, refused_for_skew};
 use super::transport::{Outgoing, Reply, Transport, TransportError, plain_http_to_tls};
 use super::wire::{read_body, wants_tls};
 use crate::clock::system_time;
 use crate::policy::{Answer, Body, NoResponse, Response, ServiceError};
 use crate::task::TaskId;
+use crate::text::unread;
 use hyper::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, LOCATION};
 use std::time::Duration;
 
@@ -22,8 +23,6 @@ use std::time::Duration;
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The largest page of a list that is read: 200 entries of 40 KiB.
 const MAX_PAGE: usize = 8 * 1024 * 1024;
-/// The encodings of a body that make it unreadable (RFC 9110, section 8.4.1, and its registry).
-const COMPRESSIONS: [&str; 7] = ["gzip", "compress", "deflate", "br", "zstd", "dcb", "dcz"];
 
 /// Sends a request about a task and returns the answer. What is recorded of it, if anything, is so at
 /// the end or when the future is dropped.
@@ -137,12 +136,8 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
 
 /// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
 fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
-    // Only a signature depends on the clock, so a refused token keeps its own message.
-    let Some(signed_at) = sent.signed_at.filter(|_| status == 401) else { return body };
-    let skew = header(headers, &DATE).and_then(|date| ClockSkew::from_date(date, signed_at));
-    match (body, skew.filter(|skew| skew.spoils_signatures())) {
-        (Body::Error(error), Some(skew)) if error.advice.is_empty() => {
-            let advice = format!("{skew}, and a signature is good for 15 minutes: set the clock.");
+    match (body, refused_for_skew(status, header(headers, &DATE), sent.signed_at)) {
+        (Body::Error(error), Some(advice)) if error.advice.is_empty() => {
             Body::Error(ServiceError { advice, ..error })
         }
         (body, _) => body,
@@ -187,17 +182,7 @@ async fn answer_of(
 fn encoded(body: Body, headers: &HeaderMap) -> Body {
     let Body::Unreadable(seen) = body else { return body };
     let encodings = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|v| v.to_str().ok());
-    let mut compressed = encodings.flat_map(|value| value.split(',')).map(str::trim);
-    let compressed = compressed.find(|name| {
-        let name = name.to_ascii_lowercase();
-        COMPRESSIONS.contains(&name.strip_prefix("x-").unwrap_or(&name))
-    });
-    Body::Unreadable(match compressed {
-        Some(name) => format!(
-            "the answer is compressed with `{name}`, which was not asked for, and cannot be read"
-        ),
-        None => seen,
-    })
+    Body::Unreadable(unread::compression(encodings).map_or(seen, unread::compressed))
 }
 
 /// Reads the body of a page, or returns what came instead.
@@ -217,15 +202,8 @@ async fn page_text(response: &mut Reply<'_>) -> Result<Vec<u8>, String> {
 }
 
 fn redirected(status: u16, headers: &HeaderMap, sent: &Authorisation) -> ServiceError {
-    let target = header(headers, &LOCATION).unwrap_or("nowhere");
-    ServiceError {
-        message: sent.kept(format!(
-            "status {status} redirects to `{target}`; redirects are refused, for they would \
-             carry the token to another host"
-        )),
-        advice: "Check the endpoint.".into(),
-        ..ServiceError::default()
-    }
+    let error = ServiceError::redirected(status, header(headers, &LOCATION));
+    ServiceError { message: sent.kept(error.message), ..error }
 }
 
 fn request_id(headers: &HeaderMap, body: &Body) -> Option<String> {

@@ -43,6 +43,20 @@ impl std::fmt::Display for ClockSkew {
     }
 }
 
+/// Returns what helps against a refused signature, if the clock explains it: the service does not
+/// say so.
+///
+/// Only a signature depends on the clock, so a refused token keeps its own message.
+pub(super) fn refused_for_skew(
+    status: u16,
+    date: Option<&str>,
+    signed_at: Option<Timestamp>,
+) -> Option<String> {
+    let signed_at = signed_at.filter(|_| status == 401)?;
+    let skew = ClockSkew::from_date(date?, signed_at).filter(|skew| skew.spoils_signatures())?;
+    Some(format!("{skew}, and a signature is good for 15 minutes: set the clock."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

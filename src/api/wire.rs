@@ -4,16 +4,16 @@
 //! unknown one is ignored. Fields are used as far as they can be read, whatever is wrong with the
 //! texts beside or behind them. A body that gives one field two values is not understood.
 
-use super::json_text::{after_first_value, decode, read_leniently};
+use super::json_text::{
+    MORE_THAN_ONE, after_first_value, decode, read_leniently, without_open_end,
+};
 use super::redactor::Redactor;
 use crate::policy::{ActionResult, Body, ServiceError};
+use crate::text::unread;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
-
-/// The longest excerpt of a body that is not understood, in characters.
-const MAX_EXCERPT: usize = 80;
 
 /// The fields that are read; everything else is passed over.
 const NAMES: [&str; 20] = [
@@ -66,19 +66,19 @@ pub(crate) fn read_body(
 ) -> Body {
     let text = decode(bytes);
     if text.trim().is_empty() {
-        let without = || format!("status {status} came without a body");
+        let without = || unread::without_body(status);
         return Body::Unreadable(broken_off.map_or_else(without, str::to_owned));
     }
     let excerpt = |what: &str| excerpt(what, &text, redactor);
     let strange =
         |what: &str| Body::Unreadable(broken_off.map_or_else(|| excerpt(what), str::to_owned));
     if !text.starts_with('{') {
-        return strange("no JSON object is");
+        return strange(unread::NO_OBJECT);
     }
-    let mut fields = Fields::read(bytes, &text, broken_off.is_some());
+    let mut fields = Fields::read(bytes, &text);
     // Contradictions come first, because such counts must never settle a task.
     if let Some(contradiction) = &fields.contradiction {
-        return Body::Unreadable(format!("{} ({contradiction})", excerpt("no JSON is")));
+        return Body::Unreadable(format!("{} ({contradiction})", excerpt(unread::NO_JSON)));
     }
     // In a 2xx answer the counts come before error fields, which may accompany them.
     if (200..300).contains(&status)
@@ -90,11 +90,11 @@ pub(crate) fn read_body(
         return Body::Error(error);
     }
     match (&fields.problem, status) {
-        (Some(_), _) if broken_off.is_some() => strange("no JSON is"),
-        (Some(problem), _) => Body::Unreadable(format!("{} ({problem})", excerpt("no JSON is"))),
+        (Some(_), _) if broken_off.is_some() => strange(unread::NO_JSON),
+        (Some(problem), _) => Body::Unreadable(format!("{} ({problem})", excerpt(unread::NO_JSON))),
         // The service marks no field as required: an object without any is a result.
         (None, 200..300) => Body::Result(fields.bare_result()),
-        (None, _) => strange("no error is in"),
+        (None, _) => strange(unread::NO_ERROR),
     }
 }
 
@@ -121,27 +121,22 @@ struct Fields {
 
 impl Fields {
     /// Reads an object as far as it can be read.
-    fn read(bytes: &[u8], text: &str, is_cut: bool) -> Self {
-        let whole = |text: &str| match Self::parse(text, is_cut) {
+    fn read(bytes: &[u8], text: &str) -> Self {
+        let whole = |text: &str| match Self::parse(text) {
             fields if fields.problem.is_none() => Ok(fields),
             broken => Err(Box::new(broken)),
         };
         read_leniently(bytes, text, whole).unwrap_or_else(|broken| *broken)
     }
 
-    fn parse(text: &str, is_cut: bool) -> Self {
+    fn parse(text: &str) -> Self {
         let mut fields = Self::default();
-        // A number at the end of a text that was cut may have had more digits.
-        let text = if is_cut || !text.trim_end().ends_with('}') {
-            text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c))
-        } else {
-            text
-        };
+        let text = without_open_end(text);
         let mut reader = serde_json::Deserializer::from_str(text);
         let read = reader.deserialize_map(&mut fields);
         // Whatever follows the object is ignored, unless it may be another object.
         if read.is_ok() && reader.end().is_err() && after_first_value(text).contains('{') {
-            fields.contradiction = Some("more than one object".into());
+            fields.contradiction = Some(MORE_THAN_ONE.into());
         }
         fields.problem = read.err().map(|error| error.to_string());
         fields
@@ -208,7 +203,7 @@ impl<'de> Visitor<'de> for &mut Fields {
             let value = map.next_value()?;
             match &self.values[index] {
                 Some(first) if *first != value && DECIDING.contains(&NAMES[index]) => {
-                    self.contradiction = Some(format!("duplicate field `{}`", NAMES[index]));
+                    self.contradiction = Some(unread::duplicate_field(NAMES[index]));
                 }
                 Some(_) => {}
                 None => self.values[index] = Some(value),
@@ -275,7 +270,7 @@ fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceE
 
 /// Returns the beginning of a body, without secrets, with a word on what it is not.
 pub(crate) fn excerpt(what: &str, text: &str, redactor: &Redactor) -> String {
-    format!("{what} `{}`", redactor.beginning(text.trim(), MAX_EXCERPT))
+    format!("{what} `{}`", redactor.beginning(text.trim(), unread::MAX_EXCERPT))
 }
 
 /// Returns the whole number that a value is, or that its text says.

@@ -119,6 +119,13 @@ pub struct ActionResult {
     pub error_list: Vec<String>,
 }
 
+impl ActionResult {
+    /// Returns the counts that it has.
+    pub(super) fn counts(&self) -> impl Iterator<Item = i64> {
+        [self.total, self.failed, self.succeeded].into_iter().flatten()
+    }
+}
+
 /// An error of the service, its gateway or IAM. Missing texts are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceError {
@@ -138,6 +145,21 @@ pub struct ServiceError {
     pub request_id: String,
 }
 
+impl ServiceError {
+    /// Returns what is said of a redirect, which is never followed.
+    pub fn redirected(status: u16, target: Option<&str>) -> Self {
+        let target = target.unwrap_or("nowhere");
+        Self {
+            message: format!(
+                "status {status} redirects to `{target}`; redirects are refused, for they would \
+                 carry the token to another host"
+            ),
+            advice: "Check the endpoint.".into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// What the rules of a service say of an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
@@ -151,10 +173,26 @@ pub struct Judgement {
     pub leads_to_gone: bool,
     /// The wait that the service asks for.
     pub wait: Option<Duration>,
-    /// Why an answer of a good meaning is not believed.
+    /// Why an answer of a good meaning is not believed, whatever its id.
     pub distrust: Option<String>,
     /// The service's own counts, with the id that the answer repeats.
     pub result: ActionResult,
-    /// The texts of an error; empty where there are none.
+    /// The texts of its error, or else what is said of a body that has none.
     pub error: ServiceError,
+    /// Whether the error is the answer's own.
+    pub has_own_error: bool,
+}
+
+impl Judgement {
+    /// Returns why an answer of a good meaning is not believed as one for this id.
+    pub fn distrusted(&self, id: &str) -> Option<String> {
+        let is_good = self.meaning.is_some_and(AnswerMeaning::is_good);
+        let other = self.result.id.as_deref().filter(|&other| is_good && other != id);
+        self.distrust.clone().or_else(|| other.map(for_another_id))
+    }
+}
+
+/// Says that an answer belongs to another call.
+pub(super) fn for_another_id(other: &str) -> String {
+    format!("the answer is for another id: {other}")
 }

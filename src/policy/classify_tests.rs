@@ -1,6 +1,7 @@
 //! The table of answers and their verdicts.
 
 use super::*;
+use crate::policy::{ActionResult, AnswerMeaning, Judgement};
 
 const ID: &str = "0d47bbf52962414bb7ae27fb6ea24230";
 
@@ -238,4 +239,29 @@ fn a_judgement_by_rules_is_decided_by_its_meaning() {
     let distrust = Some("the answer is for another id: 43".to_owned());
     let other = Judgement { meaning: Some(Done), distrust, ..Judgement::default() };
     check(200, Body::Judged(Box::new(other)), Verdict::InDoubt, Some(FailureKind::Body));
+}
+
+#[test]
+fn counts_of_an_answer_for_another_id_are_shown_and_not_believed() {
+    let counted = Judgement {
+        meaning: Some(AnswerMeaning::Counted),
+        result: ActionResult { id: Some("another".into()), ..result(3, 0, 3) },
+        ..Judgement::default()
+    };
+    let built_in =
+        classify(&id(), &Answer::Response(response(200, Body::Result(counted.result.clone()))));
+    let by_file =
+        classify(&id(), &Answer::Response(response(200, Body::Judged(Box::new(counted)))));
+    assert_eq!(built_in, by_file);
+    assert!(by_file.counts.is_some());
+}
+
+#[test]
+fn no_rule_is_for_what_the_next_proxy_asks() {
+    for meaning in [None, Some(AnswerMeaning::Done), Some(AnswerMeaning::Refused)] {
+        let judged = Judgement { meaning, ..Judgement::default() };
+        let answer = Answer::Response(response(407, Body::Judged(Box::new(judged))));
+        assert_eq!(classify(&id(), &answer).verdict, Verdict::ProxyRefused);
+        assert_eq!(classify_read(&answer).verdict, Verdict::ProxyRefused);
+    }
 }

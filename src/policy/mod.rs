@@ -7,6 +7,8 @@ mod answer;
 mod classify;
 mod credentials_trust;
 mod failure_allowance;
+mod finding;
+mod judged;
 mod judgement;
 mod lease_clock;
 mod max_delta;
@@ -25,9 +27,10 @@ mod waves;
 pub use answer::{
     ActionResult, Answer, Body, Delivery, Judgement, NoResponse, Response, ServiceError,
 };
-pub use classify::{Finding, Verdict, classify, classify_read, classify_repeated_deletion};
+pub use classify::{classify, classify_read, classify_repeated_deletion};
 pub use credentials_trust::{CredentialsTrust, Generation, Remedy};
 pub use failure_allowance::{Allowed, FailureAllowance};
+pub use finding::{Finding, Verdict};
 pub use judgement::AnswerMeaning;
 pub use lease_clock::{LeaseClock, LeaseState};
 pub use max_delta::{InvalidMaxDelta, MaxDelta};

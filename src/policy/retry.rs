@@ -4,7 +4,7 @@
 //! Only a task's own failures are charged to it; throttling affects all tasks and charges none
 //! ("charge" is explained in `docs/GLOSSARY.md`).
 
-use crate::policy::classify::Verdict;
+use crate::policy::finding::Verdict;
 use crate::policy::outage::WitnessTrust;
 use crate::task::{Command, Outcome, Repetition};
 use serde::{Deserialize, Serialize};

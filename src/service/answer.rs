@@ -5,7 +5,8 @@
 
 use crate::service::pointer::Pointer;
 use crate::service::rule::{BodyKind, Example};
-use crate::text::json;
+use crate::text::unread::{compressed, compression, no_json, not_understood};
+use crate::text::{cut, json};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -28,6 +29,8 @@ pub struct SeenAnswer {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: SeenBody,
+    /// What this side knows that helps against a refusal.
+    pub advice: Option<String>,
 }
 
 /// The body of an answer.
@@ -48,6 +51,8 @@ pub enum SeenBody {
 pub struct JsonBody {
     /// The value.
     pub value: Value,
+    /// The text of the whole body.
+    pub(super) text: String,
     /// The places of fields that stood twice.
     twice: Vec<String>,
 }
@@ -67,10 +72,17 @@ impl SeenAnswer {
         body: &[u8],
         redact: impl FnOnce(String) -> String,
     ) -> Self {
-        let is_encoded = headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("content-encoding") && !value.eq_ignore_ascii_case("identity")
-        });
-        Self { status, headers, body: SeenBody::read(body, is_encoded, redact) }
+        let named = |name: &str| name.eq_ignore_ascii_case("content-encoding");
+        let encodings = headers.iter().filter(|(name, _)| named(name));
+        let announced = compression(encodings.map(|(_, value)| value.as_str()));
+        let body = SeenBody::read(body, announced, redact);
+        Self { status, headers, body, advice: None }
+    }
+
+    /// Returns the answer with what this side knows that helps against a refusal.
+    #[must_use]
+    pub fn advising(self, advice: Option<String>) -> Self {
+        Self { advice, ..self }
     }
 
     /// Returns the answer if its body did not come whole; `why` says so in words.
@@ -89,11 +101,20 @@ impl SeenAnswer {
         Self::new(example.status, example.headers.clone(), example.body.as_bytes())
     }
 
+    /// Returns whether it redirects, or says that nothing has changed.
+    pub(super) fn is_redirect(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
+
     /// Returns a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
-        let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
+        self.headers_of(name).next()
+    }
+
+    /// Returns all headers of a name.
+    pub fn headers_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
     }
 
     /// Returns the JSON of the body, if it is some.
@@ -102,6 +123,12 @@ impl SeenAnswer {
             SeenBody::Json(json) => Some(&json.value),
             SeenBody::Empty | SeenBody::Text(_) | SeenBody::Unusable(_) => None,
         }
+    }
+
+    /// Says that the body, which is JSON, is not understood.
+    pub(super) fn not_understood(&self, why: &str) -> String {
+        let SeenBody::Json(json) = &self.body else { return why.to_owned() };
+        not_understood(&json.text, why)
     }
 
     /// Returns whether the body is what a rule asks for.
@@ -122,27 +149,32 @@ impl SeenAnswer {
 }
 
 impl SeenBody {
-    fn read(bytes: &[u8], is_encoded: bool, redact: impl FnOnce(String) -> String) -> Self {
+    fn read(
+        bytes: &[u8],
+        compression: Option<&str>,
+        redact: impl FnOnce(String) -> String,
+    ) -> Self {
         if bytes.len() > MOST_BODY_BYTES {
             return Self::Unusable("the body is longer than 1 MiB".into());
         }
-        let text = match json::decode(bytes) {
-            Cow::Borrowed(text) => text.to_owned(),
-            // Of bytes that are no UTF-8, JSON alone is sure to be read as it was meant.
-            Cow::Owned(_) => {
+        // Of bytes that are no UTF-8, JSON alone is sure to be read as it was meant.
+        let (text, is_sure) = match json::decode(bytes) {
+            Cow::Borrowed(text) => (text.to_owned(), true),
+            Cow::Owned(lossy) => {
                 match json::decode_as_json(bytes, |text| JsonBody::read(text).is_some()) {
-                    Some(text) => text,
-                    None => return Self::Unusable("the body is no UTF-8".into()),
+                    Some(text) => (text, true),
+                    None => (lossy, false),
                 }
             }
         };
         let text = redact(text);
         // Encodings are announced that were not applied, so JSON counts whatever is announced.
-        match JsonBody::read(&text) {
-            Some(json) => Self::Json(json),
-            None if is_encoded => Self::Unusable("the body is encoded".into()),
-            None if text.trim().is_empty() => Self::Empty,
-            None => Self::Text(crate::text::cut(&text, MOST_TEXT_BYTES).into()),
+        match (JsonBody::read(&text), compression) {
+            (Some(json), _) => Self::Json(JsonBody { text, ..json }),
+            (None, Some(name)) => Self::Unusable(compressed(name)),
+            (None, None) if text.trim().is_empty() => Self::Empty,
+            (None, None) if is_sure => Self::Text(cut(&text, MOST_TEXT_BYTES).into()),
+            (None, None) => Self::Unusable(no_json(&text)),
         }
     }
 }
@@ -163,7 +195,7 @@ impl JsonBody {
         let noting = Noting { path: String::new(), depth: 0, twice: &mut twice };
         let value = noting.deserialize(&mut reader).ok()?;
         let is_last = || value.is_object() && !json::after_first_value(text).contains('{');
-        (reader.end().is_ok() || is_last()).then_some(Self { value, twice })
+        (reader.end().is_ok() || is_last()).then_some(Self { value, text: String::new(), twice })
     }
 }
 

@@ -287,6 +287,7 @@ fn errors_of(mut table: Section<'_>, problems: &mut Problems<'_>) -> ErrorAt {
         code: places("code"),
         message: places("message"),
         detail: places("detail"),
+        params: places("params"),
         reason: places("reason"),
         advice: places("advice"),
         list: places("list"),

@@ -8,6 +8,8 @@ use crate::service::answer::{SeenAnswer, SeenBody};
 use crate::service::definition::{Action, GONE, Service};
 use crate::service::pointer::Pointer;
 use crate::service::rule::{ErrorAt, Rule, TextSource, WaitSource};
+use crate::service::unread::in_place_of_error;
+use crate::text::unread;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 
@@ -15,12 +17,13 @@ use std::time::{Duration, SystemTime};
 pub fn judge(
     service: &Service,
     action: &Action,
-    id: &str,
     answer: &SeenAnswer,
     now: SystemTime,
 ) -> Judgement {
-    let rule = first_match(service, service.rules_of(action), answer);
-    let (error, error_list) = texts(&service.errors, answer);
+    let (own, error_list) = texts(&service.errors, answer);
+    let has_own_error = own.is_some();
+    let error = own.unwrap_or_default();
+    let rule = matching(service.rules_of(action), &error, answer);
     let count = |pointer: &Option<Pointer>| {
         pointer.as_ref().and_then(|pointer| whole(pointer.find(answer.json()?)?))
     };
@@ -32,26 +35,30 @@ pub fn judge(
         succeeded: counts.and_then(|at| count(&at.succeeded)),
         error_list,
     };
-    let mut judgement = Judgement {
+    let wait = rule.and_then(|rule| wait(rule, &error.message, answer, now));
+    let is_good = rule.is_some_and(|rule| rule.means.is_good());
+    let is_told = has_own_error || rule.is_some_and(|rule| is_plain(rule, answer));
+    let twice = || field_given_twice(service, action, rule, answer);
+    let twice = if is_good || !is_told { twice() } else { None };
+    let twice = twice.map(|name| answer.not_understood(&unread::duplicate_field(name)));
+    let error = match &twice {
+        _ if is_told => error,
+        Some(message) if !answer.is_redirect() => {
+            ServiceError { message: message.clone(), ..error }
+        }
+        Some(_) | None => in_place_of_error(answer),
+    };
+    Judgement {
         meaning: rule.map(|rule| rule.means),
         rule: rule.map(|rule| rule.line),
         request_id: service.request_id.iter().find_map(|from| source_text(from, answer)),
         leads_to_gone: action.leads_to.as_deref() == Some(GONE),
-        wait: rule.and_then(|rule| wait(rule, &error.message, answer, now)),
-        distrust: None,
+        wait,
+        distrust: twice.filter(|_| is_good),
         result,
-        error,
-    };
-    if let Some(advice) = rule.and_then(|rule| rule.advice.as_ref()) {
-        judgement.error.advice.clone_from(advice);
+        error: advised(error, rule, answer, has_own_error),
+        has_own_error,
     }
-    if let Some(rule) = rule.filter(|rule| rule.means.is_good()) {
-        let other = judgement.result.id.as_deref().filter(|&other| other != id);
-        judgement.distrust = field_given_twice(service, action, rule, answer)
-            .map(|field| format!("the answer has the field {field} twice"))
-            .or_else(|| other.map(|other| format!("the answer is for another id: {other}")));
-    }
-    judgement
 }
 
 /// Judges an answer that should have been a state, or a page of states, by a rule if one matches;
@@ -63,21 +70,48 @@ pub(super) fn judge_reading(
     answer: &SeenAnswer,
     now: SystemTime,
 ) -> Judgement {
-    let (mut error, _) = texts(&service.errors, answer);
-    if rule.is_none() && error.message.is_empty() {
-        error.message = why;
-    }
-    if let Some(advice) = rule.and_then(|rule| rule.advice.as_ref()) {
-        error.advice.clone_from(advice);
-    }
+    let (own, _) = texts(&service.errors, answer);
+    let has_own_error = own.is_some();
+    let error = own.unwrap_or_default();
+    let wait = rule.and_then(|rule| wait(rule, &error.message, answer, now));
+    let error = match has_own_error {
+        true => error,
+        // What JSON lacks is known where it was looked for.
+        false if (200..300).contains(&answer.status) && answer.json().is_some() => {
+            ServiceError { message: why, ..ServiceError::default() }
+        }
+        false => in_place_of_error(answer),
+    };
     Judgement {
         meaning: rule.map(|rule| rule.means),
         rule: rule.map(|rule| rule.line),
         request_id: service.request_id.iter().find_map(|from| source_text(from, answer)),
-        wait: rule.and_then(|rule| wait(rule, &error.message, answer, now)),
-        error,
+        wait,
+        error: advised(error, rule, answer, has_own_error),
+        has_own_error,
         ..Judgement::default()
     }
+}
+
+/// Returns whether an answer is good by a rule, and no more need be said of its body.
+fn is_plain(rule: &Rule, answer: &SeenAnswer) -> bool {
+    let has_object = answer.json().is_some_and(Value::is_object);
+    rule.means.is_good() && (has_object || rule.means != AnswerMeaning::Counted)
+}
+
+/// Returns an error with what helps, where the answer itself does not say so.
+fn advised(
+    error: ServiceError,
+    rule: Option<&Rule>,
+    answer: &SeenAnswer,
+    is_own: bool,
+) -> ServiceError {
+    if !error.advice.trim().is_empty() {
+        return error;
+    }
+    let of_rule = rule.and_then(|rule| rule.advice.clone());
+    let advice = of_rule.or_else(|| answer.advice.clone().filter(|_| is_own));
+    ServiceError { advice: advice.unwrap_or(error.advice), ..error }
 }
 
 /// Returns the first rule that matches an answer.
@@ -86,9 +120,16 @@ pub fn first_match<'r>(
     rules: impl Iterator<Item = &'r Rule>,
     answer: &SeenAnswer,
 ) -> Option<&'r Rule> {
-    let (error, _) = texts(&service.errors, answer);
+    matching(rules, &texts(&service.errors, answer).0.unwrap_or_default(), answer)
+}
+
+fn matching<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
+    error: &ServiceError,
+    answer: &SeenAnswer,
+) -> Option<&'r Rule> {
     let mut rules = rules.filter(|rule| rule.has_status(answer.status));
-    rules.find(|rule| matches(rule, &error, answer))
+    rules.find(|rule| matches(rule, error, answer))
 }
 
 fn matches(rule: &Rule, error: &ServiceError, answer: &SeenAnswer) -> bool {
@@ -114,18 +155,23 @@ fn matches(rule: &Rule, error: &ServiceError, answer: &SeenAnswer) -> bool {
     has_body && has_code && has_json && has_text() && asks()
 }
 
-/// Returns a field that stands twice in an answer of a good meaning, and that decides about it.
+/// Returns a field that stands twice in an answer, and that decides about it.
 fn field_given_twice<'a>(
     service: &Service,
     action: &Action,
-    rule: &Rule,
+    rule: Option<&Rule>,
     answer: &'a SeenAnswer,
 ) -> Option<&'a str> {
-    let counts = service.counts.iter().filter(|_| rule.means == AnswerMeaning::Counted);
+    // What is done without counts does not follow from them.
+    let has_counts = |rule: &Rule| rule.means == AnswerMeaning::Counted || !rule.means.is_good();
+    let counts = service.counts.iter().filter(|_| rule.is_none_or(has_counts));
     let counts = counts.flat_map(|at| [&at.total, &at.failed, &at.succeeded]).flatten();
-    let tested = rule.json.iter().map(|(pointer, _)| pointer);
+    let tested = rule.into_iter().flat_map(|rule| rule.json.iter().map(|(pointer, _)| pointer));
     let mut looked_at = counts.chain(tested).chain(&action.answer_id).chain(&service.errors.code);
-    looked_at.find_map(|pointer| answer.twice_on_the_way(pointer))
+    let place = looked_at.find_map(|pointer| answer.twice_on_the_way(pointer))?;
+    // A field of the outermost object is called by its name.
+    let name = place.strip_prefix('/').filter(|name| !name.contains(['/', '~']));
+    Some(name.unwrap_or(place))
 }
 
 /// Reads the wait that an answer asks for; nonsense counts as absent.
@@ -133,7 +179,8 @@ fn wait(rule: &Rule, message: &str, answer: &SeenAnswer, now: SystemTime) -> Opt
     let date = answer.header("Date");
     let span = |text: &str| retry_after(text, date, now);
     rule.wait.iter().find_map(|source| match source {
-        WaitSource::Header(name) => span(answer.header(name)?),
+        // A proxy may add a second header; the longest wait satisfies both.
+        WaitSource::Header(name) => answer.headers_of(name).filter_map(span).max(),
         WaitSource::Json(pointer) => span(&text_at(pointer, answer.json()?)?),
         WaitSource::Text(regex) => {
             let text = match &answer.body {
@@ -184,16 +231,9 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// Reads the texts of an error, and the list of errors.
-fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (ServiceError, Vec<String>) {
-    let Some(json) = answer.json() else {
-        let message = match &answer.body {
-            SeenBody::Text(text) => text.clone(),
-            SeenBody::Unusable(why) => why.clone(),
-            SeenBody::Empty | SeenBody::Json(_) => String::new(),
-        };
-        return (ServiceError { message, ..ServiceError::default() }, Vec::new());
-    };
+/// Reads the texts of an error, if there is one, and the list of errors.
+fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (Option<ServiceError>, Vec<String>) {
+    let Some(json) = answer.json() else { return (None, Vec::new()) };
     let first = |places: &[Pointer], below: &Value| {
         let mut texts = places.iter().filter_map(|place| text_at(place, below));
         texts.find(|text| !text.is_empty()).unwrap_or_default()
@@ -208,28 +248,31 @@ fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (ServiceError, Vec<String>) {
         let fields = fields.filter(|field| field.is_object());
         found.filter(|_| !within.any_field).into_iter().chain(fields)
     });
-    let Some(below) = places.find(has_error) else {
-        return (ServiceError::default(), list(at, json));
-    };
+    let Some(below) = places.find(has_error) else { return (None, list(&at.list, json)) };
     let error = ServiceError {
         code: first(&at.code, below),
         message: first(&at.message, below),
         detail: first(&at.detail, below),
-        params: Vec::new(),
+        params: list(&at.params, below),
         reason: first(&at.reason, below),
         advice: first(&at.advice, below),
         request_id: String::new(),
     };
-    (error, list(at, below))
+    (Some(error), list(&at.list, below))
 }
 
-fn list(at: &ErrorAt, below: &Value) -> Vec<String> {
-    let mut lists = at.list.iter().filter_map(|place| place.find(below)?.as_array());
+/// Reads the first list at some places: what is no text is kept as JSON, and a lone value is a list.
+fn list(places: &[Pointer], below: &Value) -> Vec<String> {
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    lists.next().map(|values| values.iter().map(plain).collect()).unwrap_or_default()
+    let mut found = places.iter().filter_map(|place| place.find(below));
+    match found.find(|value| !value.is_null()) {
+        Some(Value::Array(values)) => values.iter().map(plain).collect(),
+        Some(value) => vec![plain(value)],
+        None => Vec::new(),
+    }
 }
 
 pub(super) fn source_text(from: &TextSource, answer: &SeenAnswer) -> Option<String> {

@@ -28,7 +28,7 @@ fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> Judgement {
     let service = ServiceFile::read(SHOP).unwrap().service;
     let headers = headers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
     let answer = SeenAnswer::new(status, headers.collect(), body.as_bytes());
-    judge(&service, &service.actions[0], "42", &answer, SystemTime::UNIX_EPOCH)
+    judge(&service, &service.actions[0], &answer, SystemTime::UNIX_EPOCH)
 }
 
 #[track_caller]
@@ -61,13 +61,13 @@ fn what_matches_no_rule_is_in_doubt() {
 
 #[test]
 fn a_good_meaning_needs_an_answer_of_its_own_that_says_one_thing() {
-    let distrusted = |body: &str| judged(200, &[], body).distrust;
+    let distrusted = |body: &str| judged(200, &[], body).distrusted("42");
     assert_eq!(distrusted(r#"{"id":"42"}"#), None);
     assert_eq!(distrusted(r#"{"id":42}"#), None);
     assert_eq!(distrusted("{}"), None);
     assert_eq!(distrusted(r#"{"id":"43"}"#).unwrap(), "the answer is for another id: 43");
     assert_eq!(distrusted(r#"{"id":"43","id":"42"}"#).unwrap(), {
-        "the answer has the field /id twice"
+        r#"no JSON is `{"id":"43","id":"42"}` (duplicate field `id`)"#
     });
     let encoded = judged(200, &[("Content-Encoding", "gzip")], "packed");
     assert_eq!(encoded.meaning, None);

@@ -26,6 +26,7 @@ mod state_reader;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 /// What an answer means, in the word of a rule.
 pub use crate::policy::AnswerMeaning;

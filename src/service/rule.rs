@@ -23,7 +23,7 @@ pub struct Rule {
     pub wait: Vec<WaitSource>,
     /// Whether the answer must ask for a wait.
     pub asks_to_wait: bool,
-    /// What helps, in the place of the service's own advice.
+    /// What helps, where the answer has no advice of its own.
     pub advice: Option<String>,
     /// What such an answer means.
     pub means: AnswerMeaning,
@@ -116,6 +116,8 @@ pub struct ErrorAt {
     pub message: Vec<Pointer>,
     /// More about it.
     pub detail: Vec<Pointer>,
+    /// What it is about.
+    pub params: Vec<Pointer>,
     /// Why.
     pub reason: Vec<Pointer>,
     /// What helps.
@@ -142,6 +144,7 @@ impl Default for ErrorAt {
             code: none(),
             message: none(),
             detail: none(),
+            params: none(),
             reason: none(),
             advice: none(),
             list: none(),

@@ -4,7 +4,7 @@
 //! and what has no state is told, and asked for again.
 
 use crate::policy::{AnswerMeaning, Judgement};
-use crate::service::answer::{SeenAnswer, SeenBody};
+use crate::service::answer::SeenAnswer;
 use crate::service::definition::{Action, Service};
 use crate::service::judge::{first_match, judge_reading, source_text, text_at};
 use crate::service::pointer::Pointer;
@@ -210,9 +210,7 @@ fn usable<'a>(answer: &'a SeenAnswer, looked_at: &[&Pointer]) -> Result<&'a Valu
     if !(200..300).contains(&answer.status) {
         return Err(format!("no rule is for this answer with status {}", answer.status));
     }
-    if let SeenBody::Unusable(why) = &answer.body {
-        return Err(why.clone());
-    }
+    // What else it is, is said in the place of an error.
     let json = answer.json().ok_or("the answer is no JSON")?;
     match looked_at.iter().find_map(|pointer| answer.twice_on_the_way(pointer)) {
         Some(field) => Err(format!("the answer has the field {field} twice")),

@@ -95,14 +95,15 @@ fn what_is_no_state_is_told_and_never_guessed() {
         (200, r#"{"lamp":{"power":null}}"#, "the answer has no state at `/lamp/power`"),
         (200, r#"{"lamp":{"power":{}}}"#, "the answer has no state at `/lamp/power`"),
         (200, r#"{"lamp":{"power":1,"power":0}}"#, "the answer has the field /lamp/power twice"),
-        (200, "<html>", "<html>"),
-        (200, "", "the answer is no JSON"),
+        (200, "<html>", "no JSON object is `<html>`"),
+        (200, "", "status 200 came without a body"),
         (500, r#"{"message":"oops"}"#, "oops"),
-        (302, "", "no rule is for this answer with status 302"),
     ] {
         let ReadState::Other(judgement) = look(status, body) else { panic!("{body}") };
         assert_eq!((judgement.meaning, judgement.error.message.as_str()), (None, expected));
     }
+    let ReadState::Other(judgement) = look(302, "") else { panic!("it is a redirect") };
+    assert!(judgement.error.message.starts_with("status 302 redirects to `nowhere`"));
     let ReadState::Other(judgement) = look(429, "") else { panic!("it is throttled") };
     assert_eq!(judgement.meaning, Some(AnswerMeaning::Throttled));
 }

@@ -4,10 +4,15 @@
 //! Codes, counts and ids are ASCII. A text beside them that is damaged must not hide them, so
 //! nothing here fails: what cannot be read becomes U+FFFD.
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
+
+/// Why an object with another one behind it is not understood.
+pub(crate) const MORE_THAN_ONE: &str = "more than one object";
 
 /// Decodes a body. A byte order mark is skipped (RFC 8259, section 8.1).
 pub(crate) fn decode(bytes: &[u8]) -> Cow<'_, str> {
@@ -157,6 +162,25 @@ fn hex_unit(rest: &mut Peekable<Chars<'_>>) -> Option<u32> {
     let unit = u32::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
     *rest = ahead;
     Some(unit)
+}
+
+/// Says why a text that begins like an object is none.
+pub(crate) fn fault_of_object(text: &str) -> String {
+    let mended = mend_strings(text);
+    let text = without_open_end(&mended);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    // As a map, so that what is missing is called as where the fields of VIAS are read.
+    match BTreeMap::<String, IgnoredAny>::deserialize(&mut reader) {
+        Ok(_) if after_first_value(text).contains('{') => MORE_THAN_ONE.to_owned(),
+        Ok(_) => reader.end().err().map(|error| error.to_string()).unwrap_or_default(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Returns a text without what may be the beginning of a longer word or number: one at the end of a
+/// text that was cut may have had more digits.
+pub(crate) fn without_open_end(text: &str) -> &str {
+    text.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 /// Returns what follows the first JSON value of a text.

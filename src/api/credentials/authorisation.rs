@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use std::sync::Arc;
 
 /// The longest text of the service that is kept, in characters.
-const MAX_TEXT: usize = 500;
+pub(in crate::api) const MAX_TEXT: usize = 500;
 /// The header that carries the token.
 pub(super) const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 

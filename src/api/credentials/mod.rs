@@ -19,7 +19,7 @@ mod source;
 mod token;
 
 pub use access_key::AccessKey;
-pub(super) use authorisation::Authorisation;
+pub(super) use authorisation::{Authorisation, MAX_TEXT};
 pub use command::names_a_command;
 pub use error::CredentialError;
 pub use iam::Iam;

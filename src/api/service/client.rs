@@ -8,8 +8,10 @@ use crate::api::client::ClientError;
 use crate::api::credentials::{Authorisation, Credentials, Placement};
 use crate::api::endpoint::{Endpoint, ProjectId};
 use crate::api::exchange::{Record, Recording};
+use crate::api::hints::header;
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
+use crate::api::skew::refused_for_skew;
 use crate::api::transport::{Incomplete, Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
 use crate::policy::NoResponse;
@@ -17,11 +19,14 @@ use crate::service;
 use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
 use crate::task::Task;
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The most bytes of an answer that are received, blanks before its body included.
+const MOST_RECEIVED: usize = 64 * MOST_BODY_BYTES;
 
 /// The settings of a client.
 #[derive(Debug, Clone)]
@@ -141,7 +146,9 @@ impl ServiceClient {
         if let Some(recording) = &mut recording {
             recording.head(reply.status.as_u16(), &reply.headers);
         }
-        self.read(&mut reply, recording).await
+        let seen = self.read(&mut reply, recording).await?;
+        let date = header(&reply.headers, &DATE);
+        Ok(seen.advising(refused_for_skew(reply.status.as_u16(), date, sent.signed_at)))
     }
 
     /// Begins to record a call, if there is a recorder.
@@ -190,19 +197,23 @@ impl ServiceClient {
         recording: Option<Box<Recording>>,
     ) -> Result<SeenAnswer, NoResponse> {
         let (status, headers) = (reply.status.as_u16(), self.headers(&reply.headers));
-        let mut body = Vec::new();
+        let (mut body, mut received) = (Vec::new(), 0);
         let take = |chunk: &[u8]| {
-            if body.len() + chunk.len() > MOST_BODY_BYTES {
-                return Err(TooLong);
-            }
+            received += chunk.len();
             body.extend_from_slice(chunk);
-            Ok(())
+            if body.len() > MOST_BODY_BYTES {
+                // Blanks before a body have no meaning, however many they are.
+                let blanks = body.len() - body.trim_ascii_start().len();
+                body.drain(..blanks);
+            }
+            let is_too_long = received > MOST_RECEIVED || body.len() > MOST_BODY_BYTES;
+            if is_too_long { Err(TooLong) } else { Ok(()) }
         };
         let missing = reply.receive(take).await.err();
         let is_too_long = matches!(missing, Some(Incomplete::TooLong));
         let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
         if let Some(mut recording) = recording {
-            let received = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            let received = u64::try_from(received).unwrap_or(u64::MAX);
             recording.body(received, &body, missing.as_deref());
         }
         if missing.is_none() && reply.is_plain() && wants_tls(status, &body) {

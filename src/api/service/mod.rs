@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod hints;
 mod states;
 mod tasks;
 mod work;

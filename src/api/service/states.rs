@@ -5,10 +5,12 @@
 
 use crate::api::endpoint::Endpoint;
 use crate::api::list::{Listed, ListedTask, Page};
+use crate::api::service::answer::answer_of;
 use crate::api::service::client::ServiceClient;
+use crate::api::service::hints::{asked_wait, quota_hint};
 use crate::api::service::work::ServiceWork;
 use crate::clock::system_time;
-use crate::policy::{Answer, Body, Judgement, NoResponse, Response, retry_after};
+use crate::policy::{Answer, Judgement, NoResponse};
 use crate::service::{
     NextPage, PageBy, Paging, ReadEntry, ReadPage, ReadState, RowValues, SeenAnswer, Service,
     ServiceCall, StateList, StateReading, StateSource, ValueProblem, read_page, read_state,
@@ -251,21 +253,14 @@ fn entry(entry: ReadEntry) -> ListedTask {
 }
 
 fn page_of(tasks: Vec<ListedTask>, seen: &SeenAnswer) -> Page {
-    Page { tasks, retry_after: asked_wait(seen), ..Page::default() }
-}
-
-fn asked_wait(seen: &SeenAnswer) -> Option<Duration> {
-    retry_after(seen.header("Retry-After")?, seen.header("Date"), now())
+    // A service counts pages as it counts calls, and says so on those that it serves.
+    let retry_after = asked_wait(seen, now());
+    let rate_hint = quota_hint(seen, retry_after, None);
+    Page { tasks, retry_after, rate_hint, ..Page::default() }
 }
 
 fn answered(judgement: Judgement, seen: &SeenAnswer) -> Listed {
-    Listed::Answer(Answer::Response(Response {
-        status: seen.status,
-        request_id: judgement.request_id.clone(),
-        retry_after: asked_wait(seen),
-        rate_hint: None,
-        body: Body::Judged(Box::new(judgement)),
-    }))
+    Listed::Answer(answer_of(judgement, seen, now()))
 }
 
 /// Returns that a request cannot be made, for a reason that stays.

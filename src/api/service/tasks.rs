@@ -79,11 +79,10 @@ impl TaskApi for ServiceTasks {
             Ok(call) => call,
             Err(why) => return Answer::NoResponse(NoResponse::never_made(why)),
         };
-        let id = task.id.as_str();
         match self.client.carry_out(&call, &task).await {
             Ok(seen) => {
                 let now = Duration::from_micros(system_time().as_micros().unsigned_abs());
-                judged_answer(&self.work.service, action, id, &seen, UNIX_EPOCH + now)
+                judged_answer(&self.work.service, action, &seen, UNIX_EPOCH + now)
             }
             Err(gone) => Answer::NoResponse(gone),
         }

@@ -3,7 +3,9 @@
 use super::judged_answer;
 use crate::api::redactor::Redactor;
 use crate::api::wire::read_body;
-use crate::policy::{Answer, Finding, Response, Verdict, classify, retry_after};
+use crate::policy::{
+    Answer, Body, Finding, Response, ServiceError, Verdict, classify, retry_after,
+};
 use crate::service::{SeenAnswer, Service, ServiceFile, VIAS};
 use crate::task::TaskId;
 use std::time::{Duration, SystemTime};
@@ -52,19 +54,23 @@ fn vias() -> Service {
 /// Returns what the built-in service and its file make of one answer.
 fn both(service: &Service, status: u16, wait: Option<&str>, body: &str) -> [Finding; 2] {
     let id: TaskId = ID.parse().unwrap();
-    let read = read_body(status, body.as_bytes(), None, &Redactor::default());
+    let read = match status {
+        300..400 => Body::Error(ServiceError::redirected(status, None)),
+        _ => read_body(status, body.as_bytes(), None, &Redactor::default()),
+    };
     let retry_after = wait.and_then(|wait| retry_after(wait, None, NOW));
     let built_in = Response { status, request_id: None, retry_after, rate_hint: None, body: read };
     let headers = wait.map(|wait| ("Retry-After".to_owned(), wait.to_owned()));
     let seen = SeenAnswer::new(status, headers.into_iter().collect(), body.as_bytes());
-    let by_file = judged_answer(service, service.action("start").unwrap(), ID, &seen, NOW);
+    let by_file = judged_answer(service, service.action("start").unwrap(), &seen, NOW);
     [classify(&id, &Answer::Response(built_in)), classify(&id, &by_file)]
 }
 
 #[test]
 fn every_status_with_every_code_is_decided_alike() {
     let service = vias();
-    for status in STATUSES {
+    // A code in the body of a redirect counts where a file says so, and for VIAS it does not.
+    for status in STATUSES.into_iter().filter(|status| !(300..400).contains(status)) {
         for code in CODES {
             for wait in [None, Some("7"), Some("soon")] {
                 for message in ["some words", "policy user over ratelimit,limit:200,time:5 minute"]
@@ -105,11 +111,7 @@ fn every_answer_with_counts_is_decided_alike() {
                         let body =
                             format!(r#"{{{total}{failed}{succeeded}{id}"error_list":["a"]}}"#);
                         let [built_in, by_file] = both(&service, status, None, &body);
-                        let same = (built_in.verdict, built_in.counts)
-                            == (by_file.verdict, by_file.counts);
-                        // An answer for another id is told by either before its counts are read.
-                        assert!(same || id.contains("another"), "{body}: {built_in:?} {by_file:?}");
-                        assert_eq!(built_in.verdict, by_file.verdict, "{body}");
+                        assert_eq!(built_in, by_file, "{body}");
                     }
                 }
             }
@@ -120,14 +122,11 @@ fn every_answer_with_counts_is_decided_alike() {
 #[test]
 fn what_is_no_json_is_decided_alike() {
     let service = vias();
-    // All but 407, which is the next proxy's own and no service's.
-    for status in (200..600).filter(|&status| status != 407) {
+    for status in 200..600 {
         for body in ["", "<html>", "[]", "{}", "null", "{\"total_count\":1,\"total_count\":2}", "{"]
         {
             let [built_in, by_file] = both(&service, status, None, body);
-            let kind = |found: &Finding| found.failure.as_ref().map(|failure| failure.kind);
-            assert_eq!(built_in.verdict, by_file.verdict, "{status} {body}");
-            assert_eq!(kind(&built_in), kind(&by_file), "{status} {body}");
+            assert_eq!(built_in, by_file, "{status} {body}");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! not closed, no failure is charged to a task. It never waits: it answers with an instant, and
 //! knows attempts only by their number in the run.
 
-use crate::policy::classify::Verdict;
+use crate::policy::finding::Verdict;
 use crate::policy::outage::health::{Attribution, Health};
 use std::time::{Duration, Instant};
 

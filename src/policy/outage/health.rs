@@ -3,7 +3,7 @@
 //! Both words are shared by the breaker and the attribution of failures.
 
 use crate::policy::answer::Answer;
-use crate::policy::classify::Verdict;
+use crate::policy::finding::Verdict;
 
 /// The state of the service as an answer shows it, whatever the answer means for its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,7 +101,7 @@ proptest! {
             let headers = vec![("Retry-After".to_owned(), wait.clone())];
             let answer = SeenAnswer::new(status, headers, &body);
             for action in &service.actions {
-                let judged = judge(&service, action, "gate-1", &answer, SystemTime::UNIX_EPOCH);
+                let judged = judge(&service, action, &answer, SystemTime::UNIX_EPOCH);
                 let rule = first_match(&service, service.rules_of(action), &answer);
                 prop_assert_eq!(judged.meaning, rule.map(|rule| rule.means));
             }

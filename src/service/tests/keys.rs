@@ -154,6 +154,7 @@ fn keys_of_a_rule_are_read() {
 fn keys_of_errors_and_counts_are_read() {
     let service = with_action(
         "[error]\nwithin = ['', '/*', '/a/*']\ncode = '/c'\nmessage = ['/m', '/n']\ndetail = '/d'
+params = '/p'
 reason = '/r'\nadvice = '/a'\nlist = '/l'",
     );
     let errors = service.errors;
@@ -161,6 +162,7 @@ reason = '/r'\nadvice = '/a'\nlist = '/l'",
     assert_eq!(within, [("", false), ("", true), ("/a", true)]);
     assert_eq!((errors.code.len(), errors.message.len(), errors.detail.len()), (1, 2, 1));
     assert_eq!((errors.reason.len(), errors.advice.len(), errors.list.len()), (1, 1, 1));
+    assert_eq!(errors.params[0].as_str(), "/p");
     let counted = SMALLEST.replace("'done'", "'counted'");
     let counts = read(&format!("{counted}[counts]\ntotal = '/t'\nsucceeded = '/s'\n")).counts;
     let counts = counts.unwrap();

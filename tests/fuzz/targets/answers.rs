@@ -37,14 +37,14 @@ fuzz_target!(|data: &[u8]| {
     let id: TaskId = "gate-1".parse().expect("an id");
     let now = SystemTime::UNIX_EPOCH;
     for action in &service.actions {
-        let judged = judge(service, action, id.as_str(), &answer, now);
-        assert_eq!(judged, judge(service, action, id.as_str(), &answer, now));
+        let judged = judge(service, action, &answer, now);
+        assert_eq!(judged, judge(service, action, &answer, now));
         let rule = first_match(service, service.rules_of(action), &answer);
         assert_eq!(judged.meaning, rule.map(|rule| rule.means));
         if matches!(answer.body, SeenBody::Unusable(_)) {
             assert!(!judged.meaning.is_some_and(|meaning| meaning.is_good()), "{answer:?}");
         }
-        let taken = judged_answer(service, action, id.as_str(), &answer, now);
+        let taken = judged_answer(service, action, &answer, now);
         assert_eq!(classify(&id, &taken), classify(&id, &taken));
     }
 });

@@ -7,11 +7,10 @@ mod common;
 #[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/body.rs"]
 mod body;
-#[allow(dead_code, reason = "the library uses the rest")]
-#[path = "../../../src/text/json.rs"]
-mod json_text;
 #[path = "common/redactor.rs"]
 mod redactor;
+#[path = "common/text.rs"]
+mod text;
 #[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/wire.rs"]
 mod wire;
@@ -22,6 +21,7 @@ use body::BodyBuffer;
 use libfuzzer_sys::fuzz_target;
 use redactor::Redactor;
 use serde::de::IgnoredAny;
+use text::json as json_text;
 
 fn kept(bytes: &[u8], verbatim: usize, part: usize) -> Vec<u8> {
     let mut buffer = BodyBuffer::keeping(verbatim);

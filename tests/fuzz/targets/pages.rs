@@ -5,13 +5,12 @@
 mod common;
 
 #[allow(dead_code, reason = "the library uses the rest")]
-#[path = "../../../src/text/json.rs"]
-mod json_text;
-#[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/list.rs"]
 mod list;
 #[path = "common/redactor.rs"]
 mod redactor;
+#[path = "common/text.rs"]
+mod text;
 #[allow(dead_code, reason = "the library uses the rest")]
 #[path = "../../../src/api/wire.rs"]
 mod wire;
@@ -28,6 +27,7 @@ use batchctl::{policy, task};
 use libfuzzer_sys::fuzz_target;
 use listing::Listing;
 use redactor::Redactor;
+use text::json as json_text;
 
 fuzz_target!(|data: &[u8]| {
     let (choice, bytes) = common::choice(data);

@@ -49,6 +49,7 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     fault("405", "failed 405 refused 1 sent, exit 1", "no", |_| page(405)),
     fault("406", "failed 406 refused 1 sent, exit 1", "no", |_| page(406)),
+    fault("407 of the next proxy", "failed 407 service 1 sent, exit 77", "no", |_| page(407)),
     fault("408 once", LATER, "", |r| once(r, page(408))),
     fault("408 always", "failed 408 service 2 sent, exit 1", "no", |_| page(408)),
     fault("409", "failed 409 refused 1 sent, exit 1", "no", |_| page(409)),

@@ -9,10 +9,12 @@ mod connections;
 mod errors;
 mod heads;
 
+use crate::support::documents;
 use crate::support::documents::results;
 use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
+use serde_json::Value;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -123,13 +125,72 @@ fn all_right(faults: &[&Fault], is_wrong: impl Fn(&Fault) -> Option<String> + Sy
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
 }
 
-/// Returns what became of the one task, how often it was sent, and how the run ended.
-fn end_of(scene: &Scene, server: &Server, more: &[&str]) -> [String; 5] {
-    let ended = scene.call(&[&RUN[..], more].concat());
-    let rows = results(&scene.read("results.csv"));
-    let cell = |name: &str| rows[0][name].clone();
-    let (sent, exit) = (server.count(), ended.code.unwrap_or(-1));
-    [cell("outcome"), cell("http_status"), cell("error_kind"), sent.to_string(), exit.to_string()]
+/// What a run came to: its sendings and its exit status, the rows of results.csv and report.json.
+#[derive(Debug, PartialEq)]
+struct End {
+    sent: usize,
+    exit: i32,
+    rows: Vec<Vec<String>>,
+    report: Value,
+}
+
+/// The columns of results.csv that are times.
+const TIMES: [&str; 3] = ["started_at", "finished_at", "duration_ms"];
+/// The fields of report.json that are times, follow from times alone, name the run, or say what was
+/// typed.
+const OF_THE_RUN: [&str; 14] = [
+    "command_line",
+    "id",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "latency_ms",
+    "rate_average",
+    "rate_peak_1s",
+    "rate_learnt",
+    "set_by_service",
+    "paused_ms",
+    "first_at",
+    "last_at",
+    "retry_command",
+];
+
+/// Carries out a run, and returns what it came to, without what two runs cannot have in common.
+fn end_of(scene: &Scene, server: &Server, more: &[&str]) -> End {
+    let ended = scene.call(&[&RUN[..], &["-o", "report.json"], more].concat());
+    let address = server.url();
+    let plain = |name| scene.read(name).replace(&*address, "URL");
+    let text = plain("results.csv");
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    let names = rows[0].clone();
+    let is_time = |at: usize| TIMES.contains(&names[at].as_str());
+    for row in &mut rows[1..] {
+        row.iter_mut()
+            .enumerate()
+            .filter(|(at, _)| is_time(*at))
+            .for_each(|(_, cell)| cell.clear());
+    }
+    let mut report = documents::report(&plain("report.json"));
+    report.as_object_mut().unwrap().remove("service");
+    without(&OF_THE_RUN, &mut report);
+    End { sent: server.count(), exit: ended.code.unwrap_or(-1), rows, report }
+}
+
+/// Empties the fields with some names, however deep they are.
+fn without(names: &[&str], value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| {
+            if names.contains(&name.as_str()) {
+                *value = Value::Null;
+            } else {
+                without(names, value);
+            }
+        }),
+        Value::Array(values) => values.iter_mut().for_each(|value| without(names, value)),
+        _ => {}
+    }
 }
 
 /// Returns how VIAS as a file differs from VIAS as it is built in.
@@ -140,7 +201,17 @@ fn compare(fault: &Fault) -> Option<String> {
     let (scene, url) = (Scene::with(&server), server.url());
     scene.write("vias.toml", batchctl::service::VIAS.1);
     let by_file = end_of(&scene, &server, &["--service", "vias.toml", "--endpoint", &url]);
-    (built_in != by_file).then(|| format!("{}:\n  {built_in:?}\n  {by_file:?}", fault.name))
+    if built_in == by_file {
+        return None;
+    }
+    let lines = |end: &End| format!("{end:#?}").lines().map(str::to_owned).collect::<Vec<_>>();
+    let (built_in, by_file) = (lines(&built_in), lines(&by_file));
+    let only_in = |one: &[String], other: &[String]| {
+        let lines = one.iter().filter(|line| !other.contains(line));
+        lines.map(|line| format!("\n    {}", line.trim())).collect::<String>()
+    };
+    let (mine, its) = (only_in(&built_in, &by_file), only_in(&by_file, &built_in));
+    Some(format!("{}:\n  built in:{mine}\n  by file:{its}", fault.name))
 }
 
 #[test]

@@ -122,9 +122,10 @@ pub(super) fn try_call(
     match answer {
         Ok(answer) => {
             let now = UNIX_EPOCH + Duration::from_micros(system_time().as_micros().unsigned_abs());
-            let judged = judge(&service, action, &args.id, &answer, now);
-            stream::print(&answer_in_words(&answer, &judged, &name))?;
-            Ok(status_of(&judged))
+            let judged = judge(&service, action, &answer, now);
+            let distrusted = judged.distrusted(&args.id);
+            stream::print(&answer_in_words(&answer, &judged, distrusted.as_deref(), &name))?;
+            Ok(status_of(&judged, distrusted.is_some()))
         }
         Err(gone) => {
             stream::print(&silence_in_words(&gone))?;
@@ -210,7 +211,12 @@ fn request_in_words(service: &Service, endpoint: &Endpoint, call: &ServiceCall) 
     text
 }
 
-fn answer_in_words(answer: &SeenAnswer, judged: &Judgement, file: &str) -> String {
+fn answer_in_words(
+    answer: &SeenAnswer,
+    judged: &Judgement,
+    distrusted: Option<&str>,
+    file: &str,
+) -> String {
     let mut text = format!("\nHTTP {}\n", answer.status);
     for (name, value) in &answer.headers {
         let _ = writeln!(text, "  {name}: {}", printable(value, SHOWN_COLUMNS));
@@ -230,7 +236,7 @@ fn answer_in_words(answer: &SeenAnswer, judged: &Judgement, file: &str) -> Strin
     };
     let _ = writeln!(text, "{means}");
     let texts = [
-        ("distrusted", judged.distrust.as_deref().unwrap_or_default()),
+        ("distrusted", distrusted.unwrap_or_default()),
         ("code", &judged.error.code),
         ("message", &judged.error.message),
         ("detail", &judged.error.detail),
@@ -256,13 +262,11 @@ fn silence_in_words(gone: &NoResponse) -> String {
 }
 
 /// Returns how the command ends after an answer.
-fn status_of(judged: &Judgement) -> ExitStatus {
+fn status_of(judged: &Judgement, is_distrusted: bool) -> ExitStatus {
     let is_there = judged.meaning == Some(AnswerMeaning::Gone) && judged.leads_to_gone;
     match judged.meaning {
         Some(AnswerMeaning::Unauthorised) => ExitStatus::NotAuthorised,
-        Some(meaning) if judged.distrust.is_none() && (meaning.is_good() || is_there) => {
-            ExitStatus::Ok
-        }
+        Some(meaning) if !is_distrusted && (meaning.is_good() || is_there) => ExitStatus::Ok,
         Some(_) | None => ExitStatus::IncompleteSuccess,
     }
 }
