@@ -144,7 +144,14 @@ fn check_without_task(request: &StateRequest, at: usize, problems: &mut Problems
 }
 
 fn paging(mut table: Section<'_>, problems: &mut Problems<'_>) -> Option<Paging> {
-    let by = table.required("by", problems)?;
+    let Some(by) = table.required("by", problems) else {
+        // Which of the others belong there is not known; what is none of them is told.
+        for key in ["param", "first", "last", "from", "size_param", "size"] {
+            table.take(key);
+        }
+        table.finish(problems);
+        return None;
+    };
     let found = match by.value.as_str() {
         "number" => {
             let param = table.required("param", problems);

@@ -3,10 +3,10 @@
 use super::{problems, read};
 use crate::service::{Method, ServiceFile, StateSource};
 
-const GENERIC: &str = include_str!("../../../examples/services/generic-rest.toml");
+pub(super) const GENERIC: &str = include_str!("../../../examples/services/generic-rest.toml");
 
 /// Opens the comments that begin like this, as a reader of the template would.
-fn opened(text: &str, marks: &[&str]) -> String {
+pub(super) fn opened(text: &str, marks: &[&str]) -> String {
     let line = |line: &str| {
         let mark = marks.iter().find(|&&mark| line.starts_with(mark));
         mark.map_or(line, |mark| line[mark.len()..].trim_start()).to_owned() + "\n"
@@ -15,7 +15,7 @@ fn opened(text: &str, marks: &[&str]) -> String {
 }
 
 /// Leaves out a table.
-fn without(text: &str, table: &str) -> String {
+pub(super) fn without(text: &str, table: &str) -> String {
     let start = text.find(table).unwrap();
     let end = text[start..].find("\n\n").unwrap() + start;
     format!("{}{}", &text[..start], &text[end..])

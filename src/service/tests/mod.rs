@@ -4,6 +4,7 @@
 mod any_text;
 mod examples;
 mod keys;
+mod lines;
 
 use crate::service::{Service, ServiceFile};
 
