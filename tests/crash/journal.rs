@@ -100,6 +100,9 @@ pub(crate) fn tasks(connection: &Connection) -> Vec<(u32, String)> {
                 bytes.number();
             }
             tasks.push((ordinal, bytes.text()));
+            if bits & 128 != 0 {
+                bytes.text();
+            }
             if bits & 8 != 0 {
                 bytes.text();
             }

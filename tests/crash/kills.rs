@@ -57,6 +57,14 @@ fn what_was_synced_before_a_loss_of_power_accounts_for_every_task() {
     });
 }
 
+#[test]
+fn runs_of_vias_by_its_file_are_killed_and_resumed_as_those_of_the_built_in_service() {
+    carry_out(wanted("BATCHCTL_TEST_SERVICE_KILLS", 5), |seed| Ordeal {
+        is_by_file: true,
+        ..Ordeal::new(2_000_000 + seed)
+    });
+}
+
 /// One run that is killed again and again.
 struct Ordeal {
     rehearsal: Rehearsal,
@@ -65,6 +73,8 @@ struct Ordeal {
     /// Without a limit tasks are begun ahead of the slots.
     rate: Option<usize>,
     concurrency: usize,
+    /// Whether a file describes the service.
+    is_by_file: bool,
     before: Snapshot,
     /// The disk, if kills are losses of power.
     disk: Option<Disk>,
@@ -86,7 +96,8 @@ impl Ordeal {
             Rehearsal::with(SandboxSettings { latency, seed, ..SandboxSettings::default() });
         let rate = [Some(60), Some(150), Some(400), None][rng.usize(..4)];
         let concurrency = [4, 16, 48][rng.usize(..3)];
-        Self { rehearsal, rng, seed, rate, concurrency, before: Snapshot::default(), disk: None }
+        let before = Snapshot::default();
+        Self { rehearsal, rng, seed, rate, concurrency, is_by_file: false, before, disk: None }
     }
 
     /// Kills and resumes until the run is finished, and returns how often it was killed.
@@ -121,8 +132,12 @@ impl Ordeal {
         let rate = self.rate.map_or("none".into(), |rate| format!("{rate}/s"));
         let concurrency = self.concurrency.to_string();
         let more = ["--rate", &rate, "-j", &concurrency, "--max-attempts", "3"];
-        let process =
-            self.rehearsal.start(&input, &[&more[..], &["--max-failures", "100%"]].concat());
+        let mut more = [&more[..], &["--max-failures", "100%"]].concat();
+        if self.is_by_file {
+            self.rehearsal.scene.write("vias.toml", batchctl::service::VIAS.1);
+            more.extend(["--service", "vias.toml"]);
+        }
+        let process = self.rehearsal.start(&input, &more);
         self.before = Snapshot::default();
         process
     }

@@ -3,8 +3,9 @@
 //! The real binary runs against a sandbox in this process, whose access log and witness say what
 //! really happened; a second reader, which shares no code with the program, reads the run's file.
 //! Moments of a kill are drawn from a seed. `BATCHCTL_TEST_KILLS` says how many kills the harness
-//! makes (50 by default), `BATCHCTL_TEST_RECOVERY_KILLS` how many of recoveries (8), and
-//! `BATCHCTL_TEST_POWER` how many losses of power (5).
+//! makes (50 by default), `BATCHCTL_TEST_SERVICE_KILLS` how many where a file describes the service
+//! (5), `BATCHCTL_TEST_RECOVERY_KILLS` how many of recoveries (8), and `BATCHCTL_TEST_POWER` how many
+//! losses of power (5).
 
 // So marked, their helpers may `unwrap` as the tests may.
 #[cfg(test)]
