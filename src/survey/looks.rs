@@ -49,6 +49,14 @@ struct Landed {
     answer: Listed,
 }
 
+impl Landed {
+    /// Returns whether nothing that is sent after it depends on it.
+    fn asks_for_nothing(&self) -> bool {
+        let Listed::Page(page) = &self.answer else { return false };
+        page.retry_after.is_none() && page.rate_hint.is_none()
+    }
+}
+
 type InFlight<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + 'a>>>;
 
 /// The looks at all tasks.
@@ -126,7 +134,15 @@ impl Looks {
                 }
                 tokio::select! {
                     came = &mut turn => break came,
-                    Some(landed) = in_flight.next() => self.landed.push_back(landed),
+                    Some(landed) = in_flight.next() => {
+                        let is_plain = landed.asks_for_nothing();
+                        self.landed.push_back(landed);
+                        if !is_plain {
+                            // It may ask for a wait, which holds this look as well.
+                            self.queue.push_front(look);
+                            return Ok(());
+                        }
+                    }
                 }
             }
         }?;

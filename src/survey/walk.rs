@@ -8,7 +8,7 @@ use crate::api::{Listed, Listing, Page, TaskApi};
 use crate::clock::{Clock, Instant, Timestamp};
 use crate::policy::{
     Admission, Answer, AttemptHistory, Decision, HintedPace, NoResponse, OnDoubt, Pacer, RateHint,
-    RetryPolicy, SharedSlots, SlotGate, Verdict, classify_read,
+    RetryPolicy, SharedSlots, SlotGate, SlotTrouble, Verdict, classify_read,
 };
 use crate::task::{Failure, FailureKind, Rate, TaskId};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -310,7 +310,8 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         }
         // The same two gates as the dispatcher's: one spreads requests, the other is exact at the
         // moment of leaving, because the commit between them takes an unknown time.
-        let is_over = |at: Instant| self.asks_until.is_some_and(|until| at >= until);
+        let asks_until = self.asks_until;
+        let is_over = |at: Instant| asks_until.is_some_and(|until| at >= until);
         if is_over(self.clock.instant()) {
             return Ok(Err(Gap::OutOfTime));
         }
@@ -323,19 +324,39 @@ impl<'a, A: TaskApi> Walker<'a, A> {
         self.is_admitted = true;
         let leaves = self.pacer.earliest_release(self.clock.instant().into());
         notes.request(self.clock.label(leaves.into())).await?;
-        while let Some(group) = &mut self.group
-            && let Some(due) = group.due(1, self.clock.instant().into(), self.jitter.f64())
-        {
-            if let Some(trouble) = group.lost(self.clock.instant().into()) {
-                return Ok(Err(Gap::NoSlots(trouble)));
+        // The commit takes an unknown time, too. What is recorded and does not leave costs a place in
+        // the window, and no more.
+        while !is_over(self.clock.instant()) {
+            let due = match self.slot_due() {
+                Ok(due) => due,
+                Err(trouble) => return Ok(Err(Gap::NoSlots(trouble))),
+            };
+            // Both at one moment: a slot that waited for the pacer would be used too late.
+            let due = due.map_or_else(
+                || self.pacer.release(self.clock.instant().into()),
+                |due| Admission::NotBefore(due.into_std()),
+            );
+            match due {
+                Admission::NotBefore(due) if is_over(due.into()) => break,
+                Admission::NotBefore(due) => sleep_until(due.into()).await,
+                Admission::Now | Admission::AfterRelease => {
+                    self.is_admitted = false;
+                    return Ok(Ok(()));
+                }
             }
-            sleep_until(due.into()).await;
         }
-        while let Admission::NotBefore(due) = self.pacer.release(self.clock.instant().into()) {
-            sleep_until(due.into()).await;
+        Ok(Err(Gap::OutOfTime))
+    }
+
+    /// Returns when a slot of the group is due, if none is now.
+    fn slot_due(&mut self) -> Result<Option<Instant>, SlotTrouble> {
+        let Some(group) = &mut self.group else { return Ok(None) };
+        let now = self.clock.instant().into();
+        let due = group.due(1, now, self.jitter.f64());
+        match group.lost(now).filter(|_| due.is_some()) {
+            Some(trouble) => Err(trouble),
+            None => Ok(due.map(Instant::from_std)),
         }
-        self.is_admitted = false;
-        Ok(Ok(()))
     }
 
     async fn ask(&mut self, listing: &Listing, number: u32) -> Listed {
