@@ -10,10 +10,12 @@
 mod drive;
 mod judge;
 mod ledger;
+mod lists;
 mod long;
 mod planted;
 mod service;
 mod story;
+mod surveys;
 #[cfg(feature = "postgres")]
 mod truth;
 #[cfg(feature = "postgres")]
@@ -107,6 +109,21 @@ fn simulated_runs_keep_every_promise() {
     check_seeds(carry_out, "simulated_runs_keep", 1);
 }
 
+#[test]
+fn simulated_readers_of_lists_keep_every_promise() {
+    check_seeds(surveys::read_lists, "simulated_readers_of_lists_keep", 1);
+}
+
+/// Each seed found a fault once.
+#[test]
+fn seeds_that_found_a_fault_of_readers_of_lists_find_none() {
+    for seed in [3, 20, 5_167] {
+        let ran = surveys::read_lists(seed, None);
+        let test = "simulated_readers_of_lists_keep";
+        assert!(ran.violations.is_empty(), "{}", told(seed, &ran, test));
+    }
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn simulated_workers_keep_every_promise() {
@@ -117,6 +134,7 @@ fn simulated_workers_keep_every_promise() {
 fn a_seed_gives_the_same_run_byte_for_byte() {
     let stages: &[CarryOut] = &[
         carry_out,
+        surveys::read_lists,
         #[cfg(feature = "postgres")]
         workers::carry_out_by_workers,
     ];

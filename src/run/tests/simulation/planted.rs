@@ -4,6 +4,7 @@
 //! of them.
 
 use super::drive::{CarryOut, carry_out};
+use super::surveys::read_lists;
 #[cfg(feature = "postgres")]
 use super::workers::carry_out_by_workers;
 
@@ -40,8 +41,20 @@ pub(super) enum Planted {
     DeadlineIgnored,
     /// A document leaves out a task.
     LeftOutOfReport,
+    /// A list that became shorter does not say so.
+    ShrinkingHidden,
+    /// The wait that the service asks a reader of lists for is not kept.
+    ListWaitIgnored,
+    /// A request for a page leaves before its start is durable.
+    RequestNotDurable,
+    /// Each process of a rate group, and each target, has slots of its own.
+    GroupNotShared,
+    /// A reader of lists does not count the requests of the process before.
+    RequestsForgotten,
     /// A worker sends although its lease is over.
     LeaseIgnored,
+    /// A worker counts its lease from the answer of the database.
+    LeaseFromAnswer,
     /// A worker's records count although another has the chunk.
     EpochIgnored,
     /// Records whose answer was lost are kept a second time.
@@ -67,8 +80,15 @@ impl Planted {
         Self::WaitIgnored,
         Self::DeadlineIgnored,
         Self::LeftOutOfReport,
+        Self::ShrinkingHidden,
+        Self::ListWaitIgnored,
+        Self::RequestNotDurable,
+        Self::GroupNotShared,
+        Self::RequestsForgotten,
         #[cfg(feature = "postgres")]
         Self::LeaseIgnored,
+        #[cfg(feature = "postgres")]
+        Self::LeaseFromAnswer,
         #[cfg(feature = "postgres")]
         Self::EpochIgnored,
         #[cfg(feature = "postgres")]
@@ -81,9 +101,16 @@ impl Planted {
     pub(super) fn stage(self) -> CarryOut {
         match self {
             #[cfg(feature = "postgres")]
-            Self::LeaseIgnored | Self::EpochIgnored | Self::FlushedTwice | Self::SlotsNotShared => {
-                carry_out_by_workers
-            }
+            Self::LeaseIgnored
+            | Self::LeaseFromAnswer
+            | Self::EpochIgnored
+            | Self::FlushedTwice
+            | Self::SlotsNotShared => carry_out_by_workers,
+            Self::ShrinkingHidden
+            | Self::ListWaitIgnored
+            | Self::RequestNotDurable
+            | Self::GroupNotShared
+            | Self::RequestsForgotten => read_lists,
             _ => carry_out,
         }
     }

@@ -309,11 +309,11 @@ fn refusal() -> Answer {
     response(500, Body::Error(ServiceError { code, ..ServiceError::default() }))
 }
 
-fn unavailable() -> Answer {
+pub(super) fn unavailable() -> Answer {
     response(503, Body::Error(ServiceError::default()))
 }
 
-fn unauthorised() -> Answer {
+pub(super) fn unauthorised() -> Answer {
     let code = "APIGW.0301".into();
     response(401, Body::Error(ServiceError { code, ..ServiceError::default() }))
 }
@@ -322,11 +322,11 @@ fn bad_gateway(status: u16) -> Answer {
     response(status, Body::Unreadable("a page of the gateway".into()))
 }
 
-fn no_connection() -> Answer {
+pub(super) fn no_connection() -> Answer {
     gone(FailureKind::Connect, Delivery::NeverLeft, "connection refused")
 }
 
-fn reset() -> Answer {
+pub(super) fn reset() -> Answer {
     gone(FailureKind::Reset, Delivery::Possible, "connection reset")
 }
 

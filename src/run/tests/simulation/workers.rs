@@ -67,6 +67,7 @@ impl Ordeal {
                 loses_one_in: one_in(rng, 2).then(|| rng.u32(2..20)),
                 away: one_in(rng, 3).then(|| (millis(rng, 0..10_000), secs(rng, 1..30))),
                 patience: secs(rng, 5..60),
+                counts_from_answer: false,
             },
         }
     }
@@ -135,7 +136,17 @@ impl Stage {
         let places = rng.usize(2..=4);
         let count = rng.usize(1..MOST_ORDEALS);
         let ordeals = (0..places).map(|_| (0..count).map(|_| Ordeal::drawn(&mut rng)).collect());
-        let ordeals = ordeals.collect();
+        let mut ordeals: Vec<Vec<Ordeal>> = ordeals.collect();
+        // Another generator, so that what seeds have shown before stays what it was.
+        let mut rng = Rng::with_seed(!seed);
+        let has_lame_network = one_in(&mut rng, 8);
+        for Ordeal { network, .. } in ordeals.iter_mut().flatten() {
+            if has_lame_network && rng.bool() {
+                let lease = u64::try_from(lease.as_millis()).unwrap();
+                network.slow_millis = rng.u64(lease / 5..=lease);
+            }
+            network.counts_from_answer = planted == Some(Planted::LeaseFromAnswer);
+        }
         let world = World::new(State {
             clock,
             rng: Rng::with_seed(seed),

@@ -33,6 +33,8 @@ pub(crate) struct Network {
     pub(crate) away: Option<(Duration, Duration)>,
     /// How long the worker waits for the database.
     pub(crate) patience: Duration,
+    /// Whether leases are counted from the answer, as they must not be.
+    pub(crate) counts_from_answer: bool,
 }
 
 #[derive(Clone)]
@@ -119,6 +121,7 @@ impl SimulatedWorker {
     }
 
     fn renew(&self, chunk: ChunkKey, asked: Duration) {
+        let asked = if self.network.counts_from_answer { self.since_began() } else { asked };
         self.part().leases.renew(chunk, asked);
     }
 
