@@ -1,6 +1,7 @@
 //! The bytes of the journal: every record reads back, any bytes are records or an error with a
 //! place, and the page of the format shows the bytes that are written.
 
+mod bounds;
 mod damage;
 mod fold;
 mod page;
