@@ -5,7 +5,7 @@
 //! Moments of a kill are drawn from a seed. `BATCHCTL_TEST_KILLS` says how many kills the harness
 //! makes (50 by default), `BATCHCTL_TEST_SERVICE_KILLS` how many where a file describes the service
 //! (5), `BATCHCTL_TEST_RECOVERY_KILLS` how many of recoveries (8), and `BATCHCTL_TEST_POWER` how many
-//! losses of power (5).
+//! losses of power (5). `BATCHCTL_TEST_FIRST` is the first seed.
 
 // So marked, their helpers may `unwrap` as the tests may.
 #[cfg(test)]
