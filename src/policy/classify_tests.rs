@@ -265,3 +265,33 @@ fn no_rule_is_for_what_the_next_proxy_asks() {
         assert_eq!(classify_read(&answer).verdict, Verdict::ProxyRefused);
     }
 }
+
+#[test]
+fn what_is_gone_after_a_doubted_deletion_was_deleted() {
+    let again = |status, code| {
+        let answer = Answer::Response(response(status, error(code, "")));
+        classify_repeated_deletion(&id(), &answer)
+    };
+    let deleted =
+        Finding { verdict: Verdict::Done(Outcome::Succeeded), counts: None, failure: None };
+    for code in ["VIAS.00010007", "VIAS.00010008"] {
+        assert_eq!(
+            classify(&id(), &Answer::Response(response(500, error(code, "")))).verdict,
+            Verdict::Refused
+        );
+        assert_eq!(again(500, code), deleted, "{code}");
+    }
+    // Another refusal, another author of the same number, and no refusal at all.
+    for (status, code) in [(500, "VIAS.00010012"), (400, "APIGW.0007"), (503, "VIAS.00010009")] {
+        assert_ne!(again(status, code), deleted, "{code}");
+    }
+}
+
+#[test]
+fn a_response_alone_has_a_status_and_a_wait() {
+    let retry_after = Some(Duration::from_secs(7));
+    let answer = Answer::Response(Response { retry_after, ..response(429, error("", "")) });
+    assert_eq!((answer.status(), answer.retry_after()), (Some(429), retry_after));
+    let answer = Answer::Panicked("a defect".into());
+    assert_eq!((answer.status(), answer.retry_after()), (None, None));
+}

@@ -74,3 +74,59 @@ async fn pass_on(
     }
     std::future::pending::<()>().await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Operator;
+    use std::time::Duration;
+    use tokio::time::sleep;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn change(change: Change) -> (Control, oneshot::Receiver<ChangeAnswer>) {
+        let (answer, answered) = oneshot::channel();
+        (Control::Change { change, by: Operator::Key, answer: Some(answer) }, answered)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_order_to_stop_ends_the_work_with_its_reason() {
+        let (drain, answered) = change(Change::Drained);
+        for (order, expected) in [
+            (Control::Stop(StopReason::Terminated), StopReason::Terminated),
+            (Control::Abandon, StopReason::Interrupted),
+            (drain, StopReason::Drained),
+        ] {
+            let (sender, orders) = mpsc::unbounded_channel();
+            sender.send(order).unwrap();
+            let stopped = ControlRouter::new(orders).unless_stopped(sleep(LONG)).await;
+            assert_eq!(stopped, Err(expected));
+        }
+        assert_eq!(answered.await, Ok(ChangeAnswer::Changed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_of_what_is_not_under_way_is_told_and_the_work_goes_on_without_senders() {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let (pause, answered) = change(Change::Paused);
+        sender.send(pause).unwrap();
+        drop(sender);
+        let done = ControlRouter::new(orders).unless_stopped(sleep(LONG)).await;
+        assert_eq!((done, answered.await), (Ok(()), Ok(ChangeAnswer::NotNow)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_takes_orders_itself_gets_all_of_them() {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let mut router = ControlRouter::new(orders);
+        sender.send(Control::Stop(StopReason::Terminated)).unwrap();
+        sender.send(Control::Abandon).unwrap();
+        drop(sender);
+        let taken = router.beside(async |mut orders| {
+            let (first, second) = (orders.recv().await, orders.recv().await);
+            matches!(first, Some(Control::Stop(StopReason::Terminated)))
+                && matches!(second, Some(Control::Abandon))
+        });
+        assert!(taken.await);
+    }
+}

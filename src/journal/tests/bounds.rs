@@ -3,7 +3,11 @@
 use super::{ended, folded, started};
 use crate::journal::bytes::{ByteReader, put};
 use crate::journal::plan_chunk::{MAX_CHUNK_TASKS, empty_chunk};
-use crate::journal::{FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Text};
+use crate::journal::text::{ReadTexts, Repeats};
+use crate::journal::{
+    Ended, Fact, FailureTexts, PlanChunk, PlanChunkWriter, PlannedTask, Record, SegmentWriter,
+    TaskTrace, Text,
+};
 use crate::task::{Command, Failure, FailureKind, Outcome};
 
 const MEBIBYTE: usize = 1_048_576;
@@ -91,4 +95,73 @@ fn an_empty_chunk_keeps_the_place_of_a_lost_one() {
     let body = empty_chunk(700);
     let mut chunk = PlanChunk::new(&body).unwrap();
     assert_eq!((chunk.first, chunk.tasks, chunk.next()), (700, 0, Ok(None)));
+}
+
+/// Returns how long the records of a segment are whose last record has an id of so many characters.
+fn segment_with(characters: usize) -> (usize, bool) {
+    let id = "x".repeat(characters);
+    let Fact::Ended(end) = ended(false, Some(200)) else { unreachable!("it is an end") };
+    let end = Ended { request_id: Some(Text::Plain(&id)), ..end };
+    let mut writer = SegmentWriter::default();
+    writer.push(&Record { offset: 0, fact: started(1) });
+    writer.push(&Record { offset: 0, fact: Fact::Ended(end) });
+    // One byte says that there is no segment before it.
+    (writer.body(0).len() - 1, writer.is_large())
+}
+
+#[test]
+fn a_segment_of_exactly_a_mebibyte_is_large() {
+    let others = segment_with(MEBIBYTE).0 - MEBIBYTE;
+    assert_eq!(segment_with(MEBIBYTE - others), (MEBIBYTE, true));
+    assert_eq!(segment_with(MEBIBYTE - others - 1), (MEBIBYTE - 1, false));
+}
+
+#[test]
+fn digits_take_half_a_byte_each_and_read_back_at_any_length() {
+    for bytes in [&[0xab_u8, 0xcd][..], &[0x01; 32], &[0xf0; 33]] {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = Text::Hex(bytes);
+        assert_eq!((hex.text().as_ref(), hex.with(str::to_owned)), (&*digits, digits.clone()));
+        let (mut body, mut same) = (Vec::new(), Vec::new());
+        hex.write(&mut body);
+        Text::Plain(&digits).write(&mut same);
+        assert_eq!((&body, body.len()), (&same, bytes.len() + 1 + usize::from(bytes.len() > 31)));
+        assert_eq!(Text::read(&mut ByteReader::new(&body)), Ok(hex));
+    }
+}
+
+#[test]
+fn a_writer_remembers_256_texts() {
+    let (mut repeats, mut body) = (Repeats::default(), Vec::new());
+    for number in 0..257 {
+        repeats.write(&mut body, &format!("text {number}"));
+    }
+    let mut added = |text: &str| {
+        let before = body.len();
+        repeats.write(&mut body, text);
+        body.len() - before
+    };
+    // The number of a text before, or the text once more.
+    assert_eq!((added("text 0"), added("text 255"), added("text 256")), (1, 2, 9));
+    let (mut reader, mut texts) = (ByteReader::new(&body), ReadTexts::default());
+    for text in (0..257).chain([0, 255, 256]).map(|number| format!("text {number}")) {
+        assert_eq!(texts.read(&mut reader), Ok(&*text));
+    }
+}
+
+#[test]
+fn a_trace_keeps_each_attempt_that_may_have_left() {
+    let mut trace = TaskTrace::default();
+    let facts =
+        [started(5), Fact::Withdrawn, started(6), ended(false, Some(503)), started(7), started(9)];
+    let kept = facts.map(|fact| {
+        trace.apply(fact).unwrap();
+        trace.attempts.iter().map(|attempt| attempt.seq).collect::<Vec<_>>()
+    });
+    assert_eq!(kept, [vec![], vec![], vec![], vec![6], vec![6], vec![6, 7]]);
+    assert!(trace.apply(Fact::Withdrawn).is_ok() && trace.apply(Fact::Withdrawn).is_err());
+    trace.apply(started(10)).unwrap();
+    trace.finish(10);
+    assert_eq!(trace.attempts.last().map(|attempt| attempt.seq), Some(10));
+    assert_eq!(trace.record.attempts, 3);
 }

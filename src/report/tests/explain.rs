@@ -104,3 +104,25 @@ fn an_account_says_of_a_service_no_more_than_its_answer_does() {
     let why = why_of(there, Outcome::Unchanged);
     assert_eq!(why, "the service says that it was there already");
 }
+
+#[test]
+fn each_way_to_fail_has_its_own_words() {
+    let connection = "no connection was made in 1 attempt, which is all it had";
+    let nothing = "nothing trustworthy came back in 1 attempt";
+    for (kind, expected) in [
+        (FailureKind::Refused, "the service refused this call, so it was not sent again"),
+        (FailureKind::Auth, "the credentials were refused"),
+        (FailureKind::Throttled, "the service throttled it, after 1 attempt"),
+        (FailureKind::NotReached, "accepted, but the task never got where it was sent"),
+        (FailureKind::NotSent, "no request could be made of it, so nothing was sent"),
+        (FailureKind::Dns, connection),
+        (FailureKind::Connect, connection),
+        (FailureKind::Tls, connection),
+        (FailureKind::Service, "the service failed in 1 attempt, which is all it had"),
+        (FailureKind::Timeout, nothing),
+        (FailureKind::Reset, nothing),
+        (FailureKind::Body, nothing),
+    ] {
+        assert_eq!(why_of(lost(kind), Outcome::Failed), expected, "{kind:?}");
+    }
+}
