@@ -133,7 +133,8 @@ impl Looks {
                     break turn.await;
                 }
                 tokio::select! {
-                    came = &mut turn => break came,
+                    // What came is looked at before anything else leaves.
+                    biased;
                     Some(landed) = in_flight.next() => {
                         let is_plain = landed.asks_for_nothing();
                         self.landed.push_back(landed);
@@ -143,6 +144,7 @@ impl Looks {
                             return Ok(());
                         }
                     }
+                    came = &mut turn => break came,
                 }
             }
         }?;
