@@ -14,6 +14,8 @@ enum Choice {
     Missed,
     /// Those that earlier calls did not come to.
     New,
+    /// Both.
+    Left,
 }
 
 /// The findings by the name of the change.
@@ -73,7 +75,8 @@ impl Results {
             "" | "all" => Choice::All,
             "missed" => Choice::Missed,
             "new" => Choice::New,
-            other => panic!("CHANGES is all, missed or new, not {other}"),
+            "left" => Choice::Left,
+            other => panic!("CHANGES is all, missed, new or left, not {other}"),
         };
         let text = fs::read_to_string(path).unwrap_or_default();
         let finding = |line: &str| {
@@ -100,10 +103,12 @@ impl Results {
 
     /// Returns whether this call tries a change.
     pub(crate) fn wants(&self, name: &str) -> bool {
+        let found = self.findings.get(name);
         match self.choice {
             Choice::All => true,
-            Choice::Missed => self.findings.get(name) == Some(&Finding::Missed),
-            Choice::New => !self.findings.contains_key(name),
+            Choice::Missed => found == Some(&Finding::Missed),
+            Choice::New => found.is_none(),
+            Choice::Left => found.is_none_or(|found| *found == Finding::Missed),
         }
     }
 
