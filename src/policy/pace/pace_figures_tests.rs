@@ -173,6 +173,7 @@ fn throttling_by_chance_costs_less_than_a_tenth_of_the_pace() {
     check_chance(0.1, 50, 30.0);
     check_chance(1.0 / 3.0, 50, 30.0);
     check_chance(1.0 / 3.0, 100, 30.0);
+    check_chance(0.1, 7, 30.0);
     check_chance(0.1, 20, 30.0);
     check_chance(1.0 / 3.0, 20, 30.0);
     check_chance(0.5, 50, 30.0);

@@ -36,8 +36,10 @@ const ROUGH_GROWTH: f64 = 1.6;
 const ROUGH_STEP: f64 = 0.1;
 /// How much of the pace must be used before it is raised.
 const USED: f64 = 0.8;
-/// How long throttling is put down to chance before that is tested again.
+/// How long throttling is put down to chance before that is tested again, in seconds, at least and at
+/// most: a test costs some ten calls, so that it waits for as many as the share counts for.
 const CHANCE_LASTS: f64 = 5.0;
+const CHANCE_LASTS_AT_MOST: f64 = 30.0;
 /// How many calls its share counts for.
 const CALLS_OF_CHANCE: f64 = 200.0;
 /// The share from which on it is tested again.
@@ -47,7 +49,8 @@ impl PaceController {
     /// Tests anew what was put down to chance, if that is due: it may have been a limit after all.
     pub(super) fn doubt_chance(&mut self, now: Instant) -> bool {
         let is_open = matches!(self.phase, Phase::Open { .. } | Phase::Growing(_));
-        let is_due = seconds(self.chance_since, now) > CHANCE_LASTS * self.chance.trusted_for();
+        let lasts = (CALLS_OF_CHANCE / self.rate).clamp(CHANCE_LASTS, CHANCE_LASTS_AT_MOST);
+        let is_due = seconds(self.chance_since, now) > lasts * self.chance.trusted_for();
         if !is_open || !is_due || self.chance.share() <= DOUBTED_CHANCE {
             return false;
         }
