@@ -1,8 +1,16 @@
 //! The errors of a database, each with what to do about it.
 
-use crate::store::database::schema::WhyOld;
 use std::error::Error;
 use tokio_postgres::error::SqlState;
+
+/// Why old tables are not brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyOld {
+    /// Workers of an older version are on a run.
+    Busy,
+    /// Only the owner of the tables may change them.
+    NoRights,
+}
 
 /// Why the database of runs cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The tables of the database: made once, brought up to date, and refused if they are not ours or
 //! newer.
 
-use crate::store::database::error::DatabaseError;
+use crate::store::database::error::{DatabaseError, WhyOld};
 use crate::store::database::link::Link;
 use tokio_postgres::Transaction;
 
@@ -77,15 +77,6 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
         Err(DatabaseError::NoRights { .. }) if is_old => Err(old(WhyOld::NoRights)),
         Err(error) => Err(error),
     }
-}
-
-/// Why old tables are not brought up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyOld {
-    /// Workers of an older version are on a run.
-    Busy,
-    /// Only the owner of the tables may change them.
-    NoRights,
 }
 
 async fn version(transaction: &Transaction<'_>) -> Result<Option<i32>, tokio_postgres::Error> {
