@@ -90,6 +90,22 @@ fn a_chunk_is_large_from_a_mebibyte_on_and_no_task_later() {
     assert!(!writer.is_large());
 }
 
+/// Returns how long the rows of a chunk are whose only task has other cells of so many characters.
+fn chunk_with(characters: usize) -> (usize, bool) {
+    let mut writer = PlanChunkWriter::default();
+    push(&mut writer, 0, Some(&"x".repeat(characters)));
+    let is_large = writer.is_large();
+    // One byte says where the chunk begins, and one how many tasks it has.
+    (writer.finish().2.len() - 2, is_large)
+}
+
+#[test]
+fn a_chunk_of_exactly_a_mebibyte_is_large() {
+    let others = chunk_with(MEBIBYTE).0 - MEBIBYTE;
+    assert_eq!(chunk_with(MEBIBYTE - others), (MEBIBYTE, true));
+    assert_eq!(chunk_with(MEBIBYTE - others - 1), (MEBIBYTE - 1, false));
+}
+
 #[test]
 fn an_empty_chunk_keeps_the_place_of_a_lost_one() {
     let body = empty_chunk(700);
