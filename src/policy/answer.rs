@@ -196,3 +196,38 @@ impl Judgement {
 pub(super) fn for_another_id(other: &str) -> String {
     format!("the answer is for another id: {other}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_refused_with_its_status_and_its_target() {
+        for (target, told) in [(Some("http://other/"), "http://other/"), (None, "nowhere")] {
+            let error = ServiceError::redirected(307, target);
+            let start = format!("status 307 redirects to `{told}`; redirects are refused");
+            assert!(error.message.starts_with(&start), "{}", error.message);
+            assert_eq!(error.advice, "Check the endpoint.");
+        }
+    }
+
+    #[test]
+    fn a_good_answer_for_another_id_is_not_believed() {
+        let distrusted = |meaning, answered: Option<&str>| {
+            let result = ActionResult { id: answered.map(str::to_owned), ..Default::default() };
+            Judgement { meaning, result, ..Judgement::default() }.distrusted("gate1")
+        };
+        let (done, refused) = (Some(AnswerMeaning::Done), Some(AnswerMeaning::Refused));
+        let other = "the answer is for another id: gate2";
+        assert_eq!(distrusted(done, Some("gate2")).as_deref(), Some(other));
+        for (meaning, answered) in [
+            (done, Some("gate1")),
+            (done, None),
+            (refused, Some("gate2")),
+            (refused, Some("gate1")),
+            (None, Some("gate2")),
+        ] {
+            assert_eq!(distrusted(meaning, answered), None, "{meaning:?} {answered:?}");
+        }
+    }
+}

@@ -65,6 +65,35 @@ fn an_untrustworthy_200_is_in_doubt() {
 }
 
 #[test]
+fn an_action_result_says_what_failed_or_why_it_is_doubted() {
+    let message = |body: ActionResult| {
+        let finding = classify(&id(), &Answer::Response(response(200, Body::Result(body))));
+        finding.failure.unwrap().message
+    };
+    let counts = |total, failed, succeeded| ActionResult {
+        total,
+        failed,
+        succeeded,
+        ..ActionResult::default()
+    };
+    for (body, expected) in [
+        (result(3, 3, 0), "all sub-tasks failed"),
+        (result(3, 2, 1), "some sub-tasks failed"),
+        (counts(None, None, None), "the answer lacks its counts"),
+        (counts(Some(3), None, None), "the answer lacks its counts"),
+        (counts(Some(2), None, Some(3)), "the counts of the answer contradict each other"),
+        (counts(Some(3), Some(-1), Some(4)), "the counts of the answer contradict each other"),
+        (result(3, 1, 1), "the counts do not add up: total 3, failed 1, succeeded 1"),
+        (
+            ActionResult { id: Some("gate2".into()), ..result(3, 0, 3) },
+            "the answer is for another id: gate2",
+        ),
+    ] {
+        assert_eq!(message(body.clone()), expected, "{body:?}");
+    }
+}
+
+#[test]
 fn one_missing_count_follows_from_the_other_two() {
     let done = Verdict::Done(Outcome::Succeeded);
     for missing in 0..3 {
@@ -109,6 +138,7 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
     check_error(500, "VIAS.00010009", Verdict::Transient, Service);
     check_error(500, "VIAS.00010012", Verdict::Refused, Refused);
     check_error(500, "VIAS.00010016", Verdict::Transient, Service);
+    check_error(500, "VIAS.00010020", Verdict::Transient, Service);
     check_error(500, "VIAS.00010023", Verdict::Unauthorised, Auth);
     check_error(500, "VIAS.00010037", Verdict::Transient, Service);
     for code in ["0010046", "0010047", "0010048", "00010050", "00010051"] {
@@ -118,7 +148,10 @@ fn the_status_and_the_last_four_digits_decide_error_answers() {
         }
         check_error(500, &format!("OTHER.{code}"), Verdict::InDoubt, Service);
     }
-    check_error(500, "OTHER.00010012", Verdict::InDoubt, Service);
+    // The service's own codes decide nothing in the name of another.
+    for suffix in ["0009", "0012", "0016", "0020", "0023", "0037"] {
+        check_error(500, &format!("OTHER.0001{suffix}"), Verdict::InDoubt, Service);
+    }
     check_error(500, "", Verdict::InDoubt, Service);
     check_error(501, "", Verdict::Refused, Refused);
     check_error(505, "", Verdict::Refused, Refused);
