@@ -77,3 +77,7 @@ pub(super) fn judged_reading(status: u16, judgement: &Judgement) -> Finding {
     };
     Finding::failed(verdict, described(status, verdict, judgement.error.clone()))
 }
+
+#[cfg(test)]
+#[path = "judged_tests.rs"]
+mod tests;
