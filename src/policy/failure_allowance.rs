@@ -126,6 +126,8 @@ mod tests {
         assert!(!own.is_to_ask());
         own.recall();
         assert_eq!((own.may_begin(), own.is_to_ask()), (true, true));
+        own.recall();
+        assert!(own.is_to_ask(), "a second recall does not undo the first");
         own.granted(allowed(0, 0));
         // It has nothing to give back any more.
         own.recall();
