@@ -173,6 +173,61 @@ fn calls_begun_before_the_present_state_are_no_evidence() {
 }
 
 #[test]
+fn only_the_call_that_is_withdrawn_leaves_its_turn() {
+    let mut bench = Bench::new();
+    let late = bench.begin();
+    bench.calls(25, Health::Away);
+    bench.pass(5);
+    let probe = bench.begin();
+    bench.breaker.withdraw(late);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion, "the probe is still out");
+    bench.complete(probe, Health::Served);
+    let trial: Vec<u64> = (0..5).map(|_| bench.begin()).collect();
+    bench.breaker.withdraw(late);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
+    for number in trial {
+        bench.breaker.withdraw(number);
+        assert_eq!(bench.begin(), bench.number, "one more may go");
+        assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
+    }
+}
+
+#[test]
+fn a_state_begins_after_the_newest_call_and_an_outage_ends_for_all_at_once() {
+    let mut bench = Bench::new();
+    let check = |bench: &Bench, overtaken: u64| {
+        for number in 0..bench.number + 3 {
+            assert_eq!(bench.breaker.overtook(number), number <= overtaken, "{number}");
+        }
+    };
+    assert!(!bench.breaker.overtook(0), "there was no outage yet");
+    // Two more calls are begun before the one that opens it has ended.
+    let calls: Vec<u64> = (0..27).map(|_| bench.begin()).collect();
+    for &number in &calls[..25] {
+        bench.complete(number, Health::Away);
+    }
+    check(&bench, 27);
+    bench.pass(5);
+    let probe = bench.begin();
+    check(&bench, 27);
+    // A call that was permitted before it follows the probe.
+    bench.number += 1;
+    bench.breaker.begin(bench.number);
+    bench.complete(probe, Health::Served);
+    check(&bench, 29);
+    bench.calls(5, Health::Served);
+    (0..40).for_each(|number| assert!(!bench.breaker.overtook(number), "{number}"));
+    // The newest call belongs to the state before, and the next one to this state.
+    let newest = bench.number;
+    assert_eq!(bench.breaker.attribute(newest), Attribution::Service);
+    let next = bench.begin();
+    assert_eq!(next, newest + 1);
+    assert_eq!(bench.breaker.attribute(next), Attribution::Unknown);
+    bench.complete(next, Health::Served);
+    assert_eq!(bench.breaker.attribute(next), Attribution::Unknown, "it was not sent after itself");
+}
+
+#[test]
 fn an_outage_lasts_from_its_first_failure_until_all_calls_may_go() {
     let mut bench = Bench::new();
     let timeout = Duration::from_secs(600);
