@@ -389,6 +389,154 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_come_at_one_instant_find_one_another_and_not_what_ended_then() {
+        let start = origin();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut history = CallHistory::new(start);
+        // The first two end when the next three begin, of which the last two are throttled.
+        for millis in [10, 10, 20, 20, 20, 30] {
+            history.count_sent(at(millis));
+        }
+        (0..2).for_each(|_| history.count_ended(at(20)));
+        (0..2).for_each(|_| history.count_throttled(at(20), at(21)));
+        let levels = [(0, false), (1, false), (0, false), (1, true), (1, true), (1, false)];
+        assert_eq!(history.levels(6, at(30)), levels);
+        assert_eq!(history.levels(4, at(30)), levels[2..]);
+        assert_eq!(history.levels(5, at(20)), levels[..5]);
+        assert_eq!(history.levels(9, at(9)), []);
+        // The span begins in their midst, and one that was throttled lies before it.
+        assert_eq!(history.levels(1, at(20)), [(0, true)]);
+        let at_each = [0, 10, 19, 20, 29, 30, 40].map(|millis| history.level_at(at(millis)));
+        assert_eq!(at_each, [0, 2, 2, 1, 1, 2, 2]);
+        assert_eq!(history.on_the_wire(), 2);
+    }
+
+    #[test]
+    fn the_longest_wait_for_a_throttled_answer_shrinks_by_a_fiftieth_each_time() {
+        let start = origin();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut history = CallHistory::new(start);
+        let mut check = |sent: u64, answered: u64, lag: f64| {
+            history.count_throttled(at(sent), at(answered));
+            let off = (history.answers_within() - 1.1 * lag).abs();
+            assert!(off < 1e-9, "{} for {lag}", history.answers_within());
+            let horizon = seconds(history.horizon(at(60_000)), at(60_000));
+            assert!((horizon - 1.1 * lag).abs() < 1e-6, "{horizon} for {lag}");
+        };
+        check(0, 500, 0.5);
+        check(1_000, 1_100, 0.49);
+        check(2_000, 2_100, 0.4802);
+        check(3_000, 3_600, 0.6);
+        check(4_000, 6_000, LONGEST_LAG);
+    }
+
+    #[test]
+    fn the_latest_calls_are_known_by_when_they_were_sent() {
+        let (history, at) = history(30, &[10, 20]);
+        assert_eq!((history.last_sent(), history.last_throttled()), (Some(at(30)), Some(at(20))));
+        let until = |call| history.last_throttled_until(at(call));
+        assert_eq!([until(9), until(10), until(19)], [None, Some(at(10)), Some(at(10))]);
+        assert_eq!([until(20), until(30)], [Some(at(20)); 2]);
+        let none = CallHistory::new(at(0));
+        assert_eq!((none.last_sent(), none.last_throttled()), (None, None));
+        assert_eq!((none.on_the_wire(), none.level_at(at(1))), (0, 0));
+    }
+
+    #[test]
+    fn a_rate_is_that_of_its_span_or_since_the_beginning_and_never_of_a_moment() {
+        let (history, at) = history(100, &[71, 72, 73, 74, 75]);
+        assert_eq!(history.accepted_per_second(0.5, at(100)), 90.0);
+        assert_eq!(history.accepted_per_second(0.5, at(40)), 100.0);
+        assert_eq!(history.accepted_per_second(2.0, at(50)), 100.0);
+        assert_eq!(history.accepted_per_second(0.5, at(2)), 40.0);
+        assert_eq!(history.sent_per_second(at(2)), 40.0);
+        assert_eq!(history.sent_per_second(at(50)), 100.0);
+        let between = |after, to| {
+            (
+                history.sent_between(at(after), at(to)),
+                history.throttled_between(at(after), at(to)),
+                history.accepted_between(at(after), at(to)),
+            )
+        };
+        assert_eq!(between(70, 75), (5.0, 5.0, 0.0));
+        assert_eq!(between(71, 80), (9.0, 4.0, 5.0));
+        assert_eq!(between(80, 70), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn groups_are_scattered_if_there_are_three_and_six_tenths_of_what_chance_gives() {
+        let scattered =
+            |calls, throttled, groups| Groups { calls, throttled, groups }.are_scattered();
+        // Half of 18 give 4.5 groups by chance, and half of 20 give 5.
+        assert!(scattered(18.0, 9.0, 3.0) && !scattered(18.0, 9.0, 2.0));
+        assert!(scattered(20.0, 10.0, 4.0) && !scattered(20.0, 10.0, 3.0));
+        assert!(scattered(10.0, 3.0, 3.0) && !scattered(10.0, 2.0, 2.0));
+        let (history, at) = history(30, &[3, 4, 9, 11, 12, 13]);
+        let groups = history.groups(at(0), at(30));
+        assert_eq!((groups.count(), groups.in_a_row()), (3.0, 2.0));
+        let groups = history.groups(at(3), at(11));
+        assert_eq!((groups.count(), groups.in_a_row()), (3.0, 1.0));
+        assert_eq!(history.groups(at(20), at(30)).in_a_row(), 0.0);
+    }
+
+    /// Throttled calls that lie scattered, and others long before them.
+    const SCATTERED: [u64; 13] = [1, 3, 4, 210, 211, 213, 219, 222, 223, 225, 230, 232, 233];
+
+    #[test]
+    fn the_order_of_the_last_200_calls_counts() {
+        let (history, at) = history(300, &SCATTERED);
+        let order: Vec<bool> = (101..=300).map(|call| SCATTERED.contains(&call)).collect();
+        let in_order =
+            |after, to| history.in_order(history.stamp(at(after)), history.stamp(at(to)));
+        assert_eq!(in_order(0, 300), order);
+        assert_eq!(in_order(209, 234), order[109..134]);
+        assert_eq!(in_order(210, 234), order[110..134]);
+        assert!(in_order(240, 210).is_empty());
+        assert!(in_order(300, 400).is_empty());
+    }
+
+    #[test]
+    fn where_calls_may_overtake_one_another_no_order_is_one_by_chance() {
+        let start = origin();
+        let at = |call: u64| start + Duration::from_millis(10 * call);
+        let found = |throttled: &[u64], answered_after: u64, after, to| {
+            let mut history = CallHistory::new(start);
+            (1..=300).for_each(|call| history.count_sent(at(call)));
+            for &call in throttled {
+                let answered = at(call) + Duration::from_millis(answered_after);
+                history.count_throttled(at(call), answered);
+            }
+            history.irregularity(at(after), at(to))
+        };
+        let order: Vec<bool> = (210..=234).map(|call| SCATTERED.contains(&call)).collect();
+        let by_chance = irregularity(&order);
+        assert!(by_chance > 1.0, "{by_chance}");
+        // Calls are 10 ms apart, which is half of 20 ms.
+        for (answered_after, expected) in [(0, by_chance), (20, by_chance), (21, 0.0)] {
+            assert_eq!(found(&SCATTERED, answered_after, 209, 234), expected);
+        }
+        // An order of a limit is one at any pace.
+        let thirds = [3, 6, 9, 12, 15, 18, 21, 24, 27, 30];
+        assert!(found(&thirds, 90, 0, 30) < -1.0);
+    }
+
+    #[test]
+    fn a_span_without_end_counts_as_the_longest() {
+        assert_eq!(nanos(Duration::from_nanos(7)), 7);
+        assert_eq!(BEGUN + nanos(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn no_more_than_20_000_calls_are_remembered() {
+        let start = origin();
+        let mut history = CallHistory::new(start);
+        for calls in 1..=20_003 {
+            history.count_sent(start);
+            assert_eq!(history.sent.len(), calls.min(20_000));
+        }
+    }
+
+    #[test]
     fn calls_are_forgotten_after_a_while() {
         let (history, at) = history(1_000, &[]);
         assert_eq!(history.sent_between(at(0), at(1_000)), 601.0);
