@@ -72,3 +72,265 @@ fn where_nothing_is_accepted_the_service_is_exhausted() {
     let found = trial(TrialKind::Measurement).judge(counts(6.0, 6.0, 400.0));
     assert_eq!(found, TrialFinding::Exhausted);
 }
+
+#[test]
+fn a_measurement_ends_with_enough_throttled_calls_or_enough_of_all() {
+    let check = |calls, throttled, millis, is_open: bool| {
+        let lasted = Duration::from_millis(millis);
+        let found = measured(TrialCounts { lasted, ..counts(calls, throttled, 400.0) });
+        assert_eq!(found == TrialFinding::Open, is_open, "{calls} {throttled} {millis}: {found:?}");
+    };
+    // A high share is clear soon.
+    check(8.0, 1.0, 150, false);
+    check(7.0, 1.0, 150, true);
+    check(8.0, 1.0, 149, true);
+    check(10.0, 1.0, 150, true);
+    // Six throttled calls are enough, and twelve of a small share.
+    check(24.0, 5.0, 0, true);
+    check(24.0, 6.0, 0, false);
+    check(100.0, 6.0, 0, false);
+    check(200.0, 11.0, 0, true);
+    check(201.0, 12.0, 0, false);
+    // 400 calls are enough whatever they show, and twenty after a while.
+    check(399.0, 5.0, 0, true);
+    check(400.0, 5.0, 0, false);
+    check(20.0, 1.0, 901, false);
+    check(19.0, 1.0, 901, true);
+    check(20.0, 1.0, 900, true);
+}
+
+#[test]
+fn what_was_measured_is_tolerated_tested_or_the_end() {
+    let measured = |calls, throttled| {
+        let lasted = Duration::from_secs(1);
+        measured(TrialCounts { lasted, ..counts(calls, throttled, 400.0) })
+    };
+    assert_eq!(measured(400.0, 0.0), TrialFinding::Tolerable { share: 1.0 / 401.0 });
+    assert_eq!(measured(400.0, 6.0), TrialFinding::Tolerable { share: 0.015 });
+    let given = 400.0 * (1.0 - 7.0 / 400.0);
+    let tested = TrialFinding::TestAt { rate: 0.95 * given, given, chance: 7.0 / 400.0, step: 1 };
+    assert_eq!(measured(400.0, 7.0), tested);
+    assert!(matches!(measured(20.0, 18.0), TrialFinding::TestAt { rate: 200.0, .. }));
+    assert_eq!(measured(20.0, 19.0), TrialFinding::Exhausted);
+}
+
+#[test]
+fn the_first_steps_after_a_large_share_at_most_halve_the_pace() {
+    for (given, chance, step, rate) in [
+        (300.0, 0.25, 1, 285.0),
+        (200.0, 0.26, 1, 206.0),
+        (100.0, 0.26, 1, 200.0),
+        (100.0, 0.26, MAX_STEPS - 1, 200.0),
+        (100.0, 0.26, MAX_STEPS, 95.0),
+    ] {
+        let expected = TrialFinding::TestAt { rate, given, chance, step };
+        assert_eq!(next_test(400.0, given, chance, step), expected);
+    }
+}
+
+#[test]
+fn a_share_that_is_throttled_by_chance_is_no_part_of_the_limit() {
+    let accepted =
+        |chance, share| TrialCounts { chance, ..counts(20.0, 5.0, 400.0) }.accepted_but(share);
+    assert_eq!((accepted(0.0, 0.25), accepted(0.5, 0.75)), (300.0, 200.0));
+    assert_eq!(accepted(0.5, 0.25), 400.0, "never more than was sent");
+    assert_eq!(counts(20.0, 5.0, 400.0).accepted(), 300.0);
+}
+
+#[track_caller]
+fn close(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+}
+
+#[test]
+fn the_ratio_compares_chance_with_the_excess_over_the_limit() {
+    let ratio = |known, (calls, throttled), given, chance| {
+        let counts = TrialCounts { chance: known, ..counts(calls, throttled, 400.0) };
+        likelihood_ratio(counts, given, chance)
+    };
+    let expected = |chance: f64, limited: f64| {
+        (chance / limited).ln() + 9.0 * ((1.0 - chance) / (1.0 - limited)).ln()
+    };
+    let few = (10.0, 1.0);
+    close(ratio(0.0, (40.0, 10.0), 300.0, 0.25), 0.0);
+    close(ratio(0.0, few, 320.0, 0.25), expected(0.25, 0.2));
+    // Below the limit a call is throttled now and then.
+    close(ratio(0.0, few, 500.0, 0.25), expected(0.25, 0.01));
+    close(ratio(0.0, few, 400.0, 0.03), expected(0.03, 0.007_5));
+    close(ratio(0.0, few, 400.0, 0.001), expected(0.015, 0.005));
+    // What is known to be throttled by chance is throttled under a limit, too.
+    close(ratio(0.2, few, 400.0, 0.25), expected(0.25, 0.2));
+    close(ratio(0.3, few, 400.0, 0.25), expected(0.25, 0.225));
+    close(ratio(0.0, few, 0.0, 1.0), 0.0);
+}
+
+fn seen(of: &[(f64, f64, f64)], irregularity: f64) -> Seen {
+    of.iter().fold(Seen::default(), |seen, &(calls, throttled, rate)| {
+        seen.with(Observed { calls, throttled, rate, irregularity })
+    })
+}
+
+const THREE_PACES: [(f64, f64, f64); 3] =
+    [(40.0, 10.0, 400.0), (40.0, 10.0, 300.0), (40.0, 10.0, 200.0)];
+
+#[test]
+fn the_latest_four_paces_are_compared_with_the_limit_that_fits_best() {
+    close(seen(&THREE_PACES[..1], 0.0).against_any_limit(0.0), 0.010_483_478_431_407);
+    close(seen(&THREE_PACES[..2], 0.0).against_any_limit(0.0), 2.266_102_136_886_687);
+    close(seen(&THREE_PACES[..2], 0.0).against_any_limit(0.2), 0.305_763_357_446_367);
+    close(seen(&THREE_PACES, 0.0).against_any_limit(0.0), 12.818_984_146_717_895);
+    close(seen(&THREE_PACES, 0.0).against_any_limit(0.1), 5.959_362_751_809_593);
+    let by_limit = [(40.0, 20.0, 400.0), (40.0, 10.0, 300.0), (40.0, 0.0, 200.0)];
+    close(seen(&by_limit, 0.0).against_any_limit(0.0), -16.840_638_335_569_004);
+    let five = [&[(40.0, 40.0, 100.0)], &THREE_PACES[..], &THREE_PACES[..1]].concat();
+    let five = seen(&five, 0.5);
+    assert!(!five.is_large(), "the first pace is forgotten");
+    assert_eq!(five.irregularity(), 2.0);
+    assert!(seen(&[(40.0, 11.0, 400.0)], 0.0).is_large());
+    let orders = [2.0, -2.0].map(|order| seen(&THREE_PACES, order).irregularity());
+    assert_eq!(orders, [MOST_OF_ORDER, -MOST_OF_ORDER]);
+}
+
+/// Returns what a test finds of these calls, with other things that are known.
+fn tested(
+    (given, chance): (f64, f64),
+    (calls, throttled, rate): (f64, f64, f64),
+    change: impl FnOnce(&mut Trial, &mut TrialCounts),
+) -> TrialFinding {
+    let mut trial = trial(TrialKind::Test { given, chance, step: 2 });
+    let mut counts = counts(calls, throttled, rate);
+    change(&mut trial, &mut counts);
+    trial.judge(counts)
+}
+
+fn in_rows(_: &mut Trial, counts: &mut TrialCounts) {
+    (counts.is_scattered, counts.in_a_row) = (false, 4.0);
+}
+
+fn long(_: &mut Trial, counts: &mut TrialCounts) {
+    counts.lasted = Duration::from_millis(901);
+}
+
+#[test]
+fn chance_is_found_at_a_lower_pace_with_three_throttled_calls_and_enough_certainty() {
+    let chance = |share| TrialFinding::Chance { share: f64::midpoint(0.25, share) };
+    let open = TrialFinding::Open;
+    let as_is = |_: &mut Trial, _: &mut TrialCounts| {};
+    assert_eq!(tested((315.0, 0.25), (1.0, 0.0, 300.0), as_is), open);
+    // It is lower than 97 % of the pace before.
+    assert_eq!(tested((400.0, 0.25), (32.0, 8.0, 388.0), as_is), open);
+    assert_eq!(tested((400.0, 0.25), (32.0, 8.0, 387.9), as_is), chance(0.25));
+    assert_eq!(tested((315.0, 0.25), (12.0, 3.0, 300.0), as_is), chance(0.25));
+    assert_eq!(tested((315.0, 0.25), (8.0, 2.0, 300.0), as_is), open);
+    // Less than 45 % of the share is another one.
+    assert_eq!(tested((315.0, 0.25), (80.0, 9.0, 300.0), as_is), open);
+    assert_eq!(tested((315.0, 0.25), (79.0, 9.0, 300.0), as_is), chance(9.0 / 79.0));
+    // The ratio has to be more than what decides.
+    let ratio = likelihood_ratio(counts(32.0, 8.0, 300.0), 315.0, 0.25);
+    let decisive = |decisive: f64| {
+        tested((315.0, 0.25), (32.0, 8.0, 300.0), |_, counts| counts.decisive = decisive)
+    };
+    assert_eq!((decisive(ratio), decisive(ratio - 0.01)), (open, chance(0.25)));
+}
+
+#[test]
+fn calls_in_rows_are_chance_if_all_paces_together_say_so_as_often_as_a_row_is_long() {
+    let with_rows = |more: f64| {
+        tested((315.0, 0.25), (48.0, 12.0, 300.0), |trial, counts| {
+            (trial.seen, counts.irregularity) = (seen(&THREE_PACES, 0.5), 0.5);
+            let all = trial.seen.with(counts.observed());
+            let likely = all.against_any_limit(0.0) + 2.0;
+            assert!(likely > 12.0, "{likely}");
+            (counts.is_scattered, counts.in_a_row) = (false, likely / 2.0 - 1.0 + more);
+        })
+    };
+    assert_eq!(with_rows(-0.01), TrialFinding::Chance { share: 0.25 });
+    let again = TrialFinding::TestAt { rate: 213.75, given: 225.0, chance: 0.25, step: 3 };
+    assert_eq!(with_rows(0.01), again);
+}
+
+#[test]
+fn what_is_neither_chance_nor_a_limit_is_tested_again_with_enough_throttled_calls() {
+    let again = |given| TrialFinding::TestAt { rate: 0.95 * given, given, chance: 0.25, step: 3 };
+    let open = TrialFinding::Open;
+    let as_is = |_: &mut Trial, _: &mut TrialCounts| {};
+    // Eighteen at a pace that is hardly lower, and twelve in rows at a lower one.
+    assert_eq!(tested((400.0, 0.25), (68.0, 17.0, 388.0), as_is), open);
+    assert_eq!(tested((400.0, 0.25), (72.0, 18.0, 388.0), as_is), again(291.0));
+    assert_eq!(tested((315.0, 0.25), (48.0, 12.0, 300.0), in_rows), again(225.0));
+    assert_eq!(tested((315.0, 0.25), (44.0, 11.0, 300.0), in_rows), open);
+    assert_eq!(tested((400.0, 0.25), (48.0, 12.0, 388.0), in_rows), open);
+    assert_eq!(tested((315.0, 0.25), (40.0, 12.0, 300.0), as_is), open, "a large share");
+    // Six if neither is likely, and twelve if chance is somewhat likely.
+    assert_eq!(tested((300.0, 0.25), (20.0, 5.0, 400.0), as_is), open);
+    assert_eq!(tested((300.0, 0.25), (24.0, 6.0, 400.0), as_is), again(300.0));
+    assert_eq!(tested((340.0, 0.25), (44.0, 11.0, 400.0), as_is), open);
+    assert_eq!(tested((340.0, 0.25), (48.0, 12.0, 400.0), as_is), again(300.0));
+}
+
+#[test]
+fn a_pace_at_which_hardly_any_is_throttled_is_at_the_limit_if_the_share_was_large() {
+    let as_is = |_: &mut Trial, _: &mut TrialCounts| {};
+    let at = |limit| TrialFinding::At { limit };
+    assert_eq!(tested((315.0, 0.25), (30.0, 0.0, 315.0), as_is), at(315.0));
+    let limit = 400.0 * (1.0 - 11.0 / 200.0);
+    assert_eq!(tested((376.0, 0.25), (200.0, 11.0, 400.0), as_is), at(limit));
+    let given = 400.0 * (1.0 - 0.06);
+    let again = TrialFinding::TestAt { rate: 0.95 * given, given, chance: 0.06, step: 3 };
+    assert_eq!(tested((376.0, 0.25), (200.0, 12.0, 400.0), as_is), again);
+    let given = 315.0;
+    let again = TrialFinding::TestAt { rate: 0.95 * given, given, chance: 0.01, step: 3 };
+    assert_eq!(tested((given, 0.15), (30.0, 0.0, given), as_is), again);
+}
+
+#[test]
+fn a_test_ends_where_four_calls_and_nine_tenths_are_throttled() {
+    let exhausted = TrialFinding::Exhausted;
+    assert_eq!(tested((315.0, 0.25), (4.0, 4.0, 300.0), in_rows), exhausted);
+    assert_eq!(tested((315.0, 0.25), (3.0, 3.0, 300.0), in_rows), TrialFinding::Open);
+    assert_eq!(tested((315.0, 0.25), (10.0, 9.0, 300.0), in_rows), TrialFinding::Open);
+}
+
+#[test]
+fn a_limit_is_near_once_nothing_throttled_outweighs_what_spoke_for_chance() {
+    let near = TrialFinding::Near { limit: 315.0 };
+    // Each call that is accepted at 300 counts this much.
+    let each = (0.99_f64 / 0.75).ln();
+    let check = |conviction: f64, irregularity: f64, calls: f64, is_near: bool| {
+        let found = tested((315.0, 0.25), (calls, 0.0, 300.0), |trial, counts| {
+            counts.conviction = conviction;
+            trial.seen = seen(&[(4.0, 1.0, 400.0)], irregularity);
+        });
+        let expected = if is_near { near } else { TrialFinding::Open };
+        assert_eq!(found, expected, "{conviction} {irregularity} {calls}");
+    };
+    for (conviction, irregularity) in [(0.0, 0.0), (1.0, 3.0), (6.0, 0.0), (0.0, -3.0)] {
+        let calls = ((DECISIVE + conviction + f64::max(irregularity, 0.0)) / each).floor();
+        check(conviction, irregularity, calls, false);
+        check(conviction, irregularity, calls + 1.0, true);
+    }
+    let ratio = likelihood_ratio(counts(30.0, 0.0, 300.0), 315.0, 0.25);
+    check(-ratio - DECISIVE, 0.0, 30.0, false);
+}
+
+#[test]
+fn after_a_while_less_is_enough_for_a_limit() {
+    let near = |limit| TrialFinding::Near { limit };
+    let check = |(conviction, irregularity): (f64, f64), calls, millis, expected| {
+        let found = tested((315.0, 0.25), (calls, 0.0, 300.0), |trial, counts| {
+            (counts.conviction, counts.lasted) = (conviction, Duration::from_millis(millis));
+            trial.seen = seen(&[(4.0, 1.0, 400.0)], irregularity);
+        });
+        assert_eq!(found, expected, "{conviction} {irregularity} {calls} {millis}");
+    };
+    let open = TrialFinding::Open;
+    check((3.0, 0.0), 20.0, 901, open);
+    check((3.0, 0.0), 21.0, 900, open);
+    check((3.0, 0.0), 21.0, 901, near(315.0));
+    check((4.0, 3.0), 25.0, 901, open);
+    check((4.0, 3.0), 26.0, 901, near(315.0));
+    let ratio = likelihood_ratio(counts(30.0, 0.0, 300.0), 315.0, 0.25);
+    check((-ratio, 0.0), 30.0, 901, open);
+    // A pace above the limit at which nothing was throttled is the limit.
+    assert_eq!(tested((315.0, 0.25), (30.0, 0.0, 320.0), long), near(320.0));
+}
