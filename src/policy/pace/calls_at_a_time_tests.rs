@@ -107,3 +107,136 @@ fn a_bound_on_trial_gives_way_where_calls_are_throttled_below_it() {
     let refuted = BoundChange::Refuted { pace: Some(100.0) };
     assert_eq!(calls.explains((at(1), 18), 100.0, at(2)), Err(refuted));
 }
+
+#[test]
+fn a_look_rises_with_three_calls_whose_answers_would_be_there() {
+    let (mut calls, at) = bound(20);
+    let history = CallHistory::new(at(0));
+    calls.decide(&history, at(999));
+    assert_eq!(calls.most(), Some(20), "it rests");
+    calls.decide(&history, at(1_000));
+    assert_eq!(calls.most(), Some(21));
+    (0..2).for_each(|_| calls.sent(20, at(1_000)));
+    calls.decide(&history, at(1_001));
+    assert_eq!(calls.known(), Some(20), "two are too few");
+    calls.sent(20, at(1_002));
+    calls.decide(&history, at(1_002));
+    assert_eq!(calls.known(), Some(20), "its answer is not there");
+    // A fourth call changes nothing.
+    calls.sent(20, at(1_003));
+    calls.decide(&history, at(1_003));
+    assert_eq!((calls.known(), calls.most()), (Some(21), Some(23)));
+}
+
+#[test]
+fn a_bound_on_trial_has_to_be_a_fiftieth_better() {
+    let (_, at) = bound(20);
+    // The pace, from when to when accepted calls count, and how many are enough.
+    for (pace, begun, end, enough) in [(100.0, 300, 1_300, 102), (10.0, 300, 3_300, 31)] {
+        let found = |accepted: u64| {
+            let mut calls = on_trial(&at);
+            calls.bound.as_mut().unwrap().trial.as_mut().unwrap().pace = pace;
+            let mut history = CallHistory::new(at(0));
+            // One too early does not count, and the others come in the last moment.
+            history.count_sent(at(begun));
+            (0..accepted).for_each(|_| history.count_sent(at(end)));
+            assert_eq!(calls.decide(&history, at(end - 1)), None);
+            calls.decide(&history, at(end)).unwrap()
+        };
+        assert_eq!(found(enough), BoundChange::Confirmed);
+        assert_eq!(found(enough - 1), BoundChange::Refuted { pace: Some(pace) });
+    }
+}
+
+#[test]
+fn calls_sent_as_a_trial_begins_count_and_those_at_its_bound_do_not() {
+    let (_, at) = bound(20);
+    let mut calls = on_trial(&at);
+    (0..9).for_each(|_| assert_eq!(calls.explains((at(1), 20), 100.0, at(1)), Ok(true)));
+    (0..2).for_each(|_| assert_eq!(calls.explains((at(0), 19), 100.0, at(1)), Ok(true)));
+    let refuted = BoundChange::Refuted { pace: Some(100.0) };
+    assert_eq!(calls.explains((at(0), 19), 100.0, at(1)), Err(refuted));
+}
+
+#[test]
+fn a_bound_is_given_up_below_half_of_the_last_one_at_which_calls_were_throttled() {
+    let check = |most: usize, level: usize, is_refuted: bool| {
+        let (mut calls, at) = bound(20);
+        calls.bound.as_mut().unwrap().most = most;
+        for level in [most, most / 2 + 2, most / 2 + 2, level] {
+            assert_eq!(calls.explains((at(0), level), 100.0, at(0)), Ok(true));
+        }
+        assert_eq!(calls.explains((at(0), level), 100.0, at(0)).is_err(), is_refuted);
+    };
+    check(35, 18, false);
+    check(35, 17, true);
+    check(36, 18, false);
+}
+
+#[test]
+fn throttled_calls_let_the_bound_rest_until_the_next_look_costs_a_share_of_them() {
+    for (per_second, rest) in [(10.0, 10_000), (50.0, 4_000), (100.0, 2_000), (1_000.0, 1_000)] {
+        let (mut calls, at) = bound(20);
+        assert_eq!(calls.explains((at(0), 20), per_second, at(5)), Ok(true));
+        assert_eq!(calls.next_look(0.0), Some(at(5 + rest)));
+    }
+}
+
+#[test]
+fn each_bound_that_did_not_help_is_distrusted_twice_as_long_up_to_ten_minutes() {
+    for (refuted, seconds, next) in
+        [(0, 30, 1), (1, 60, 2), (2, 120, 3), (3, 240, 4), (4, 480, 5), (5, 600, 5)]
+    {
+        let (mut calls, at) = bound(20);
+        calls.refuted = refuted;
+        assert_eq!(calls.refute(at(0)), BoundChange::Refuted { pace: None });
+        assert_eq!(calls.distrusted_until, Some(at(1_000 * seconds)));
+        assert_eq!((calls.refuted, calls.most()), (next, None));
+    }
+}
+
+/// Calls 10 ms apart that find one, two and three on the wire, of which the third is throttled.
+fn limited_to_three(at: &impl Fn(u64) -> Instant) -> CallHistory {
+    let mut history = CallHistory::new(at(0));
+    history.count_sent(at(0));
+    for round in 0..20 {
+        let now = |call: u64| at(10 + 30 * round + 10 * call);
+        (0..3).for_each(|call| history.count_sent(now(call)));
+        history.count_throttled(now(2), now(2));
+        (0..2).for_each(|_| history.count_ended(now(2) + Duration::from_millis(1)));
+    }
+    history
+}
+
+#[test]
+fn a_search_finds_a_limit_unless_there_is_a_bound_or_one_was_distrusted_or_just_searched() {
+    let (with_bound, at) = bound(20);
+    let history = limited_to_three(&at);
+    let found = Some(BoundChange::Found { on_trial: false });
+    let check = |calls: CallsAtATime, expected| {
+        let mut calls = calls;
+        assert_eq!(calls.search(&history, None, at(700)), expected, "{calls:?}");
+        assert!(expected.is_none() || calls.most() == Some(3));
+    };
+    let new = CallsAtATime::default();
+    check(new, found);
+    check(with_bound, None);
+    for (until, expected) in [(701, None), (700, found), (699, found)] {
+        check(CallsAtATime { distrusted_until: Some(at(until)), ..new }, expected);
+    }
+    for (searched, expected) in [(700, None), (681, None), (680, found), (600, found)] {
+        check(CallsAtATime { searched: Some(at(searched)), ..new }, expected);
+    }
+}
+
+#[test]
+fn a_served_call_is_worth_a_search_up_to_the_fortieth_after_a_throttled_one() {
+    let (mut with_bound, at) = bound(20);
+    assert!(!with_bound.served());
+    let mut calls = CallsAtATime::default();
+    for _ in 0..2 {
+        (0..40).for_each(|_| assert!(calls.served()));
+        assert!(!calls.served());
+        assert_eq!(calls.explains((at(0), 9), 100.0, at(0)), Ok(false));
+    }
+}

@@ -102,6 +102,9 @@ fn it_takes_three_throttled_calls_and_three_served_ones_after_the_first() {
     assert_eq!(with(24, 3, 2), None);
     assert_eq!(with(500, 2, 500), None);
     assert_eq!(with(500, 0, 500), None);
+    // Three of 23 are somewhat less than decisive, and three of 24 somewhat more.
+    assert_eq!(with(17, 3, 3), None);
+    assert_eq!(with(18, 3, 3), Some((20, Proof::Alone)));
 }
 
 #[test]
@@ -117,4 +120,29 @@ fn calls_that_are_throttled_close_together_are_one_occasion() {
     assert_eq!(occasions(&apart(10), 20), 1);
     assert_eq!(occasions(&apart(11), 20), 5);
     assert_eq!(occasions(&apart(11), 21), 0);
+}
+
+#[test]
+fn the_limit_is_a_number_at_which_a_call_was_throttled() {
+    let calls: Vec<_> = (0..60).map(|call| [(10, false), (20, true)][call % 2]).collect();
+    assert_eq!(limit_in(&calls), Some((20, Proof::Alone)));
+}
+
+#[test]
+fn a_limit_is_clear_with_most_calls_above_it_throttled_and_hardly_one_below() {
+    use Proof::{Alone, ForTrial};
+    let check = |limit, (throttled_above, above), throttled_below, proof, is_clear: bool| {
+        let parted = Parted { limit, above, throttled_above, below: 2_000.0, throttled_below };
+        assert!(parted.evidence() > DECISIVE, "{parted:?}");
+        assert_eq!(parted.is_clear(proof), is_clear, "{parted:?} {proof:?}");
+    };
+    check(20, (9.0, 9.0), 1.0, Alone, true);
+    check(20, (8.0, 8.0), 1.0, Alone, false);
+    for (limit, proof, least) in
+        [(5, Alone, 60.0), (4, Alone, 90.0), (2, ForTrial, 60.0), (5, ForTrial, 5.0)]
+    {
+        check(limit, (least, 100.0), 0.0, proof, true);
+        check(limit, (least - 1.0, 100.0), 0.0, proof, false);
+    }
+    check(1, (100.0, 100.0), 0.0, Alone, false);
 }
