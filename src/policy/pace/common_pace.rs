@@ -342,3 +342,7 @@ fn within(bounds: RateBounds, rate: f64) -> f64 {
 #[cfg(test)]
 #[path = "common_pace_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "common_pace_steps_tests.rs"]
+mod steps;
