@@ -93,4 +93,51 @@ mod tests {
     fn a_few_calls_have_no_order() {
         assert_eq!((order(""), order("...x....."), order("xxxx.")), (0.0, 0.0, 0.0));
     }
+
+    fn calls(of: &str) -> Vec<bool> {
+        of.chars().map(|call| call == 'x').collect()
+    }
+
+    #[track_caller]
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn two_of_either_kind_are_the_least_that_have_an_order() {
+        assert_eq!((order(".x........"), order("xxxxxxxxx.")), (0.0, 0.0));
+        close(order("xx........"), -1.165_407_836_565_277);
+        close(order("xxxxxxxx.."), -1.165_407_836_565_277);
+        close(order("x........x"), 1.031_816_740_771_042);
+        close(order("xx.x.....x..xx.x"), 2.374_668_151_011_029);
+    }
+
+    #[test]
+    fn rows_change_seldom() {
+        close(in_rows(&calls("xx..x")), -5.509_038_397_863_689);
+        close(in_rows(&calls("xxxx....xxxx....")), -8.865_228_647_435_996);
+    }
+
+    #[test]
+    fn what_repeats_is_learnt() {
+        close(repeating(&calls("x.x.x")), -3.060_270_794_691_562);
+        close(repeating(&calls("xx.xx.x")), -4.041_100_047_703_289);
+        close(repeating(&calls("x..x.x...x.x.x..x")), -11.352_963_323_858_79);
+    }
+
+    #[test]
+    fn the_rarer_kind_is_due_once_its_share_of_the_others_has_passed() {
+        for (of, share, expected) in [
+            ("x.x.x.x.", 0.5, -1.430_670_790_164_729_5),
+            (".x.x.x.x", 0.5, -2.018_457_455_066_848_4),
+            ("xx.xx.x", 5.0 / 7.0, -2.934_936_169_271_218_4),
+            ("x...x...x..x..", 2.0 / 7.0, -4.385_809_666_753_467),
+            ("..x..x..x.x", 4.0 / 11.0, -4.404_032_243_477_178),
+            ("x..x.x...x.x.x..x", 7.0 / 17.0, -8.358_873_873_883_264),
+            ("xxx.xx.xxx.xxxx.x", 13.0 / 17.0, -7.281_877_625_864_343),
+            ("...........x.........x", 1.0 / 11.0, -6.712_380_499_144_617),
+        ] {
+            close(even(&calls(of), share), expected);
+        }
+    }
 }

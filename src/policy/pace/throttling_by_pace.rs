@@ -216,4 +216,115 @@ mod tests {
         assert_eq!(found(&[20.0, 20.0, 16.0, 14.0, 12.0, 10.0, 9.0, 8.0, 8.0], window), None);
         assert_eq!(found(&[50.0, 40.0, 30.0, 20.0, 20.0, 20.0], by_chance(0.03)), None);
     }
+
+    fn part(pace: f64, accepted: f64, throttled: f64, groups: f64) -> Part {
+        Part { pace, highest: pace, accepted, throttled, groups, irregularity: 0.0 }
+    }
+
+    #[track_caller]
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
+    }
+
+    #[test]
+    fn a_limit_accepts_no_more_than_it_is_and_what_a_bucket_has_saved() {
+        let part = part(20.0, 12.0, 8.0, 5.0);
+        for (limit, saved, saved_after, expected) in [
+            // As many were throttled as the limit does, so groups count.
+            (8.0, 8.0, 4.0, ratio(5.0, 12.0, 0.3, 0.5)),
+            // One was accepted beyond both.
+            (8.0, 3.0, 0.0, ratio(11.0, 9.0, 0.4, 0.6)),
+            // What the limit leaves unused is saved, and no more than it accepts in a second.
+            (16.0, 3.0, 7.0, ratio(5.0, 12.0, 0.3, 0.2)),
+            (16.0, 15.0, 16.0, ratio(5.0, 12.0, 0.3, 0.2)),
+            (0.0, 0.0, 0.0, ratio(8.0, 12.0, 0.4, MOST)),
+            (30.0, 30.0, 30.0, ratio(5.0, 12.0, 0.3, STRAY)),
+        ] {
+            let mut left = saved;
+            close(part.against(limit, &mut left, 0.4, 0.3), expected);
+            close(left, saved_after);
+        }
+        close(ratio(2.0, 3.0, 0.5, 0.25), 2.0 * 2.0_f64.ln() + 3.0 * (2.0_f64 / 3.0).ln());
+    }
+
+    #[test]
+    fn chance_has_to_be_decisively_likelier_than_the_limit_that_fits_best() {
+        // What all limits leave to chance at these paces, as a logarithm.
+        let by_answers = 6.287_252_053_023_602;
+        let found = |irregularity: f64, highest: f64| {
+            let mut by_pace = ThrottlingByPace::new(origin());
+            for pace in [60.0, 40.0, 20.0, 10.0] {
+                by_pace.parts.push_back(part(pace, 0.5 * pace, 0.5 * pace, 0.4 * pace));
+            }
+            by_pace.parts[2].irregularity = irregularity;
+            by_pace.parts[3].highest = highest;
+            by_pace.unexplained()
+        };
+        let missing = DECISIVE - by_answers;
+        assert_eq!(found(missing - 1e-6, 10.0), None);
+        let expected = |pace| Some(Unexplained { share: 0.5, pace });
+        assert_eq!(found(missing + 1e-6, 10.0), expected(60.0));
+        assert_eq!(found(missing + 1e-6, 61.0), expected(61.0));
+    }
+
+    #[test]
+    fn a_share_of_groups_of_a_twentieth_may_be_chance() {
+        let found = |groups: f64| {
+            let mut by_pace = ThrottlingByPace::new(origin());
+            for pace in [[80.0; 12], [40.0; 12]].concat() {
+                by_pace.parts.push_back(part(pace, 0.95 * pace, 0.05 * pace, groups * pace));
+            }
+            by_pace.unexplained().map(|found| found.share)
+        };
+        assert_eq!((found(0.05), found(0.049)), (Some(0.05), None));
+    }
+
+    #[test]
+    fn a_part_has_six_calls_in_a_second_or_what_came_in_four() {
+        let start = origin();
+        let at = |millis: u64| start + std::time::Duration::from_millis(millis);
+        let looked = |calls: u64, millis: u64| {
+            let (mut history, mut by_pace) =
+                (CallHistory::new(start), ThrottlingByPace::new(start));
+            (1..=calls).for_each(|call| history.count_sent(at(call)));
+            let is_added = by_pace.look_at(&history, 20.0, at(millis));
+            assert_eq!(is_added, by_pace.parts.len() == 1);
+            (is_added, by_pace.begun == at(millis))
+        };
+        for (calls, millis, expected) in [
+            (6, 1_000, (true, true)),
+            (6, 999, (false, false)),
+            (5, 1_000, (false, false)),
+            (5, 3_999, (false, false)),
+            (5, 4_000, (true, true)),
+            (1, 4_000, (true, true)),
+            // A part without calls, or with forgotten ones, has no pace, and the next one begins.
+            (0, 4_000, (false, true)),
+            (6, 5_900, (true, true)),
+            (6, 5_901, (false, true)),
+        ] {
+            assert_eq!(looked(calls, millis), expected, "{calls} calls in {millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_part_knows_its_own_pace_and_the_highest_that_held_and_24_are_kept() {
+        let start = origin();
+        let (mut history, mut by_pace) = (CallHistory::new(start), ThrottlingByPace::new(start));
+        for call in 1..=300_u32 {
+            let now = after(start, f64::from(call) / 10.0);
+            history.count_sent(now);
+            if call % 5 == 0 {
+                history.count_throttled(now, now);
+            }
+            let pace = [f64::INFINITY, 30.0, 20.0, 25.0][(call % 4) as usize];
+            let is_added = by_pace.look_at(&history, pace, now);
+            assert_eq!(is_added, call % 10 == 0, "{call}");
+            assert_eq!(by_pace.parts.len(), (call as usize / 10).min(24));
+        }
+        let last = by_pace.parts.back().unwrap();
+        close(last.pace, 10.0);
+        assert_eq!((last.accepted, last.throttled, last.groups), (8.0, 2.0, 2.0));
+        assert_eq!((last.highest, by_pace.highest), (30.0, 0.0));
+    }
 }
