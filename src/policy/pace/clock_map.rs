@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_at_once_leaves_no_doubt_and_fits_itself() {
+        let start = origin();
+        let mut map = ClockMap::new(start);
+        for _ in 0..2 {
+            assert_eq!(map.learn(start, start, 500 * MILLI), Learned::Fits);
+            assert_eq!(map.uncertainty(start), Some(Duration::ZERO));
+        }
+        let nanosecond = Duration::from_nanos(1);
+        assert_eq!(map.instant_of(500 * MILLI + 1, start), Some(start + nanosecond));
+        assert_eq!(map.learn(start, start, 500 * MILLI + 1), Learned::ClockWasSet);
+    }
+
+    #[test]
     fn a_clock_that_was_set_begins_the_map_anew() {
         let start = origin();
         let at = |millis: u64| start + Duration::from_millis(millis);
