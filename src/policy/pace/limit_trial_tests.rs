@@ -246,7 +246,7 @@ fn calls_in_rows_are_chance_if_all_paces_together_say_so_as_often_as_a_row_is_lo
     };
     assert_eq!(with_rows(-0.01), TrialFinding::Chance { share: 0.25 });
     let again = TrialFinding::TestAt { rate: 213.75, given: 225.0, chance: 0.25, step: 3 };
-    assert_eq!(with_rows(0.01), again);
+    assert_eq!((with_rows(0.0), with_rows(0.01)), (again, again));
 }
 
 #[test]
