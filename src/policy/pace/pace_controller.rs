@@ -389,5 +389,8 @@ impl PaceController {
 }
 
 #[cfg(test)]
+#[path = "pace_controller_steps_tests.rs"]
+mod steps;
+#[cfg(test)]
 #[path = "pace_controller_tests.rs"]
 mod tests;
