@@ -39,7 +39,9 @@ fn sessions_that_are_cut_again_and_again_repeat_nothing_and_count_each_failure_o
         thread::sleep(Duration::from_millis(100));
         database.number(CUT);
     }
-    scene.call(&["ctl", "rate", "none"]).expect(0);
+    // It only saves time: on a busy machine the cuts take so long that the run is over by now.
+    let hurried = scene.call(&["ctl", "rate", "none"]);
+    assert!(matches!(hurried.code, Some(0 | 2)), "{}", hurried.stderr);
     for worker in workers {
         worker.ended().expect(1);
     }
