@@ -1,6 +1,6 @@
 //! Reads what the headers of an answer say of waits and quotas, as for VIAS.
 
-use crate::policy::{RateHint, quota_in_message, rate_hint, retry_after};
+use crate::policy::{RateHint, may_tell_rate, quota_in_message, rate_hint, retry_after};
 use crate::service::SeenAnswer;
 use std::time::{Duration, SystemTime};
 
@@ -23,8 +23,9 @@ pub(super) fn quota_hint(
     if wait.is_some() {
         return None;
     }
-    // Names of headers that were received are in lower case.
-    let headers = seen.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    // Names of headers that were received are in lower case. Most answers have none of these.
+    let named = seen.headers.iter().filter(|(name, _)| may_tell_rate(name));
+    let headers = named.map(|(name, value)| (name.as_str(), value.as_str()));
     let hint = rate_hint(headers, seen.header("Date"));
     hint.or_else(|| quota_in_message(message?)).map(Box::new)
 }
