@@ -1,16 +1,17 @@
 //! Compares the states of a plan's tasks with those that they were in when it was stored.
 
-use crate::api::{ListedTask, Listing, Page, TaskApi};
-use crate::clock::{Clock, Timestamp};
+use crate::api::{Listing, TaskApi};
+use crate::clock::Clock;
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::resume::Resumable;
 use crate::run::settings::walker_settings;
+use crate::run::wanted_states::WantedStates;
 use crate::settings::RunSettings;
 use crate::store::{RunReader, StoreError};
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
+use crate::survey::{Gap, Walker};
 use crate::task::{Command, TaskId, TaskState};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// What has changed since a plan was stored.
 #[derive(Debug, Default)]
@@ -62,18 +63,14 @@ impl Resumable {
             wanted.insert(task.id);
             Ok(())
         })?;
-        let mut states = States { wanted, seen: HashMap::new() };
         let slots = group_slots(runs.state(), settings.rate_group.as_deref())?;
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
-        let end = read_states(&mut walker, &Listing::default(), &mut states).await?;
-        let gap = match end {
-            WalkEnd::Whole => None,
-            WalkEnd::Gap(gap) => Some(gap),
-        };
-        let mut drift = Drift { gap, ..Drift::default() };
+        let states = WantedStates::read(wanted, &Listing::default(), &mut walker).await?;
+        let mut drift = Drift { gap: states.gap, ..Drift::default() };
         reader.for_each_task::<StoreError>(|task| {
-            let (before, now) = (task.seen.before, states.seen.get(&task.id).copied());
+            let (before, now) =
+                (task.seen.before, states.seen.get(&task.id).map(|seen| seen.state));
             // After a gap a task that was not seen may be as it was.
             let is_known = now.is_some() || drift.gap.is_none();
             if before != now && is_known {
@@ -86,32 +83,5 @@ impl Resumable {
             Ok(())
         })?;
         Ok(drift)
-    }
-}
-
-/// Keeps the states of the tasks of a plan.
-struct States {
-    wanted: HashSet<TaskId>,
-    seen: HashMap<TaskId, TaskState>,
-}
-
-impl PageSink for States {
-    type Error = RunError;
-
-    async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
-        Ok(())
-    }
-
-    fn wanted(&self) -> Vec<TaskId> {
-        self.wanted.iter().cloned().collect()
-    }
-
-    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
-        for seen in page.tasks.iter().filter_map(ListedTask::observed_state) {
-            if self.wanted.contains(&seen.id) {
-                self.seen.insert(seen.id, seen.state);
-            }
-        }
-        Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })
     }
 }

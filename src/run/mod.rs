@@ -42,6 +42,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod wanted_states;
 mod watchers;
 mod waves;
 #[cfg(feature = "postgres")]

@@ -4,8 +4,8 @@
 //! A task was touched if a sub-task is now where the opposite command leads. The ids of the changed
 //! tasks are kept in memory, some hundred bytes each.
 
-use crate::api::{ListedTask, Page, TaskApi, Undo};
-use crate::clock::{Clock, Timestamp};
+use crate::api::{TaskApi, Undo};
+use crate::clock::Clock;
 use crate::plan::Exclusions;
 use crate::policy::SharedSlots;
 use crate::report::Target;
@@ -14,12 +14,13 @@ use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
 use crate::run::settings::{listing, walker_settings};
 use crate::run::targets::TargetRequest;
+use crate::run::wanted_states::WantedStates;
 use crate::settings::{LeftOut, RunSettings};
 use crate::store;
 use crate::store::{
     NewRun, PlannedTargets, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow,
 };
-use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
+use crate::survey::{Gap, Walker};
 use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -157,32 +158,21 @@ impl Revert {
         let alone = index.map(|index| RunReader::open_part(&self.runs, id, index)).transpose()?;
         let reader = alone.as_ref().unwrap_or(&self.reader);
         let settings = part.unwrap_or(&self.settings);
-        let mut recorder = ChangedTasks {
-            wanted: changed(reader, |command| api.undo(command))?,
-            seen: HashMap::new(),
-        };
+        let wanted = changed(reader, |command| api.undo(command))?;
         let slots = match &self.slots {
             Some(slots) => Some(slots.clone()),
             None => group_slots(self.runs.state(), settings.rate_group.as_deref())?,
         };
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);
         let mut walker = walker.sharing(slots);
-        let end = if recorder.wanted.is_empty() {
-            WalkEnd::Whole
-        } else {
-            read_states(&mut walker, &listing(settings), &mut recorder).await?
-        };
-        let gap = match end {
-            WalkEnd::Whole => None,
-            WalkEnd::Gap(gap) => Some(gap),
-        };
-        let mut reverted = Reverted { gap, ..Reverted::default() };
+        let states = WantedStates::read(wanted, &listing(settings), &mut walker).await?;
+        let mut reverted = Reverted { gap: states.gap, ..Reverted::default() };
         // A second walk over the run, so that the tasks come in the order of its plan and not in
         // that of the list.
         let (mut chosen, mut left_out) = (HashMap::new(), LeftOut::default());
         reader.for_each_task::<StoreError>(|task| {
             let undo = api.undo(task.command);
-            if reverted.takes(&task, undo, &recorder.seen) {
+            if reverted.takes(&task, undo, &states.seen) {
                 if let Some(excluded) = self.exclusions.find(&task.id) {
                     left_out.add_excluded(excluded);
                     return Ok(());
@@ -294,32 +284,5 @@ impl Reverted {
             return false;
         }
         true
-    }
-}
-
-/// Keeps the observed states of the tasks that were changed.
-struct ChangedTasks {
-    wanted: HashSet<TaskId>,
-    seen: HashMap<TaskId, ObservedState>,
-}
-
-impl PageSink for ChangedTasks {
-    type Error = RunError;
-
-    async fn request(&mut self, _: Timestamp) -> Result<(), RunError> {
-        Ok(())
-    }
-
-    fn wanted(&self) -> Vec<TaskId> {
-        self.wanted.iter().cloned().collect()
-    }
-
-    async fn page(&mut self, page: Page) -> Result<WalkStep, RunError> {
-        for state in page.tasks.iter().filter_map(ListedTask::observed_state) {
-            if self.wanted.contains(&state.id) {
-                self.seen.insert(state.id.clone(), state);
-            }
-        }
-        Ok(if self.seen.len() == self.wanted.len() { WalkStep::Enough } else { WalkStep::More })
     }
 }
