@@ -67,27 +67,11 @@ pub(crate) fn resolve(
     let endpoint = endpoint(args, context)?;
     let route = route(args, &endpoint, context)?;
     if let Some(project) = args.project_id.clone() {
-        return Ok(Destination {
-            endpoint,
-            project,
-            route,
-            sandbox: None,
-            loaded: None,
-            recorded: None,
-            service: None,
-        });
+        return Ok(Destination::new(endpoint, project, route));
     }
     if lookup == Lookup::Never {
         let project = UNKNOWN_PROJECT.parse().expect("the name is a project id");
-        return Ok(Destination {
-            endpoint,
-            project,
-            route,
-            sandbox: None,
-            loaded: None,
-            recorded: None,
-            service: None,
-        });
+        return Ok(Destination::new(endpoint, project, route));
     }
     let region = args.region.as_deref();
     let target = PartialDestination {
@@ -98,15 +82,7 @@ pub(crate) fn resolve(
         recorded: None,
     };
     let FoundProject { project, loaded } = project::ask(credentials, &target, context)?;
-    Ok(Destination {
-        endpoint,
-        project,
-        route,
-        sandbox: None,
-        loaded,
-        recorded: None,
-        service: None,
-    })
+    Ok(Destination { loaded, ..Destination::new(endpoint, project, route) })
 }
 
 /// Decides where the calls of an earlier run go now: as then, unless a flag says otherwise.
@@ -138,15 +114,7 @@ pub(crate) fn of_run(
     let route = route(args, &endpoint, context)?;
     let project = project.ok_or_else(|| CommandError::usage("the project is missing"))?;
     let recorded = Some(recorded);
-    Ok(Destination {
-        endpoint,
-        project,
-        route,
-        sandbox: None,
-        loaded: None,
-        recorded,
-        service: None,
-    })
+    Ok(Destination { recorded, ..Destination::new(endpoint, project, route) })
 }
 
 /// Refuses to go on with a real run in the sandbox, and with a rehearsal at a real service: what
@@ -232,6 +200,19 @@ fn tell_authorities(context: &Context) {
 }
 
 impl Destination {
+    /// Returns one at VIAS, of which nothing else is known yet.
+    pub(super) fn new(endpoint: Endpoint, project: ProjectId, route: Route) -> Self {
+        Self {
+            endpoint,
+            project,
+            route,
+            sandbox: None,
+            loaded: None,
+            recorded: None,
+            service: None,
+        }
+    }
+
     /// Returns it as a report shows it.
     pub(crate) fn shown(&self) -> Target {
         Target { endpoint: self.endpoint.to_string(), project_id: self.project_id() }
@@ -296,15 +277,7 @@ fn embedded(args: &DestinationArgs) -> Result<Destination, CommandError> {
     let fallback = || SANDBOX_PROJECT.parse().expect("the name is a project id");
     let project = args.project_id.clone().unwrap_or_else(fallback);
     let route = Route::default();
-    Ok(Destination {
-        endpoint,
-        project,
-        route,
-        sandbox: Some(sandbox),
-        loaded: None,
-        recorded: None,
-        service: None,
-    })
+    Ok(Destination { sandbox: Some(sandbox), ..Destination::new(endpoint, project, route) })
 }
 
 /// Takes the endpoint or the region, whichever was said with more authority.

@@ -125,13 +125,9 @@ fn at(
     let route = route(args, &endpoint, context)?;
     let project = project(&service)?;
     Ok(Destination {
-        endpoint,
-        project,
-        route,
-        sandbox: None,
-        loaded: None,
         recorded,
         service: Some(service),
+        ..Destination::new(endpoint, project, route)
     })
 }
 
@@ -144,13 +140,9 @@ fn rehearsed(service: RunService, context: &Context) -> Result<Destination, Comm
     let settings = SandboxSettings { service: simulated, ..SandboxSettings::default() };
     let (sandbox, endpoint) = destination::start_sandbox(settings)?;
     Ok(Destination {
-        endpoint,
-        project,
-        route: Route::default(),
         sandbox: Some(sandbox),
-        loaded: None,
-        recorded: None,
         service: Some(service),
+        ..Destination::new(endpoint, project, Route::default())
     })
 }
 
