@@ -280,6 +280,13 @@ mod tests {
     #[test]
     fn a_figure_at_its_bound_decides_as_the_bound_says() {
         check(&RunFigures { throttled: 100, ..figures() }, &["--rate 99/s"]);
+        let as_accepted = RunFigures { throttled: 2_000, rate: "80/s".parse().ok(), ..figures() };
+        check(&as_accepted, &[]);
+        check(&RunFigures { attempts: 1_000, throttled: 750, ..figures() }, &["--rate 2/s"]);
+        check(&RunFigures { attempts: 1_000, throttled: 751, ..figures() }, &[]);
+        let search = RunFigures { rate: None, finds_rate: true, concurrency: 10, ..figures() };
+        let mean_latency = Duration::from_millis(80);
+        check(&RunFigures { mean_latency, ..search }, &["--concurrency 20"]);
         let slow =
             RunFigures { attempts: 3_200, mean_latency: Duration::from_millis(500), ..figures() };
         check(&RunFigures { held: Duration::from_secs(10), ..slow.clone() }, &["--concurrency 63"]);

@@ -132,3 +132,46 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_task_that_was_passed_over_counts_as_begun_and_settled() {
+    let now = origin();
+    let mut gate = WaveGate::new(vec![2, 3], Duration::ZERO, 0);
+    gate.begin();
+    assert_eq!(gate.pass_over(now), WaveStep::Same);
+    assert!(!gate.may_begin(), "both of the first wave have begun");
+    assert_eq!(gate.settled(Outcome::Succeeded, now), WaveStep::Next);
+    assert_eq!(gate.place(), Some(WavePlace { wave: 2, of: 2, end: 3 }));
+    assert!(gate.may_begin() && gate.is_open());
+    assert_eq!(gate.pass_over(now), WaveStep::Same, "nothing follows the last wave");
+    assert!(!gate.may_begin());
+}
+
+#[test]
+fn the_last_wave_is_open_once_its_pause_is_over() {
+    let now = origin();
+    let pause = Duration::from_secs(1);
+    let mut gate = WaveGate::new(vec![1, 3], pause, 0);
+    assert!(!gate.is_open());
+    gate.begin();
+    gate.settled(Outcome::Succeeded, now);
+    assert_eq!((gate.is_open(), gate.pause_ends()), (false, Some(now + pause)));
+    gate.resume(now + pause);
+    assert_eq!((gate.is_open(), gate.pause_ends()), (true, None));
+    let resumed = WaveGate::new(vec![1, 3], pause, 1).paused_until(Some(now + pause));
+    assert!(!resumed.is_open() && !resumed.may_begin());
+    let without_tasks = WaveGate::new(Vec::new(), pause, 0);
+    assert!(without_tasks.is_open() && !without_tasks.may_begin());
+    assert_eq!(without_tasks.place(), None);
+}
+
+#[test]
+fn only_the_first_failure_of_a_wave_is_told() {
+    let now = origin();
+    let mut gate = WaveGate::new(vec![3, 4], Duration::ZERO, 0);
+    (0..3).for_each(|_| gate.begin());
+    assert_eq!(gate.settled(Outcome::Failed, now), WaveStep::Failed);
+    assert_eq!(gate.settled(Outcome::Failed, now), WaveStep::Same);
+    assert_eq!(gate.settled(Outcome::Succeeded, now), WaveStep::Same);
+    assert_eq!(gate.place(), Some(WavePlace { wave: 1, of: 2, end: 3 }));
+}

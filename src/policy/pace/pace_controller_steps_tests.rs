@@ -4,6 +4,13 @@ use super::phase::{Listening, Met};
 use super::*;
 use crate::policy::pace::calls_at_a_time::BoundChange;
 
+#[path = "pace_controller_trials_tests.rs"]
+mod after_trials;
+#[path = "pace_controller_rests_tests.rs"]
+mod rests;
+#[path = "pace_controller_throttled_tests.rs"]
+mod throttled;
+
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
 fn controller(opening: Opening, rate: f64) -> (PaceController, impl Fn(u64) -> Instant) {
     let start = Instant::now();

@@ -2,6 +2,9 @@
 
 use super::*;
 
+#[path = "pacer_steps_tests.rs"]
+mod steps;
+
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
 fn pacer_at(rate: &str) -> (Pacer, Instant) {
     let now = Instant::now();

@@ -225,3 +225,59 @@ fn however_small_a_quota_is_a_call_asks_every_five_minutes() {
     let alone = RateHint { quota: quota(1, day), ..RateHint::default() };
     check_pace(alone, 1_000, (None, Some(1.0 / 300.0), Some(1.0 / 300.0)));
 }
+
+#[test]
+fn a_policy_whose_limit_is_told_counts_only_with_it() {
+    let policy = ("ratelimit-policy", r#""a";q=10;w=10"#);
+    let room = ("ratelimit", r#""a";r=100;t=10"#);
+    check(&[policy, room], hint(100, Some(10), quota(10, 10)));
+    // Of another one nothing is told but its policy.
+    let other = ("ratelimit", r#""b";r=100;t=10"#);
+    let alone = Some(RateHint { quota: quota(10, 10), ..RateHint::default() });
+    check(&[policy, other], alone);
+    let in_bytes = ("ratelimit-policy", r#""a";q=10;qu="content-bytes";w=10, "b";q=99;w=1"#);
+    check(&[in_bytes, other], hint(100, Some(10), quota(99, 1)));
+}
+
+#[test]
+fn a_reset_beyond_thirty_years_is_a_unix_time_in_any_unit() {
+    let in_1970 = Some("Thu, 01 Jan 1970 00:00:10 GMT");
+    for (reset, date, expected) in [
+        (999_999_999, None, Some(999_999_999)),
+        (1_000_000_000, None, None),
+        (1_000_000_000, in_1970, Some(999_999_990)),
+        (99_999_999_999, in_1970, Some(99_999_999_989)),
+        (100_000_000_000, in_1970, Some(99_999_990)),
+        (1_000_000_000, Some("soon"), None),
+    ] {
+        assert_eq!(seconds_until(reset, date), expected, "{reset}");
+    }
+}
+
+#[test]
+fn each_window_of_the_services_own_headers_is_read() {
+    for (window, seconds) in
+        [(Some("second"), 1), (Some("minute"), 60), (Some("hour"), 3_600), (Some("day"), 86_400)]
+            .into_iter()
+            .chain([(None, 3_600)])
+    {
+        let mut headers = vec![("x-ratelimit", "60")];
+        headers.extend(window.map(|window| ("x-ratelimit-window", window)));
+        let expected = RateHint { quota: quota(60, seconds), ..RateHint::default() };
+        check(&headers, Some(expected));
+    }
+}
+
+#[test]
+fn a_hint_is_over_at_the_end_of_its_window() {
+    let (mut pace, now) = (HintedPace::default(), origin());
+    pace.hear(hint(15, Some(30), None).unwrap(), 1_000, now);
+    let end = now + MINUTE / 2;
+    let before = end.checked_sub(Duration::from_nanos(1)).unwrap();
+    assert_eq!((pace.per_second(before), pace.until(before)), (Some(0.5), Some(end)));
+    assert_eq!((pace.per_second(end), pace.until(end)), (None, None));
+    // A year and a day is the longest window that is meant.
+    let year = 366 * 86_400;
+    let pace_of = |reset| hint(15, Some(reset), None).unwrap().room().is_some();
+    assert_eq!((pace_of(year), pace_of(year + 1), pace_of(0)), (true, false, false));
+}

@@ -347,3 +347,7 @@ impl SlotGate {
 #[cfg(test)]
 #[path = "shared_slots_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "shared_slots_steps_tests.rs"]
+mod steps;

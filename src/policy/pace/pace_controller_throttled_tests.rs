@@ -1,0 +1,286 @@
+//! What follows a call that is throttled in the open or while the pace grows, and a hold.
+
+use super::super::phase::{Growth, Rest, TOO_FAR};
+use super::super::windows::FilledWindow;
+use super::*;
+use crate::policy::pace::limit_trial::TrialKind;
+
+fn growing(since: Instant, is_rough: bool) -> Phase {
+    Phase::Growing(Growth { since, is_rough, step: 0.02, grown: since, asked: 0 })
+}
+
+fn is_measured(controller: &PaceController) -> bool {
+    matches!(controller.phase, Phase::Trying(trial) if matches!(trial.kind, TrialKind::Measurement))
+}
+
+fn listens(controller: &PaceController, as_met: Met) -> bool {
+    matches!(controller.phase, Phase::Listening(Listening { met, .. }) if met == as_met)
+}
+
+#[test]
+fn a_first_throttled_call_is_measured_or_heard_out_where_the_pace_has_just_grown() {
+    let (ceiling, doubling) = (Opening::AtCeiling, Opening::Doubling);
+    for (opening, grown, chance, answers, listens_for) in [
+        (ceiling, None, 0.0, 40, false),
+        (ceiling, Some(7_001), 0.0, 40, true),
+        (ceiling, Some(7_000), 0.0, 40, false),
+        // Less than four calls on the wire show nothing.
+        (ceiling, Some(7_001), 0.0, 36, false),
+        (ceiling, Some(7_001), 0.1, 40, false),
+        (doubling, None, 0.0, 0, true),
+        (doubling, None, 0.1, 0, false),
+    ] {
+        let (mut controller, at) = controller(opening, 100.0);
+        controller.throttled_at = 1.0;
+        controller.grown_at = grown.map(&at);
+        controller.chance.set_share(chance);
+        (1..=50).for_each(|call| controller.history.count_sent(at(9_000 + 20 * call)));
+        controller.history.count_sent(at(10_000 - answers));
+        controller.history.count_throttled(at(10_000 - answers), at(10_000));
+        controller.throttled_in_the_open(at(10_000), at(10_000));
+        let told = format!("{opening:?} {grown:?} {chance} {answers}");
+        assert_eq!(listens(&controller, Met::Growing), listens_for, "{told}");
+        assert_eq!(is_measured(&controller), !listens_for, "{told}");
+        assert_eq!(controller.throttled_at, 100.0);
+        // A search believes nearly what it had reached before its last step.
+        close(controller.hint, if listens_for { 56.25 } else { 50.0 });
+    }
+}
+
+#[test]
+fn a_hint_of_the_open_is_no_more_than_the_pace() {
+    let (mut controller, at) = controller(Opening::Doubling, 100.0);
+    (1..=200).for_each(|call| controller.history.count_sent(at(5 * call)));
+    controller.throttled_in_the_open(at(1_000), at(1_000));
+    close(controller.hint, 100.0);
+}
+
+#[test]
+fn a_hold_counts_for_calls_sent_since_the_last_cut_and_lasts_as_long_as_the_longest() {
+    for (sent, until, end, is_new) in
+        [(9, 500, 500, false), (10, 500, 500, true), (9, 300, 400, false), (10, 300, 400, true)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        (controller.cut_at, controller.throttled_at) = (at(10), 1.0);
+        controller.phase = Phase::Held { since: at(1), until: at(400) };
+        controller.history.count_sent(at(sent));
+        controller.hold(at(sent), at(until), at(20));
+        let Phase::Held { since, until: found } = controller.phase else { panic!() };
+        assert_eq!((since, found, controller.cut_at), (at(1), at(end), at(until)));
+        assert_eq!(controller.throttled_at, if is_new { 100.0 } else { 1.0 });
+        assert_eq!(controller.history.throttled_between(at(0), at(20)), 1.0);
+    }
+    let (mut controller, at) = controller(Opening::AtCeiling, f64::INFINITY);
+    (1..=40).for_each(|call| controller.history.count_sent(at(10 * call)));
+    controller.hold(at(400), at(900), at(400));
+    close(controller.throttled_at, 100.0);
+    let Phase::Held { since, until } = controller.phase else { panic!() };
+    assert_eq!((since, until), (at(400), at(900)));
+}
+
+#[test]
+fn after_a_hold_at_rest_the_pace_rests_twenty_times_as_long_just_below_the_limit() {
+    for (hold, rests) in [(100, 3_000), (1_000, 20_000), (14_000, 280_000), (20_000, 300_000)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 99.5);
+        controller.limit = Some(100.0);
+        let rest = Rest { since: at(0), until: at(600), lowered: 2, may_slide: true };
+        controller.phase = Phase::Resting(rest);
+        let (sent, until) = (at(50), at(100 + hold));
+        controller.history.count_sent(sent);
+        controller.hold(sent, until, at(100));
+        let Phase::Resting(rest) = controller.phase else { panic!() };
+        assert_eq!((rest.since, rest.until), (at(100), at(100 + hold + rests)));
+        assert_eq!((rest.lowered, rest.may_slide, controller.cut_at), (0, false, until));
+        close(controller.limit.unwrap(), 97.0);
+        close(controller.rate, RESTING * 97.0);
+    }
+}
+
+#[test]
+fn a_hold_during_a_look_shows_the_limit_and_one_far_above_it_does_not() {
+    let above = |rate: f64| f64::from_bits(rate.to_bits() + 1);
+    for (rate, is_back, is_proven, is_known) in [
+        (TOO_FAR * 100.0, false, false, true),
+        (above(TOO_FAR * 100.0), false, false, false),
+        (102.0, true, false, false),
+        (102.0, true, true, true),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        (controller.limit, controller.is_back) = (Some(100.0), is_back);
+        controller.phase = growing(at(1_950), false);
+        controller.cycle = at(1_990);
+        // A pace that was raised a moment ago is not proven.
+        controller.raised_at = (!is_proven).then(|| at(1_950));
+        (1..=200).for_each(|call| controller.history.count_sent(at(10 * call)));
+        controller.hold(at(2_000), at(3_000), at(2_000));
+        let is_resting = matches!(controller.phase, Phase::Resting(_));
+        assert_eq!(is_resting, is_known, "{rate} {is_back} {is_proven}");
+        let is_held = matches!(controller.phase, Phase::Held { .. });
+        assert_eq!(is_held, !is_known);
+        assert_eq!((controller.throttled_at, controller.cut_at), (rate, at(3_000)));
+        if is_known {
+            close(controller.limit.unwrap(), 100.0);
+            close(controller.rate, RESTING * 100.0);
+        }
+    }
+}
+
+#[test]
+fn what_was_proven_in_the_open_is_approached_from_just_below() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+    controller.asking = Some(Asking { pace: 120.0, begun: at(0) });
+    (1..=201).for_each(|call| controller.history.count_sent(at(10 * call)));
+    controller.hold(at(2_010), at(3_000), at(2_010));
+    let proven = 200.0 / 2.01;
+    close(controller.limit.unwrap(), proven);
+    close(controller.rate, 0.97 * proven);
+    assert_eq!((controller.is_back, controller.throttled_at), (true, 120.0));
+    assert_eq!((controller.cycle, controller.cut_at), (at(2_010), at(3_000)));
+    let Phase::Growing(Growth { is_rough, asked, .. }) = controller.phase else { panic!() };
+    assert_eq!((is_rough, asked), (true, 0));
+}
+
+/// A pace that grows above 100 a second: so many calls were accepted in the first second, in most of
+/// the next, and in its last tenth; then one is throttled.
+fn grown(rate: f64, calls: [u64; 3]) -> (PaceController, impl Fn(u64) -> Instant) {
+    let (mut controller, at) = controller(Opening::AtCeiling, rate);
+    (controller.limit, controller.is_exact) = (Some(100.0), true);
+    for (begin, millis, calls) in
+        [(0, 1_000, calls[0]), (1_000, 900, calls[1]), (1_900, 100, calls[2])]
+    {
+        for call in 1..=calls {
+            let sent = at(begin) + Duration::from_micros(millis * 1_000 * call / (calls + 1));
+            controller.history.count_sent(sent);
+        }
+    }
+    controller.history.count_sent(at(2_000));
+    controller.history.count_throttled(at(2_000), at(2_000));
+    (controller, at)
+}
+
+#[test]
+fn the_limit_that_a_look_shows_is_the_mean_of_its_cycle_and_a_little_less_than_its_last_second() {
+    let (long, short) = (0, 1_001);
+    for (rate, calls, cycle, is_disturbed, expected) in [
+        // The mean is 98.5, and the last second 101, which may be that of a window.
+        (105.0, [96, 91, 10], long, false, 0.993 * 101.0),
+        // A second beyond 102 % of the limit is none of a window.
+        (105.0, [94, 93, 10], long, false, 99.9),
+        (105.0, [94, 93, 10], long, true, 99.5),
+        (105.0, [100, 90, 11], long, false, 100.5),
+        (105.0, [106, 93, 10], long, false, 104.5),
+        // Never above the pace.
+        (105.0, [118, 93, 10], long, false, 105.0),
+        (101.5, [106, 93, 10], long, false, 101.5),
+        // After a short cycle it stays.
+        (105.0, [90, 91, 10], short, false, 100.0),
+    ] {
+        let (mut controller, at) = grown(rate, calls);
+        (controller.cycle, controller.is_disturbed) = (at(cycle), is_disturbed);
+        controller.accepted_before_cycle = controller.history.accepted_until(at(cycle));
+        controller.confirmed = 4;
+        controller.throttled_while_growing(at(1_950), false, at(2_000), at(2_001));
+        let told = format!("{rate} {calls:?} {cycle} {is_disturbed}");
+        assert!((controller.limit.unwrap() - expected).abs() < 1e-9, "{told}: {controller:?}");
+        close(controller.rate, RESTING * expected);
+        assert!(controller.is_windowed && controller.is_exact);
+        assert_eq!((controller.confirmed, controller.throttled_at), (5, rate));
+        close(controller.met, f64::min((calls[1] + calls[2]) as f64, rate));
+    }
+}
+
+#[test]
+fn a_look_at_a_window_counts_its_second_once_it_has_taken_nearly_one() {
+    for (since, expected) in [(1_100, 101.0), (1_101, 100.0)] {
+        let (mut controller, at) = grown(105.0, [90, 91, 10]);
+        controller.windows.closed(0.0, true);
+        controller.throttled_while_growing(at(since), false, at(2_000), at(2_000));
+        close(controller.limit.unwrap(), expected);
+        // Only then is it one that was filled, so that it may be corrected.
+        let filled = controller.windows.correct(&controller.history, 100.0, 100.0);
+        assert!(!controller.windows.are_regular());
+        assert_eq!(filled, 100.0);
+        controller.history.count_sent(at(3_000));
+        controller.history.count_throttled(at(3_000), at(3_000));
+        let next = FilledWindow { calls: 99.0, first: at(3_000), fell: at(3_000) };
+        controller.windows.fill(Some(next));
+        let corrected = controller.windows.correct(&controller.history, 100.0, 100.0);
+        assert_eq!(corrected, if since == 1_100 { 98.5 } else { 100.0 });
+    }
+}
+
+#[test]
+fn a_limit_that_was_roughly_known_is_the_mean_of_cycle_and_second_or_nearly_the_latest_pace() {
+    for (calls, cycle, is_window, expected) in [
+        ([100, 100, 5], 0, false, (102.5 + 105.0) / 2.0),
+        ([100, 100, 5], 1_701, false, 105.0),
+        ([100, 88, 11], 0, false, 0.93 * 120.0),
+        ([100, 88, 11], 1_701, false, 0.93 * 120.0),
+        ([100, 88, 11], 0, true, 99.0),
+        ([60, 60, 5], 0, false, 98.0),
+        // The pace bounds what its latest tenth shows.
+        ([60, 60, 14], 0, false, 0.93 * 125.0),
+    ] {
+        let (mut controller, at) = grown(125.0, calls);
+        controller.cycle = at(cycle);
+        controller.accepted_before_cycle = controller.history.accepted_until(at(cycle));
+        if is_window {
+            controller.windows.closed(0.0, true);
+        }
+        controller.throttled_while_growing(at(1_000), true, at(2_000), at(2_000));
+        let found = controller.limit.unwrap();
+        assert!((found - expected).abs() < 1e-9, "{calls:?} {cycle}: {found}");
+    }
+}
+
+#[test]
+fn a_pace_far_above_the_limit_has_grown_too_far() {
+    let above = |rate: f64| f64::from_bits(rate.to_bits() + 1);
+    for (rate, is_rough, calls, is_far) in [
+        (TOO_FAR * 100.0, false, [90, 90, 9], false),
+        (above(TOO_FAR * 100.0), false, [90, 90, 9], true),
+        (1.3 * 100.0, true, [60, 60, 9], false),
+        (above(1.3 * 100.0), true, [60, 60, 9], true),
+        // What was accepted in the last second counts, too.
+        (1.3 * 120.0, true, [60, 110, 10], false),
+        (above(1.3 * 120.0), true, [60, 110, 10], true),
+    ] {
+        let (mut controller, at) = grown(rate, calls);
+        (controller.confirmed, controller.hint) = (3, 7.0);
+        controller.throttled_while_growing(at(1_000), is_rough, at(2_000), at(2_000));
+        assert_eq!(listens(&controller, Met::Growing), is_far, "{rate} {is_rough}");
+        if is_far {
+            assert_eq!((controller.confirmed, controller.hint), (0, 0.0));
+        }
+    }
+}
+
+#[test]
+fn a_window_that_is_asked_shows_its_limit_and_the_next_one_is_waited_for() {
+    for (begun, now, confirmed, limit, until) in [
+        // From the beginning of the window on, 90 calls or 100 were accepted.
+        (1_100, 2_000, 0, 98.0, 2_105),
+        (1_000, 2_000, 3, 100.0, 2_005),
+        (1_000, 2_010, 1, 100.0, 2_010),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 50.0);
+        (controller.limit, controller.confirmed) = (Some(100.0), confirmed);
+        controller.windows.closed(0.0, true);
+        for end in [100, 1_100, 2_100].map(&at) {
+            controller.windows.fill(Some(FilledWindow { calls: 99.0, first: end, fell: end }));
+            let mut history = CallHistory::new(at(0));
+            history.count_sent(end);
+            history.count_throttled(end, end);
+            controller.windows.correct(&history, 100.0, 100.0);
+        }
+        assert!(controller.windows.are_regular());
+        (1..=200).for_each(|call| controller.history.count_sent(at(10 * call)));
+        controller.asking = Some(Asking { pace: 120.0, begun: at(begun) });
+        controller.throttled_while_growing(at(900), false, at(2_000), at(now));
+        let Phase::Listening(heard) = controller.phase else { panic!() };
+        assert_eq!((heard.since, heard.until, heard.met), (at(2_000), at(until), Met::Window));
+        assert_eq!((heard.accepted, controller.limit), (limit, Some(limit)));
+        assert_eq!((controller.is_exact, controller.confirmed), (true, confirmed.max(1)));
+        assert_eq!((controller.throttled_at, controller.rate), (120.0, 0.001));
+    }
+}
