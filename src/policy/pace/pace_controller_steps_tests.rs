@@ -6,6 +6,10 @@ use crate::policy::pace::calls_at_a_time::BoundChange;
 
 #[path = "pace_controller_trials_tests.rs"]
 mod after_trials;
+#[path = "pace_controller_growth_tests.rs"]
+mod grows;
+#[path = "pace_controller_heard_tests.rs"]
+mod heard;
 #[path = "pace_controller_rests_tests.rs"]
 mod rests;
 #[path = "pace_controller_throttled_tests.rs"]
