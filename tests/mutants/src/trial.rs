@@ -68,18 +68,31 @@ impl Tests {
         (self.tests.len(), self.tests.iter().map(|test| test.seconds).sum())
     }
 
-    /// Tries a change of a module: first with the module's own tests, last with the long ones.
+    /// Returns the names of tests in the order in which they are tried for a module: first its own
+    /// tests, then those of each module around it, last the long ones.
+    fn stages(&self, module: &str) -> Vec<Vec<&Test>> {
+        let around = std::iter::successors(Some(module), |of| of.rsplit_once("::").map(|of| of.0));
+        let (mut stages, mut long, mut inner) = (Vec::new(), Vec::new(), None);
+        for of in around {
+            let is_of = |test: &&Test, of: &str| test.name.starts_with(&format!("{of}::"));
+            let is_new = |test: &&Test| {
+                is_of(test, of) && !inner.is_some_and(|inner: &str| is_of(test, inner))
+            };
+            let (short, other): (Vec<&Test>, Vec<&Test>) =
+                self.tests.iter().filter(is_new).partition(|test| test.seconds < LONG);
+            stages.push(short);
+            long.extend(other);
+            inner = Some(of);
+        }
+        if !self.is_quick {
+            stages.push(long);
+        }
+        stages
+    }
+
+    /// Tries a change of a module.
     pub(crate) fn attempt(&self, change: usize, module: &str) -> Finding {
-        let top = module.split("::").next().unwrap_or(module);
-        let is_of = |test: &&Test, of: &str| test.name.starts_with(&format!("{of}::"));
-        let (own, others): (Vec<&Test>, Vec<&Test>) = self
-            .tests
-            .iter()
-            .filter(|test| is_of(test, top))
-            .partition(|test| is_of(test, module) && test.seconds < LONG);
-        let (short, long): (Vec<&Test>, Vec<&Test>) =
-            others.into_iter().partition(|test| test.seconds < LONG);
-        let stages = if self.is_quick { vec![own, short] } else { vec![own, short, long] };
+        let stages = self.stages(module);
         for stage in stages.into_iter().filter(|stage| !stage.is_empty()) {
             let names: Vec<&str> = stage.iter().map(|test| &*test.name).collect();
             let seconds: f64 = stage.iter().map(|test| test.seconds).sum();
@@ -108,5 +121,27 @@ fn ended_within(mut child: Child, limit: Duration) -> Option<bool> {
             return None;
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_around_a_module_come_from_the_inside_out_and_long_ones_last() {
+        let test = |(name, seconds): (&str, f64)| Test { name: name.into(), seconds };
+        let names = [("a::b::c::own", 0.1), ("a::b::c::long", 0.5), ("a::b::near", 0.1)];
+        let others = [("a::far", 0.1), ("a::bc::far", 0.1), ("d::e", 0.1)];
+        let tests = names.into_iter().chain(others).map(test).collect();
+        let mut tests = Tests { binary: PathBuf::new(), tests, is_quick: true };
+        let found = |tests: &Tests| {
+            let names = |stage: Vec<&Test>| stage.iter().map(|test| test.name.clone()).collect();
+            tests.stages("a::b::c").into_iter().map(names).collect::<Vec<Vec<String>>>()
+        };
+        let quick: [&[&str]; 3] = [&["a::b::c::own"], &["a::b::near"], &["a::far", "a::bc::far"]];
+        assert_eq!(found(&tests), quick);
+        tests.is_quick = false;
+        assert_eq!(found(&tests).last().unwrap(), &["a::b::c::long"]);
     }
 }
