@@ -35,7 +35,8 @@ fn lists_that_do_not_grow_to_everything_are_refused() {
     for text in ["0%,100%", "10%,120%", "300%"] {
         refused(text, "is not between 1% and 100%");
     }
-    for text in ["10%,10%,100%", "20%,10%,100%", "5,1,100%", "10%,50,100%", "100%,100%"] {
+    for text in ["10%,10%,100%", "20%,10%,100%", "5,1,100%", "5,5,100%", "10%,50,100%", "100%,100%"]
+    {
         refused(text, "do not grow");
     }
     for text in ["1", "10%,50%", "1,2,3"] {

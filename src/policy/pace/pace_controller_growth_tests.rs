@@ -45,6 +45,7 @@ fn the_steps_towards_a_rough_limit_are_large_far_below_it_small_near_it_and_then
         // Twice the limit that was known makes it history.
         (18.0, 10.0, 0.0, 0.3, 22.8, 0.3, 18.0),
         (14.0, 10.0, 0.0, 0.3, 18.8, 0.48, 10.0),
+        (18.0, 10.0, 0.0, 0.125, 20.0, 0.2, 10.0),
         // No step is larger than a part of the pace.
         (15.0, 10.0, 0.0, 9.0, 24.0, 0.3, 15.0),
     ] {
@@ -121,6 +122,8 @@ fn a_look_is_accepted_once_its_cycle_and_its_last_second_show_more_than_the_limi
         (100.0, 1_000, (0, 102), 599, false),
         (100.0, 1_000, (0, 101), 600, false),
         (100.0, 0, (101, 101), 600, true),
+        // A thousandth more is not enough.
+        (100.899_100_899_100_92, 0, (103, 101), 600, false),
         (100.0, 0, (102, 100), 600, false),
         (100.0, 0, (100, 101), 600, false),
         (3_000.0, 1_000, (0, 3_004), 600, true),
@@ -168,9 +171,9 @@ fn a_look_at_windows_takes_one_of_them_and_moves_a_limit_that_none_has_met() {
         controller.windows.closed(0.0, true);
         controller.history.count_throttled(at(0), at(answers));
         let now = at(2_000 + millis);
-        (1..=200).for_each(|call| {
-            controller.history.count_sent(now - Duration::from_millis(5 * (200 - call)))
-        });
+        for call in 0..200 {
+            controller.history.count_sent(now - Duration::from_millis(5 * (199 - call)));
+        }
         let since = at(2_000);
         let before = Growth { since, is_rough: false, step: 0.015, grown: since, asked: 0 };
         controller.phase = Phase::Growing(before);
@@ -249,11 +252,35 @@ fn a_window_is_asked_with_two_calls_above_its_levels() {
     controller.windows.closed(2.0, true);
     controller.grow(growth, now);
     assert!(controller.asking.is_none());
-    // Without the answer to its last call nothing is known.
+    // Nor one in which just the largest step has room.
+    let (mut controller, growth, now) = asks(95, of(0));
+    controller.rate = 100.0;
+    controller.grow(growth, now);
+    assert!(controller.asking.is_none());
+    // With the answer to its last call its limit is known, and not without it.
+    let (mut controller, growth, now) = asks(102, of(0));
+    controller.history.count_sent(now);
+    controller.grow(growth, now);
+    assert_eq!(way_up(&controller).asked, 1);
     let (mut controller, growth, now) = asks(103, of(0));
     controller.history.count_sent(now);
     controller.history.count_throttled(growth.since, growth.since + Duration::from_millis(20));
     controller.grow(growth, now);
     assert_eq!((controller.rate, controller.asking.is_some()), (0.001, true));
     assert_eq!(way_up(&controller).asked, 0);
+}
+
+#[test]
+fn a_pace_at_the_edge_of_a_look_is_one() {
+    for (more, grows) in [(1e-9, false), (2e-9, true)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 1.05 * 100.0 + more);
+        let rate = controller.rate;
+        controller.limit = Some(100.0);
+        accept(&mut controller, 50, at(100));
+        let (since, grown) = (at(0), at(0));
+        let before = Growth { since, is_rough: false, step: 0.05, grown, asked: 0 };
+        controller.phase = Phase::Growing(before);
+        controller.grow(before, at(100));
+        assert_eq!(controller.rate > rate, grows, "{more}");
+    }
 }

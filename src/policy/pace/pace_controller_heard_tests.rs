@@ -102,6 +102,8 @@ fn a_search_that_went_too_far_follows_what_its_last_second_or_a_share_of_its_pac
         (Some(100.0), (3, 1), 50.0, 0, false, 66.0, false),
         (Some(70.0), (5, 1), 50.0, 0, false, 79.2, false),
         (Some(73.0), (5, 1), 50.0, 0, false, 79.2, true),
+        // A tenth above it is no more near.
+        (Some(50.0), (20, 9), 10.0, 0, false, 0.99 * 55.0, false),
         // Where most were accepted, the latest pace counts.
         (Some(100.0), (5, 0), 50.0, 6, false, 59.4, true),
         (Some(100.0), (5, 0), 50.0, 15, false, 99.0, true),

@@ -6,6 +6,8 @@ use crate::policy::pace::calls_at_a_time::BoundChange;
 
 #[path = "pace_controller_trials_tests.rs"]
 mod after_trials;
+#[path = "pace_controller_answers_tests.rs"]
+mod answers;
 #[path = "pace_controller_growth_tests.rs"]
 mod grows;
 #[path = "pace_controller_heard_tests.rs"]

@@ -48,6 +48,19 @@ fn a_first_throttled_call_is_measured_or_heard_out_where_the_pace_has_just_grown
 }
 
 #[test]
+fn four_calls_on_the_wire_show_what_throttles_them() {
+    let least = 4.0 / (1.1 * 0.04);
+    for (rate, is_heard) in [(least, true), (0.999 * least, false)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        controller.grown_at = Some(at(900));
+        controller.history.count_sent(at(960));
+        controller.history.count_throttled(at(960), at(1_000));
+        controller.throttled_in_the_open(at(960), at(1_000));
+        assert_eq!(listens(&controller, Met::Growing), is_heard, "{rate}");
+    }
+}
+
+#[test]
 fn a_hint_of_the_open_is_no_more_than_the_pace() {
     let (mut controller, at) = controller(Opening::Doubling, 100.0);
     (1..=200).for_each(|call| controller.history.count_sent(at(5 * call)));
@@ -167,6 +180,7 @@ fn the_limit_that_a_look_shows_is_the_mean_of_its_cycle_and_a_little_less_than_i
         // A second beyond 102 % of the limit is none of a window.
         (105.0, [94, 93, 10], long, false, 99.9),
         (105.0, [94, 93, 10], long, true, 99.5),
+        (105.0, [94, 92, 10], long, false, 0.993 * 102.0),
         (105.0, [100, 90, 11], long, false, 100.5),
         (105.0, [106, 93, 10], long, false, 104.5),
         // Never above the pace.

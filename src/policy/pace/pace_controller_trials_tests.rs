@@ -129,6 +129,18 @@ fn a_limit_that_was_confirmed_twice_is_tested_first_where_it_is_near() {
         assert_eq!((controller.cycle, controller.accepted_before_cycle), (at(calls), accepted));
         close(controller.hint, f64::min(accepted / 0.05, 400.0));
     }
+    let tested = |rate: f64, limit: f64, chance: f64, calls: u64, throttled: &[u64]| {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        (controller.limit, controller.confirmed) = (Some(limit), 2);
+        controller.chance.set_share(chance);
+        send(&mut controller, &at, calls, throttled);
+        controller.judge(trial(at(0), TrialKind::Measurement), at(calls));
+        controller.rate
+    };
+    // Exactly a fifth above it, and exactly as high as what was measured.
+    close(tested(1.2 * 340.0, 340.0, 0.0, 24, &six(24)), 0.95 * 0.75 * 408.0);
+    let seven: Vec<u64> = (1..=7).map(|call| 3 * call).collect();
+    close(tested(400.0, 367.346_938_775_510_1, 0.2, 25, &seven), 1.03 * 360.0);
     let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
     send(&mut controller, &at, 24, &six(24));
     let first = TrialKind::Test { given: 300.0, chance: 0.25, step: 1 };
@@ -239,6 +251,9 @@ fn throttling_that_no_limit_explains_brings_the_highest_pace_back() {
     // Where as much is put down to chance already, an open pace goes on.
     check(open, 0.5, 10.0, None);
     check(open, 0.1, 10.0, Some(highest));
+    let mut looked = controller.clone();
+    looked.by_pace.look_at(&controller.history, 10.0, now);
+    check(open, 0.5 * looked.by_pace.unexplained().unwrap().share, 10.0, Some(highest));
     let mut bounded = PaceController { phase: open, ..controller.clone() };
     bounded.at_a_time = CallsAtATime::learnt(Some(9), now);
     assert!(!bounded.finds_no_limit(now));

@@ -281,3 +281,10 @@ fn a_hint_is_over_at_the_end_of_its_window() {
     let pace_of = |reset| hint(15, Some(reset), None).unwrap().room().is_some();
     assert_eq!((pace_of(year), pace_of(year + 1), pace_of(0)), (true, false, false));
 }
+
+#[test]
+fn only_names_of_quotas_are_looked_at() {
+    let told = ["ratelimit", "x-ratelimit-used", "x-apig-ratelimit-api"].map(may_tell_rate);
+    let others = ["", "date", "ratelimi", "x-rate-limit", "atelimit-x"].map(may_tell_rate);
+    assert_eq!((told, others), ([true; 3], [false; 5]));
+}

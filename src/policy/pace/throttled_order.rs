@@ -106,6 +106,7 @@ mod tests {
     #[test]
     fn two_of_either_kind_are_the_least_that_have_an_order() {
         assert_eq!((order(".x........"), order("xxxxxxxxx.")), (0.0, 0.0));
+        assert_eq!((order("xxxxxx"), order("xx.xxxxxxx")), (0.0, 0.0));
         close(order("xx........"), -1.165_407_836_565_277);
         close(order("xxxxxxxx.."), -1.165_407_836_565_277);
         close(order("x........x"), 1.031_816_740_771_042);

@@ -327,4 +327,13 @@ mod tests {
         assert_eq!((last.accepted, last.throttled, last.groups), (8.0, 2.0, 2.0));
         assert_eq!((last.highest, by_pace.highest), (30.0, 0.0));
     }
+
+    #[test]
+    fn the_pace_of_a_part_is_that_of_its_time() {
+        let start = origin();
+        let (mut history, mut by_pace) = (CallHistory::new(start), ThrottlingByPace::new(start));
+        (1..=12).for_each(|call| history.count_sent(after(start, f64::from(call) / 8.0)));
+        assert!(by_pace.look_at(&history, 8.0, after(start, 1.5)));
+        close(by_pace.parts[0].pace, 8.0);
+    }
 }

@@ -167,6 +167,21 @@ fn a_window_corrects_the_limit_if_it_is_regular_or_ended_before_the_pace_fell() 
 }
 
 #[test]
+fn windows_whose_ends_are_off_by_just_what_timers_may_be_are_not_regular() {
+    let start = origin();
+    let at = |millis: u64| start + Duration::from_millis(millis);
+    let mut history = CallHistory::new(start);
+    history.count_sent(at(10_250));
+    history.count_throttled(at(10_250), at(10_250));
+    for (pace, regular) in [(8.064_516_129_032_258, 0), (8.0, 1)] {
+        let mut windows = met(Some(at(9_000)), 0);
+        windows.fill(Some(FilledWindow { calls: 9.0, first: at(10_250), fell: at(10_250) }));
+        windows.correct(&history, pace, 8.0);
+        assert_eq!(windows.regular, regular, "{pace}");
+    }
+}
+
+#[test]
 fn a_look_begins_20_ms_before_a_window_that_follows_the_last_throttled_call() {
     let start = origin();
     let at = |millis: u64| start + Duration::from_millis(millis);

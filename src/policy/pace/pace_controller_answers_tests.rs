@@ -1,0 +1,87 @@
+//! Which answers and which changes of the pace count, and from when on.
+
+use super::*;
+use crate::policy::pace::limit_trial::{Observed, Seen, Trial, TrialKind};
+
+#[test]
+fn a_throttled_call_counts_if_it_was_sent_since_the_pace_holds_and_more_are_than_by_chance() {
+    for (sent, share, counts) in [(9, 0.0, false), (10, 0.0, true), (10, 0.2, false)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        controller.cut_at = at(10);
+        controller.chance.set_share(share);
+        controller.history.count_sent(at(sent));
+        controller.throttled(at(sent), at(20));
+        let is_open = matches!(controller.phase, Phase::Open { .. });
+        assert_eq!(is_open, !counts, "{sent} {share}");
+    }
+}
+
+#[test]
+fn listening_ends_when_it_has_lasted_long_enough() {
+    for (now, is_over) in [(99, false), (100, true)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 1.0);
+        controller.at_a_time = CallsAtATime::learnt(Some(1_000), at(0));
+        controller.limit = Some(100.0);
+        let (since, until) = (at(10), at(100));
+        let heard = Listening { since, until, accepted: 90.0, met: Met::AtRest };
+        controller.phase = Phase::Listening(heard);
+        controller.decide(at(now));
+        assert_eq!(!matches!(controller.phase, Phase::Listening(_)), is_over, "{now}");
+    }
+}
+
+#[test]
+fn the_share_of_chance_rises_only_at_a_pace_that_is_not_being_tested() {
+    let (_, at) = controller(Opening::AtCeiling, 100.0);
+    let (kind, seen) = (TrialKind::Measurement, Seen::default());
+    let trial = Trial { begun: at(0), after: at(0), from: 100.0, kind, seen };
+    let open = Phase::Open { since: at(0), was_served: false };
+    for (phase, share) in [(open, 0.204), (Phase::Trying(trial), 0.2)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        controller.phase = phase;
+        controller.chance.set_share(0.2);
+        controller.history.count_sent(at(5));
+        controller.throttled(at(5), at(6));
+        close(controller.chance.share(), share);
+    }
+}
+
+#[test]
+fn a_lower_pace_is_a_cut_and_one_that_is_a_twentieth_higher_a_rise() {
+    let above = |rate: f64| f64::from_bits(rate.to_bits() + 1);
+    for (rate, is_cut, is_raised) in [
+        (50.0, true, false),
+        (99.9, true, false),
+        (100.0, false, false),
+        (105.0, false, false),
+        (above(105.0), false, true),
+        (200.0, false, true),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        controller.is_windowed = true;
+        controller.asking = Some(Asking { pace: 9.0, begun: at(0) });
+        controller.open(rate, at(7));
+        close(controller.rate, rate);
+        assert_eq!(controller.cut_at, if is_cut { at(7) } else { at(0) }, "{rate}");
+        assert_eq!(controller.raised_at, is_raised.then(|| at(7)), "{rate}");
+        assert!(!controller.is_windowed && controller.asking.is_none());
+    }
+}
+
+#[test]
+fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen() {
+    for (confirmed, millis, is_doubted) in
+        [(1, 5_000, false), (1, 5_001, true), (3, 20_000, false), (3, 20_001, true)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        (0..confirmed).for_each(|_| controller.chance.confirm(0.2));
+        assert_eq!(controller.doubt_chance(at(millis)), is_doubted, "{confirmed} {millis}");
+        if is_doubted {
+            let Phase::Trying(trial) = controller.phase else { panic!() };
+            let (calls, throttled, rate) = (200.0, 40.0, 100.0);
+            let seen = Observed { calls, throttled, rate, irregularity: 0.0 };
+            let expected = format!("{:?}", Seen::default().with(seen));
+            assert_eq!(format!("{:?}", trial.seen), expected);
+        }
+    }
+}
