@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// A test that takes longer comes last.
 const LONG: f64 = 0.5;
+/// How long tests may take in any case, in seconds, however short they are without a change.
+const LEAST_LIMIT: f64 = 3.0;
 /// The most memory that a changed program may take, in KiB: one that goes round for ever takes all.
 const MOST_MEMORY: u32 = 4_000_000;
 
@@ -96,7 +98,7 @@ impl Tests {
         for stage in stages.into_iter().filter(|stage| !stage.is_empty()) {
             let names: Vec<&str> = stage.iter().map(|test| &*test.name).collect();
             let seconds: f64 = stage.iter().map(|test| test.seconds).sum();
-            let limit = Duration::from_secs_f64(10.0 + 10.0 * seconds);
+            let limit = Duration::from_secs_f64(LEAST_LIMIT + 10.0 * seconds);
             let child = self.command(change, &names).spawn().expect("the tests start");
             match ended_within(child, limit) {
                 None => return Finding::Endless,
