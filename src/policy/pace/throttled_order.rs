@@ -51,8 +51,6 @@ fn even(calls: &[bool], share: f64) -> f64 {
     let (mut likelihood, mut since): (f64, Option<f64>) = (0.0, None);
     for &throttled in calls {
         let due = match since {
-            Some(since) if since + 1.0 <= between => BROKEN,
-            Some(since) if since >= between => KEPT,
             Some(since) => (1.0 + since - between).clamp(BROKEN, KEPT),
             None => (1.0 / (1.0 + between)).clamp(BROKEN, KEPT),
         };
