@@ -67,11 +67,13 @@ fn main() -> ExitCode {
 
     let path = told.join("results");
     let mut results = Results::read(&path, &variable("CHANGES"));
-    results
-        .forget_others(&candidates.iter().map(|one| one.name.clone()).collect(), wanted.is_empty());
+    // What was listed as equivalent meanwhile is not missed any more.
+    let is_tried = |one: &&Candidate| !equivalent.has(&one.name);
+    let names = candidates.iter().filter(is_tried).map(|one| one.name.clone()).collect();
+    results.forget_others(&names, wanted.is_empty());
     let is_possible = |one: &&Candidate| !binary.dropped.contains(&one.number);
     let left = candidates.iter().filter(is_possible);
-    let left = left.filter(|one| !equivalent.has(&one.name) && results.wants(&one.name));
+    let left = left.filter(|one| is_tried(one) && results.wants(&one.name));
     let left: Vec<&Candidate> = left.collect();
     println!(
         "{} changes, {} are no programs, {} to try",
