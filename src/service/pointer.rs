@@ -1,11 +1,16 @@
-//! A place in a JSON value: RFC 6901, checked when the file is read.
+//! A place in a JSON value: RFC 6901, checked and taken apart when the file is read.
 
 use serde_json::Value;
 use std::fmt;
 
 /// A JSON pointer, such as `/server/status`; the empty one is the whole value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pointer(String);
+pub struct Pointer {
+    text: String,
+    /// The names on the way, without escapes. Each answer is searched for many places, and most
+    /// have none of them, so the text is not taken apart each time.
+    steps: Vec<String>,
+}
 
 /// The text is no JSON pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,35 +38,49 @@ impl Pointer {
         if !text.split('~').skip(1).all(is_escape) {
             return Err(PointerError::Tilde);
         }
-        Ok(Self(text.into()))
+        // In this order, so that `~01` is a `~1` and no slash.
+        let step = |step: &str| step.replace("~1", "/").replace("~0", "~");
+        Ok(Self { text: text.into(), steps: text.split('/').skip(1).map(step).collect() })
     }
 
     /// Returns what stands at this place.
     pub fn find<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        value.pointer(&self.0)
+        let below = |value: &'v Value, step: &String| match value {
+            Value::Object(fields) => fields.get(step),
+            Value::Array(entries) => entries.get(index(step)?),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        };
+        self.steps.iter().try_fold(value, below)
     }
 
     /// Returns the pointer as it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Returns whether another place is this one or above it.
     pub fn is_below(&self, above: &str) -> bool {
-        let rest = self.0.strip_prefix(above);
+        let rest = self.text.strip_prefix(above);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 
+/// Returns the number of an entry, which has neither a sign nor a zero in front.
+fn index(step: &str) -> Option<usize> {
+    let is_odd = step.starts_with('+') || (step.starts_with('0') && step.len() > 1);
+    step.parse().ok().filter(|_| !is_odd)
+}
+
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -85,5 +104,18 @@ mod tests {
         assert_eq!(pointer.find(&json!({"a": {"b/c": 7}})), Some(&json!(7)));
         assert!(pointer.is_below("/a") && pointer.is_below("") && pointer.is_below("/a/b~1c"));
         assert!(!pointer.is_below("/a/b") && !pointer.is_below("/x"));
+    }
+    proptest! {
+        #[test]
+        fn a_pointer_finds_what_the_library_finds(text in "(/(a|b|~0|~1|~01|0|1|01|\\+1|-|)){0,3}") {
+            let inner = json!([[1, {"a": 2}], {"b": [3], "0": 4, "": 5}]);
+            let value = json!({
+                "a": inner, "~": {"/": inner}, "/": [inner], "~1": 6, "": {"": 7, "01": 8}, "b": null
+            });
+            for value in [&value, &inner] {
+                let found = Pointer::new(&text).unwrap();
+                prop_assert_eq!(found.find(value), value.pointer(&text), "{}", text);
+            }
+        }
     }
 }
