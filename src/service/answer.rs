@@ -9,6 +9,7 @@ use crate::text::unread::{compressed, compression, no_json, not_understood};
 use crate::text::{cut, json};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::fmt;
@@ -141,6 +142,11 @@ impl SeenAnswer {
         }
     }
 
+    /// Returns whether no field of the body stood twice.
+    pub(super) fn has_each_field_once(&self) -> bool {
+        !matches!(&self.body, SeenBody::Json(json) if !json.twice.is_empty())
+    }
+
     /// Returns the place of a field that stood twice on the way to a place, if there is one.
     pub fn twice_on_the_way(&self, pointer: &Pointer) -> Option<&str> {
         let SeenBody::Json(json) = &self.body else { return None };
@@ -192,7 +198,7 @@ impl JsonBody {
     fn read_strictly(text: &str) -> Option<Self> {
         let mut twice = Vec::new();
         let mut reader = serde_json::Deserializer::from_str(text);
-        let noting = Noting { path: String::new(), depth: 0, twice: &mut twice };
+        let noting = Noting { place: Place::Whole, depth: 0, twice: &mut twice };
         let value = noting.deserialize(&mut reader).ok()?;
         let is_last = || value.is_object() && !json::after_first_value(text).contains('{');
         (reader.end().is_ok() || is_last()).then_some(Self { value, text: String::new(), twice })
@@ -230,9 +236,28 @@ fn without_large_numbers(text: &str) -> String {
 
 /// Reads a value and notes the places of fields that stand twice.
 struct Noting<'a> {
-    path: String,
+    place: Place<'a>,
     depth: usize,
     twice: &'a mut Vec<String>,
+}
+
+/// Where a value stands. Written as a text only for fields that stand twice, which are rare.
+enum Place<'a> {
+    Whole,
+    Field(&'a Place<'a>, &'a str),
+    Entry(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Field(above, name) => {
+                write!(f, "{above}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
+            Self::Entry(above, index) => write!(f, "{above}/{index}"),
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Noting<'_> {
@@ -285,10 +310,9 @@ impl<'de> Visitor<'de> for Noting<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         loop {
-            let path = format!("{}/{}", self.path, values.len());
-            let Some(value) =
-                seq.next_element_seed(Noting { path, depth: self.depth + 1, twice: self.twice })?
-            else {
+            let place = Place::Entry(&self.place, values.len());
+            let noting = Noting { place, depth: self.depth + 1, twice: self.twice };
+            let Some(value) = seq.next_element_seed(noting)? else {
                 return Ok(Value::Array(values));
             };
             values.push(value);
@@ -298,15 +322,20 @@ impl<'de> Visitor<'de> for Noting<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let step = name.replace('~', "~0").replace('/', "~1");
-            let path = format!("{}/{step}", self.path);
-            let is_twice = fields.contains_key(&name);
-            if is_twice {
-                self.twice.push(path.clone());
+            let (place, before) = (Place::Field(&self.place, &name), self.twice.len());
+            let noting = Noting { place, depth: self.depth + 1, twice: self.twice };
+            let value = map.next_value_seed(noting)?;
+            match fields.entry(name) {
+                Entry::Vacant(field) => {
+                    field.insert(value);
+                }
+                Entry::Occupied(mut field) => {
+                    // In front of those within it.
+                    let place = Place::Field(&self.place, field.key()).to_string();
+                    self.twice.insert(before, place);
+                    field.insert(value);
+                }
             }
-            let value =
-                map.next_value_seed(Noting { path, depth: self.depth + 1, twice: self.twice })?;
-            fields.insert(name, value);
         }
         Ok(Value::Object(fields))
     }
@@ -319,8 +348,11 @@ mod tests {
 
     #[test]
     fn the_last_of_two_fields_counts_and_both_are_told() {
+        let once = SeenAnswer::new(200, Vec::new(), br#"{"a":{"b":1},"b":{"b":1}}"#);
+        assert!(once.has_each_field_once());
         let answer =
             SeenAnswer::new(200, Vec::new(), br#"{"a":{"b":1,"b":2},"c":[{"d":1,"d":2}]}"#);
+        assert!(!answer.has_each_field_once());
         assert_eq!(answer.json(), Some(&json!({"a": {"b": 2}, "c": [{"d": 2}]})));
         let twice = |text: &str| answer.twice_on_the_way(&Pointer::new(text).unwrap());
         assert_eq!(twice("/a/b"), Some("/a/b"));
@@ -328,6 +360,9 @@ mod tests {
         assert_eq!(twice("/c/0/d"), Some("/c/0/d"));
         assert_eq!(twice("/a"), None);
         assert_eq!(twice("/c/1/d"), None);
+        let answer = SeenAnswer::new(200, Vec::new(), br#"{"a":1,"a":{"b":1,"b":2}}"#);
+        let twice = answer.twice_on_the_way(&Pointer::new("/a/b").unwrap());
+        assert_eq!(twice, Some("/a"), "the outermost one is told");
     }
 
     #[test]

@@ -162,6 +162,9 @@ fn field_given_twice<'a>(
     rule: Option<&Rule>,
     answer: &'a SeenAnswer,
 ) -> Option<&'a str> {
+    if answer.has_each_field_once() {
+        return None;
+    }
     // What is done without counts does not follow from them.
     let has_counts = |rule: &Rule| rule.means == AnswerMeaning::Counted || !rule.means.is_good();
     let counts = service.counts.iter().filter(|_| rule.is_none_or(has_counts));
