@@ -160,11 +160,11 @@ impl Endpoint {
 
     /// Returns the address of a path with its query, or nothing if it would not be exactly that.
     pub(super) fn exactly(&self, target: &str) -> Option<Uri> {
-        let whole = format!("{}{target}", self.base.path().trim_end_matches('/'));
-        let uri = self.at(whole.clone())?;
+        let base = self.base.path().trim_end_matches('/');
+        let uri = self.at([base, target].concat())?;
         let has_same_host = uri.authority() == Some(&self.authority);
-        let is_same = uri.path_and_query().is_some_and(|found| found.as_str() == whole);
-        (is_same && has_same_host).then_some(uri)
+        let found = uri.path_and_query().and_then(|found| found.as_str().strip_prefix(base));
+        (found == Some(target) && has_same_host).then_some(uri)
     }
 
     /// Returns whether its host is one of the public cloud, or this machine over plain HTTP.

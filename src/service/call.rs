@@ -7,10 +7,13 @@ use crate::service::body::is_of_kind;
 use crate::service::definition::{Action, Method, Service};
 use crate::service::state::StateRequest;
 use crate::service::template::{Part, Placeholder, Template, ValueKind, ValueSource};
+use memchr::{memchr, memchr2, memchr3, memrchr};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What is escaped in a path and a query: all but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The bytes of a path that are made room for at once.
+const USUAL_PATH: usize = 128;
 /// The longest value of a header, in bytes.
 const LONGEST_HEADER: usize = 1 << 10;
 /// The longest value in a body, in bytes.
@@ -151,7 +154,7 @@ pub fn state_call(
     let mut target = filler.target(&request.path, &request.query)?;
     for (name, value) in more {
         push_field(&mut target, name);
-        target.extend(utf8_percent_encode(value, ESCAPED));
+        push_escaped(&mut target, value);
     }
     let headers = filler.all_headers(&service.headers, &request.headers)?;
     Ok(ServiceCall { method: Method::Get, target, headers, body: None })
@@ -160,8 +163,26 @@ pub fn state_call(
 /// Begins one more field of a query.
 fn push_field(target: &mut String, name: &str) {
     target.push(if target.contains('?') { '&' } else { '?' });
-    target.extend(utf8_percent_encode(name, ESCAPED));
+    push_escaped(target, name);
     target.push('=');
+}
+
+/// Adds a text of which only unreserved characters stay as they are.
+fn push_escaped(target: &mut String, text: &str) {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    // Nearly every value has no others, and encoding writes piece by piece.
+    if text.bytes().all(is_unreserved) {
+        target.push_str(text);
+    } else {
+        target.extend(utf8_percent_encode(text, ESCAPED));
+    }
+}
+
+/// Returns the segment of a path in which a place is, or which ends there.
+fn segment_at(path: &str, at: usize) -> &str {
+    let start = memrchr(b'/', &path.as_bytes()[..at]).map_or(0, |slash| slash + 1);
+    let end = memchr(b'/', &path.as_bytes()[at..]).map_or(path.len(), |slash| at + slash);
+    &path[start..end]
 }
 
 /// Fills templates with the values of one task.
@@ -200,33 +221,28 @@ impl Filler<'_> {
 
     fn path(&self, template: &Template) -> Result<String, ValueProblem> {
         let place = || ValuePlace::Path;
-        let mut path = String::new();
-        // Where each value stands, to name the one that spoils a segment.
-        let mut values = Vec::new();
+        let mut path = String::with_capacity(USUAL_PATH);
+        // Where each value stands, to look at its segment once that is whole.
+        let mut values = Vec::with_capacity(template.parts.len());
         for part in &template.parts {
             match part {
                 Part::Text(text) => path.push_str(text),
                 Part::Value(value) => {
                     let text = self.value(value, place)?;
-                    if text.contains(['/', '\\']) {
+                    if memchr2(b'/', b'\\', text.as_bytes()).is_some() {
                         return Err(problem(value, place(), ValueFault::Slash));
                     }
                     values.push((path.len(), value));
-                    path.extend(utf8_percent_encode(text, ESCAPED));
+                    push_escaped(&mut path, text);
                 }
             }
         }
-        let mut start = 0;
-        for segment in path.split('/') {
-            let end = start + segment.len();
-            let mut in_segment = values.iter().filter(|(at, _)| (start..=end).contains(at));
-            // A segment without a value was checked when the file was read.
-            if let Some((_, value)) = in_segment.next().filter(|_| is_no_name(segment)) {
-                return Err(problem(value, place(), ValueFault::Segment));
-            }
-            start = end + 1;
+        // A segment without a value was checked when the file was read.
+        let spoilt = values.into_iter().find(|&(at, _)| is_no_name(segment_at(&path, at)));
+        match spoilt {
+            Some((_, value)) => Err(problem(value, place(), ValueFault::Segment)),
+            None => Ok(path),
         }
-        Ok(path)
     }
 
     fn query(&self, name: &str, template: &Template) -> Result<String, ValueProblem> {
@@ -236,7 +252,7 @@ impl Filler<'_> {
                 Part::Text(text) => text,
                 Part::Value(value) => self.value(value, || ValuePlace::Query(name.into()))?,
             };
-            query.extend(utf8_percent_encode(text, ESCAPED));
+            push_escaped(&mut query, text);
         }
         Ok(query)
     }
@@ -309,9 +325,10 @@ impl Filler<'_> {
                 (Some(cell), _) => Ok(cell),
             },
         };
-        let found = found.and_then(|text| match text.contains(['\r', '\n', '\0']) {
-            true => Err(ValueFault::Control),
-            false => Ok(text),
+        // Bytes and not characters are searched: it is done twice for each value of each task.
+        let found = found.and_then(|text| match memchr3(b'\r', b'\n', 0, text.as_bytes()) {
+            Some(_) => Err(ValueFault::Control),
+            None => Ok(text),
         });
         found.map_err(|fault| problem(value, place(), fault))
     }
@@ -324,8 +341,12 @@ fn problem(value: &Placeholder, place: ValuePlace, fault: ValueFault) -> ValuePr
 /// Returns whether a segment is empty, `.` or `..`, with escapes as what they stand for: servers
 /// undo them on the way.
 fn is_no_name(segment: &str) -> bool {
-    let plain: Vec<u8> = percent_decode_str(segment).collect();
-    matches!(plain.as_slice(), b"" | b"." | b"..")
+    let mut plain = percent_decode_str(segment);
+    // Read byte by byte: the first one decides about nearly every segment.
+    match [plain.next(), plain.next(), plain.next()] {
+        [None, ..] | [Some(b'.'), None, _] | [Some(b'.'), Some(b'.'), None] => true,
+        [..] => false,
+    }
 }
 
 #[cfg(test)]
