@@ -96,7 +96,10 @@ impl TaskId {
                 && (text[..index].is_empty() || text[index + c.len_utf8()..].is_empty())
         };
         let is_bad = |&(index, c): &(usize, char)| c.is_control() || is_blank_end((index, c));
-        if let Some((index, character)) = text.char_indices().find(is_bad) {
+        // As in `foreign_character`: each id passes through it, and nearly all are visible ASCII.
+        let is_plain = text.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic());
+        let bad = if is_plain { None } else { text.char_indices().find(is_bad) };
+        if let Some((index, character)) = bad {
             let index = text[..index].chars().count();
             return Err(TaskIdError::NeverInIds { character, index });
         }
