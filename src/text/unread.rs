@@ -60,6 +60,10 @@ pub(crate) fn quoted(what: &str, text: &str) -> String {
 
 /// Returns the first characters of a text, with a sign of a cut.
 pub(crate) fn shortened(mut text: String, most: usize) -> String {
+    // No text has more characters than bytes.
+    if text.len() <= most {
+        return text;
+    }
     if let Some((end, _)) = text.char_indices().nth(most) {
         text.truncate(end);
         text.push(ELLIPSIS);
