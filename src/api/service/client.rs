@@ -11,6 +11,7 @@ use crate::api::exchange::{Record, Recording};
 use crate::api::hints::header;
 use crate::api::redactor::Redactor;
 use crate::api::route::Route;
+use crate::api::service::received::Received;
 use crate::api::skew::refused_for_skew;
 use crate::api::transport::{Incomplete, Outgoing, Reply, Transport, plain_http_to_tls};
 use crate::api::wire::wants_tls;
@@ -19,7 +20,7 @@ use crate::service;
 use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
 use crate::task::Task;
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderName, HeaderValue};
 use hyper::{Method, Request};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -92,9 +93,14 @@ impl ServiceClient {
         &self.settings.endpoint
     }
 
+    /// Returns what takes the secrets out of its answers.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Makes a request that changes nothing, for as long as the caller waits.
     pub(super) async fn ask(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
-        self.exchange(call, None).await
+        Ok(self.exchange(call, None).await?.seen(&self.redactor))
     }
 
     /// Makes the call of a task, for as long as the caller waits.
@@ -102,7 +108,7 @@ impl ServiceClient {
         &self,
         call: &ServiceCall,
         task: &Arc<Task>,
-    ) -> Result<SeenAnswer, NoResponse> {
+    ) -> Result<Received, NoResponse> {
         self.exchange(call, Some(task)).await
     }
 
@@ -116,15 +122,15 @@ impl ServiceClient {
         call: &ServiceCall,
         timeout: Duration,
     ) -> Result<SeenAnswer, NoResponse> {
-        let exchange = tokio::time::timeout(timeout, self.exchange(call, None));
-        exchange.await.unwrap_or_else(|_| Err(NoResponse::timed_out(timeout)))
+        let asked = tokio::time::timeout(timeout, self.ask(call));
+        asked.await.unwrap_or_else(|_| Err(NoResponse::timed_out(timeout)))
     }
 
     async fn exchange(
         &self,
         call: &ServiceCall,
         task: Option<&Arc<Task>>,
-    ) -> Result<SeenAnswer, NoResponse> {
+    ) -> Result<Received, NoResponse> {
         let Some(mut request) = self.request(call) else {
             return Err(NoResponse::never_made("a value would change the address of the call"));
         };
@@ -146,9 +152,10 @@ impl ServiceClient {
         if let Some(recording) = &mut recording {
             recording.head(reply.status.as_u16(), &reply.headers);
         }
-        let seen = self.read(&mut reply, recording).await?;
-        let date = header(&reply.headers, &DATE);
-        Ok(seen.advising(refused_for_skew(reply.status.as_u16(), date, sent.signed_at)))
+        let received = read(&mut reply, recording).await?;
+        let date = header(&received.headers, &DATE);
+        let advice = refused_for_skew(received.status, date, sent.signed_at);
+        Ok(Received { advice, ..received })
     }
 
     /// Begins to record a call, if there is a recorder.
@@ -167,9 +174,10 @@ impl ServiceClient {
 
     /// Builds the request of a call, if its address is exactly the intended one.
     fn request(&self, call: &ServiceCall) -> Option<Request<()>> {
-        let uri = self.settings.endpoint.exactly(&call.target)?;
-        let method = Method::from_bytes(call.method.as_str().as_bytes()).ok()?;
-        let mut request = Request::builder().method(method).uri(uri).body(()).ok()?;
+        // Filled in place, because a builder moves the whole request at each step.
+        let mut request = Request::new(());
+        *request.uri_mut() = self.settings.endpoint.exactly(&call.target)?;
+        *request.method_mut() = Method::from_bytes(call.method.as_str().as_bytes()).ok()?;
         for (name, value) in &call.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
             request.headers_mut().insert(name, HeaderValue::from_str(value).ok()?);
@@ -190,51 +198,39 @@ impl ServiceClient {
             (_, _) => Authorisation { redactor: self.redactor.clone(), signed_at: None },
         }
     }
+}
 
-    async fn read(
-        &self,
-        reply: &mut Reply<'_>,
-        recording: Option<Box<Recording>>,
-    ) -> Result<SeenAnswer, NoResponse> {
-        let (status, headers) = (reply.status.as_u16(), self.headers(&reply.headers));
-        let (mut body, mut received) = (Vec::new(), 0);
-        let take = |chunk: &[u8]| {
-            received += chunk.len();
-            body.extend_from_slice(chunk);
-            if body.len() > MOST_BODY_BYTES {
-                // Blanks before a body have no meaning, however many they are.
-                let blanks = body.len() - body.trim_ascii_start().len();
-                body.drain(..blanks);
-            }
-            let is_too_long = received > MOST_RECEIVED || body.len() > MOST_BODY_BYTES;
-            if is_too_long { Err(TooLong) } else { Ok(()) }
-        };
-        let missing = reply.receive(take).await.err();
-        let is_too_long = matches!(missing, Some(Incomplete::TooLong));
-        let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
-        if let Some(mut recording) = recording {
-            let received = u64::try_from(received).unwrap_or(u64::MAX);
-            recording.body(received, &body, missing.as_deref());
+/// Reads an answer to its end, or as far as it comes.
+async fn read(
+    reply: &mut Reply<'_>,
+    recording: Option<Box<Recording>>,
+) -> Result<Received, NoResponse> {
+    let status = reply.status.as_u16();
+    let (mut body, mut received) = (Vec::new(), 0);
+    let take = |chunk: &[u8]| {
+        received += chunk.len();
+        body.extend_from_slice(chunk);
+        if body.len() > MOST_BODY_BYTES {
+            // Blanks before a body have no meaning, however many they are.
+            let blanks = body.len() - body.trim_ascii_start().len();
+            body.drain(..blanks);
         }
-        if missing.is_none() && reply.is_plain() && wants_tls(status, &body) {
-            return Err(plain_http_to_tls());
-        }
-        if is_too_long {
-            body.clear();
-        }
-        let redact = |text| self.redactor.redact(text);
-        let seen = SeenAnswer::redacted(status, headers, &body, redact);
-        Ok(match missing {
-            Some(why) => seen.cut(redact(why)),
-            None => seen,
-        })
+        let is_too_long = received > MOST_RECEIVED || body.len() > MOST_BODY_BYTES;
+        if is_too_long { Err(TooLong) } else { Ok(()) }
+    };
+    let missing = reply.receive(take).await.err();
+    let is_too_long = matches!(missing, Some(Incomplete::TooLong));
+    let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
+    if let Some(mut recording) = recording {
+        let received = u64::try_from(received).unwrap_or(u64::MAX);
+        recording.body(received, &body, missing.as_deref());
     }
-
-    fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
-        let shown = |(name, value): (&HeaderName, &HeaderValue)| {
-            let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            (name.as_str().to_owned(), self.redactor.redact(text))
-        };
-        headers.iter().map(shown).collect()
+    if missing.is_none() && reply.is_plain() && wants_tls(status, &body) {
+        return Err(plain_http_to_tls());
     }
+    if is_too_long {
+        body.clear();
+    }
+    let headers = std::mem::take(&mut reply.headers);
+    Ok(Received { status, headers, body, missing, advice: None })
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod client;
 mod hints;
+mod received;
 mod states;
 mod tasks;
 mod work;

@@ -7,8 +7,8 @@ use crate::api::endpoint::Endpoint;
 use crate::api::exchange::Record;
 use crate::api::list::Listed;
 use crate::api::listing::Listing;
-use crate::api::service::answer::judged_answer;
 use crate::api::service::client::ServiceClient;
+use crate::api::service::received::{AnswerJudge, NamedHeaders};
 use crate::api::service::states::{LinkedHost, PageMarks, StateClient};
 use crate::api::service::work::ServiceWork;
 use crate::api::state_access::{StateAccess, StateLookup, Undo};
@@ -26,12 +26,15 @@ pub struct ServiceTasks {
     work: ServiceWork,
     linked: Vec<LinkedHost>,
     marks: PageMarks,
+    /// The headers of answers that its rules look at.
+    named: NamedHeaders,
 }
 
 impl ServiceTasks {
     /// Returns the calls of a run, which a client makes.
     pub fn new(client: ServiceClient, work: ServiceWork) -> Self {
-        Self { client, work, linked: Vec::new(), marks: PageMarks::default() }
+        let named = NamedHeaders::of_service(&work.service);
+        Self { client, work, linked: Vec::new(), marks: PageMarks::default(), named }
     }
 
     /// Returns the calls with a client of one more host to which links to pages may lead.
@@ -48,7 +51,7 @@ impl ServiceTasks {
     }
 
     fn states(&self) -> StateClient<'_> {
-        let Self { client, work, linked, marks } = self;
+        let Self { client, work, linked, marks, .. } = self;
         StateClient { client, endpoint: client.endpoint(), linked, work, marks }
     }
 
@@ -80,9 +83,15 @@ impl TaskApi for ServiceTasks {
             Err(why) => return Answer::NoResponse(NoResponse::never_made(why)),
         };
         match self.client.carry_out(&call, &task).await {
-            Ok(seen) => {
+            Ok(received) => {
                 let now = Duration::from_micros(system_time().as_micros().unsigned_abs());
-                judged_answer(&self.work.service, action, &seen, UNIX_EPOCH + now)
+                let judge = AnswerJudge {
+                    service: &self.work.service,
+                    named: &self.named,
+                    redactor: self.client.redactor(),
+                    now: UNIX_EPOCH + now,
+                };
+                judge.judge(action, &task.id, received)
             }
             Err(gone) => Answer::NoResponse(gone),
         }
