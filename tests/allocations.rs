@@ -3,10 +3,16 @@
 //! The allocator of this test binary counts for the whole process, so it is one test: two would
 //! count each other's. What a run or a client costs once is taken out by two sizes of each.
 
+use batchctl::api::AnyClient;
 use batchctl::api::ClientSettings;
 use batchctl::api::Credentials;
+use batchctl::api::Endpoint;
 use batchctl::api::Redactor;
 use batchctl::api::Route;
+use batchctl::api::ServiceClient;
+use batchctl::api::ServiceClientSettings;
+use batchctl::api::ServiceTasks;
+use batchctl::api::ServiceWork;
 use batchctl::api::TaskApi;
 use batchctl::api::TokenSource;
 use batchctl::api::ViasClient;
@@ -21,6 +27,9 @@ use batchctl::policy::Body;
 use batchctl::policy::Response;
 use batchctl::run;
 use batchctl::run::RunRequest;
+use batchctl::service::CallScope;
+use batchctl::service::ServiceFile;
+use batchctl::service::VIAS;
 use batchctl::settings::{RateSetting, RunSettings};
 use batchctl::store::NewPlan;
 use batchctl::task::Command;
@@ -53,11 +62,13 @@ struct Committed {
     plan: f64,
     carry_out: f64,
     call: f64,
+    call_by_file: f64,
 }
 
 // Two of the allocations of a call buy the reading of odd answers: a look at the head, and the
-// named fields of the body.
-const COMMITTED: Committed = Committed { plan: 1.0, carry_out: 3.1, call: 10.0 };
+// named fields of the body. Where a file describes the service, the body is read as a tree.
+const COMMITTED: Committed =
+    Committed { plan: 1.0, carry_out: 3.1, call: 10.0, call_by_file: 21.0 };
 /// Batches are a little larger or smaller from run to run.
 const TOLERANCE: f64 = 0.1;
 
@@ -119,26 +130,48 @@ fn count(tasks: u32) -> Counted {
     Counted { plan, carry_out: carrying_out.change().allocations }
 }
 
-/// Counts what the client of the service allocates for calls over one connection.
-fn count_calls(calls: u32) -> usize {
+/// Returns the client of VIAS, which is built in.
+fn built_in(endpoint: Endpoint, credentials: Arc<Credentials>) -> AnyClient {
+    let settings = ClientSettings {
+        endpoint,
+        project: "project".parse().expect("a project"),
+        level: Level::Batch,
+        route: Route::default(),
+        connect_timeout: Duration::from_secs(5),
+        concurrency: NonZeroUsize::MIN,
+    };
+    AnyClient::Vias(Box::new(ViasClient::new(settings, credentials).expect("a client")))
+}
+
+/// Returns the client of VIAS as its file describes it.
+fn by_file(endpoint: Endpoint, credentials: Arc<Credentials>) -> AnyClient {
+    let service = ServiceFile::read(VIAS.1).expect("the file is right").service;
+    let settings = ServiceClientSettings {
+        endpoint,
+        route: Route::default(),
+        connect_timeout: Duration::from_secs(5),
+        concurrency: NonZeroUsize::MIN,
+        auth: service.auth.clone(),
+        project: None,
+    };
+    let client = ServiceClient::new(settings, Some(credentials), Redactor::default());
+    let scope = CallScope { region: None, project_id: Some("project".into()) };
+    let work = ServiceWork { service: Arc::new(service), scope, columns: Vec::new() };
+    AnyClient::Service(Box::new(ServiceTasks::new(client.expect("a client"), work)))
+}
+
+/// Counts what the client of a service allocates for calls over one connection.
+fn count_calls(calls: u32, client: fn(Endpoint, Arc<Credentials>) -> AnyClient) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let address = listener.local_addr().expect("it listens");
     // Allocates nothing for a request: it would be counted as the client's.
     let service = thread::spawn(move || answer_all(&listener));
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let allocated = runtime.block_on(async {
-        let settings = ClientSettings {
-            endpoint: format!("http://{address}").parse().expect("an endpoint"),
-            project: "project".parse().expect("a project"),
-            level: Level::Batch,
-            route: Route::default(),
-            connect_timeout: Duration::from_secs(5),
-            concurrency: NonZeroUsize::MIN,
-        };
         let token = TokenSource::given("a-token-of-a-test", "the test").into();
         let credentials = Credentials::load(token, Clock::start(), Redactor::default()).await;
-        let credentials = Arc::new(credentials.expect("a token"));
-        let client = ViasClient::new(settings, credentials).expect("a client");
+        let endpoint = format!("http://{address}").parse().expect("an endpoint");
+        let client = client(endpoint, Arc::new(credentials.expect("a token")));
         let id = "task-1".parse().expect("an id");
         let task = Arc::new(Task { ordinal: Ordinal(0), id, command: Command::STOP, cells: None });
         let calling = Region::new(ALLOCATOR);
@@ -203,5 +236,7 @@ fn a_task_costs_as_many_allocations_as_are_committed() {
     let (few, many) = (count(FEW), count(MANY));
     check("plan", [few.plan, many.plan], COMMITTED.plan);
     check("carry out", [few.carry_out, many.carry_out], COMMITTED.carry_out);
-    check("call", [count_calls(FEW), count_calls(MANY)], COMMITTED.call);
+    let calls = |client| [count_calls(FEW, client), count_calls(MANY, client)];
+    check("call", calls(built_in), COMMITTED.call);
+    check("call by a file", calls(by_file), COMMITTED.call_by_file);
 }
