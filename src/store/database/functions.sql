@@ -1,4 +1,4 @@
-CREATE FUNCTION rate_grant(
+CREATE OR REPLACE FUNCTION rate_grant(
     of text, want int, OUT first_ns bigint, OUT n int, OUT step_ns bigint, OUT now_ns bigint, OUT hold_ns bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -37,7 +37,7 @@ END $$;
 -- Allows a worker half of its part of the failures that are left. Others may not use what is allowed to
 -- a worker, unless it is gone or was not heard of for two leases. What has failed is on record with its
 -- worker, so asking twice counts nothing twice.
-CREATE FUNCTION allow(of bigint, me int, OUT allowance bigint, OUT left_over bigint)
+CREATE OR REPLACE FUNCTION allow(of bigint, me int, OUT allowance bigint, OUT left_over bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     r run;
@@ -58,4 +58,38 @@ BEGIN
         stopping = CASE WHEN counted > r.tolerated THEN coalesce(stopping, 'too_many_failures') ELSE stopping END
         WHERE no = of;
     UPDATE worker w SET allowance = allow.allowance WHERE w.run = of AND w.no = me;
+END $$;
+
+-- Appends segments to chunks of a worker, each of which counts only if the lease is still its own; returns
+-- the chunks whose segment was appended. A function, because the server plans a statement of such a length
+-- anew each time, and what is in a function once a session.
+CREATE OR REPLACE FUNCTION flush(
+    of bigint, me int, seconds float8, nos int[], epochs int[], seqs int[], bodies bytea[], crcs bigint[],
+    settled int[], succeeded int[], partial int[], failed int[], ambiguous int[], unchanged int[], OUT kept int[]
+) LANGUAGE plpgsql AS $$
+DECLARE
+    failures bigint := 0;
+BEGIN
+    kept := '{}';
+    FOR i IN 1 .. cardinality(nos) LOOP
+        UPDATE chunk c SET next_seq = c.next_seq + 1,
+            lease_until = clock_timestamp() + flush.seconds * interval '1 second',
+            settled = c.settled + flush.settled[i], succeeded = c.succeeded + flush.succeeded[i],
+            partial = c.partial + flush.partial[i], failed = c.failed + flush.failed[i],
+            ambiguous = c.ambiguous + flush.ambiguous[i], unchanged = c.unchanged + flush.unchanged[i],
+            state = CASE WHEN c.settled + flush.settled[i] = c.tasks THEN 2 ELSE 1 END
+        WHERE c.run = flush.of AND c.no = flush.nos[i] AND c.epoch = flush.epochs[i]
+            AND c.next_seq = flush.seqs[i] AND c.state = 1;
+        IF FOUND THEN
+            INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
+            VALUES (flush.of, flush.nos[i], flush.seqs[i], flush.epochs[i], flush.me, flush.bodies[i], flush.crcs[i]);
+            kept := kept || nos[i];
+            failures := failures + flush.failed[i];
+        END IF;
+    END LOOP;
+    -- What is recorded uses up what was allowed, in the same instant: nobody counts it twice.
+    IF failures > 0 THEN
+        UPDATE worker w SET failed = w.failed + failures, allowance = greatest(0, w.allowance - failures)
+        WHERE w.run = flush.of AND w.no = flush.me;
+    END IF;
 END $$;

@@ -34,28 +34,7 @@ SELECT no, epoch, next_seq, tasks, body, crc, was, before FROM got";
 
 const IS_OPEN: &str = "SELECT EXISTS (SELECT FROM chunk WHERE run = $1 AND state < 2)";
 
-const FLUSH: &str = "
-WITH f AS (
-    SELECT * FROM unnest($2::int[], $3::int[], $4::int[], $5::bytea[], $6::bigint[], $7::int[],
-            $8::int[], $11::int[], $12::int[], $13::int[], $14::int[])
-        AS f(no, epoch, seq, body, crc, settled, failed, succeeded, partial, ambiguous, unchanged)),
-own AS (
-    UPDATE chunk c SET next_seq = c.next_seq + 1, lease_until = clock_timestamp() + $9 * interval '1 second',
-        settled = c.settled + f.settled, failed = c.failed + f.failed,
-        succeeded = c.succeeded + f.succeeded, partial = c.partial + f.partial,
-        ambiguous = c.ambiguous + f.ambiguous, unchanged = c.unchanged + f.unchanged,
-        state = CASE WHEN c.settled + f.settled = c.tasks THEN 2 ELSE 1 END
-    FROM f WHERE c.run = $1 AND c.no = f.no AND c.epoch = f.epoch AND c.next_seq = f.seq AND c.state = 1
-    RETURNING c.no),
-kept AS (
-    INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
-    SELECT $1, f.no, f.seq, f.epoch, $10, f.body, f.crc FROM f JOIN own USING (no)),
--- What is recorded uses up what was allowed, in the same instant: nobody counts it twice.
-counted AS (
-    UPDATE worker w SET failed = w.failed + t.failed, allowance = greatest(0, w.allowance - t.failed)
-    FROM (SELECT sum(f.failed) AS failed FROM f JOIN own USING (no)) t
-    WHERE w.run = $1 AND w.no = $10 AND t.failed > 0)
-SELECT no FROM own";
+const FLUSH: &str = "SELECT flush($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 const STANDING: &str = "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2)";
 
@@ -223,30 +202,29 @@ impl Worker {
         let seconds = self.lease.as_secs_f64();
         let values: Values<'_, 14> = [
             (&self.run, Type::INT8),
+            (&self.no, Type::INT4),
+            (&seconds, Type::FLOAT8),
             (&chunks, Type::INT4_ARRAY),
             (&numbers(|flush| flush.epoch), Type::INT4_ARRAY),
             (&numbers(|flush| flush.seq), Type::INT4_ARRAY),
             (&bodies, Type::BYTEA_ARRAY),
             (&checksums, Type::INT8_ARRAY),
             (&settled, Type::INT4_ARRAY),
-            (&outcomes(Outcome::Failed), Type::INT4_ARRAY),
-            (&seconds, Type::FLOAT8),
-            (&self.no, Type::INT4),
             (&outcomes(Outcome::Succeeded), Type::INT4_ARRAY),
             (&outcomes(Outcome::Partial), Type::INT4_ARRAY),
+            (&outcomes(Outcome::Failed), Type::INT4_ARRAY),
             (&outcomes(Outcome::Ambiguous), Type::INT4_ARRAY),
             (&outcomes(Outcome::Unchanged), Type::INT4_ARRAY),
         ];
         let (kept, others) = link
             .with(async |client| {
-                let rows = client.query_typed(FLUSH, &values).await;
+                let row = client.query_typed_one(FLUSH, &values).await;
                 // Two tries of one flush may meet: the first one's segment is there by now.
-                let kept = match rows {
-                    Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+                let kept: Vec<i32> = match row {
+                    Ok(row) => row.get(0),
                     Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Vec::new(),
                     Err(error) => return Err(error),
                 };
-                let kept: Vec<i32> = kept;
                 let missing: Vec<i32> =
                     chunks.iter().copied().filter(|no| !kept.contains(no)).collect();
                 if missing.is_empty() {

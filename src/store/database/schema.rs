@@ -8,9 +8,15 @@ use tokio_postgres::Transaction;
 /// The statements that make the tables, for those who have to run them for others.
 pub const TABLES: &str = concat!(include_str!("tables.sql"), include_str!("functions.sql"));
 /// The statements that bring tables of version 1 up to date.
-const FROM_VERSION_1: &str = concat!(include_str!("version_2.sql"), include_str!("functions.sql"));
+const FROM_VERSION_1: &str = concat!(
+    include_str!("version_2.sql"),
+    include_str!("version_3.sql"),
+    include_str!("functions.sql")
+);
+/// The statements that bring tables of version 2 up to date.
+const FROM_VERSION_2: &str = concat!(include_str!("version_3.sql"), include_str!("functions.sql"));
 /// The version of the tables.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// The oldest version with everything that reports need.
 const OLDEST: i32 = 1;
 /// The lock under which they are made: "bctl".
@@ -58,13 +64,15 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
             let found = transaction.query_one(FIND, &[]).await?;
             if !found.get::<_, bool>(0) {
                 transaction.batch_execute(TABLES).await?;
-            } else if found.get(1) && version(&transaction).await? == Some(1) {
+            } else if found.get(1)
+                && let Some(to_date) = statements_from(version(&transaction).await?)
+            {
                 is_old = true;
                 transaction.batch_execute(NOBODY_JOINS).await?;
                 if transaction.query_one(IS_BUSY, &[]).await?.get(0) {
                     return Ok(Found::InUse);
                 }
-                transaction.batch_execute(FROM_VERSION_1).await?;
+                transaction.batch_execute(to_date).await?;
             }
             transaction.commit().await?;
             Ok(Found::Prepared)
@@ -76,6 +84,15 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
         Ok(Found::InUse) => Err(old(WhyOld::Busy)),
         Err(DatabaseError::NoRights { .. }) if is_old => Err(old(WhyOld::NoRights)),
         Err(error) => Err(error),
+    }
+}
+
+/// Returns the statements that bring tables of this version up to date, if they are old.
+fn statements_from(version: Option<i32>) -> Option<&'static str> {
+    match version {
+        Some(1) => Some(FROM_VERSION_1),
+        Some(2) => Some(FROM_VERSION_2),
+        _ => None,
     }
 }
 
