@@ -16,6 +16,8 @@ mod dry_run;
 mod error;
 mod last_good;
 mod ledger;
+#[cfg(feature = "postgres")]
+mod patience;
 mod phases;
 mod plan;
 mod rate_memory;

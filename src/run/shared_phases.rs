@@ -5,7 +5,6 @@
 //! phase anew.
 
 use crate::api::TaskApi;
-use crate::clock::Clock;
 use crate::engine::EngineSettings;
 use crate::event::StopReason;
 use crate::policy::SharedSlots;
@@ -14,6 +13,7 @@ use crate::run::control_router::ControlRouter;
 use crate::run::drill_targets::Drill;
 use crate::run::error::RunError;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
+use crate::run::patience::Patience;
 use crate::run::phases::{RunPhases, UnknownTasks, leaves_time_to_look};
 use crate::run::plan::Planned;
 use crate::run::settings::engine_settings;
@@ -27,7 +27,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a worker looks whether a phase is over, and asks again a database that is away.
+/// How often a worker looks whether a phase is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often the owner of a phase looks whether it still is.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -40,8 +40,7 @@ pub(crate) struct SharedPhases<'a, A> {
     pub(crate) planned: &'a Planned,
     pub(crate) runs: DatabaseRuns,
     pub(crate) worker: Worker,
-    /// How long the database may be away.
-    pub(crate) patience: Duration,
+    pub(crate) patience: Patience,
     pub(crate) slots: Option<SharedSlots>,
     pub(crate) watcher_channel: WatcherChannel,
 }
@@ -351,20 +350,9 @@ impl<A: TaskApi> SharedPhases<'_, A> {
 
     async fn patiently<T>(
         &mut self,
-        mut ask: impl AsyncFnMut(&mut DatabaseRuns) -> Result<T, StoreError>,
+        ask: impl AsyncFnMut(&mut DatabaseRuns) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let clock: Clock = self.planned.clock;
-        let began = clock.instant();
-        loop {
-            match ask(&mut self.runs).await {
-                Err(StoreError::Database(error))
-                    if error.may_pass() && clock.instant() - began < self.patience =>
-                {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                answered => return answered,
-            }
-        }
+        self.patience.ask(&mut self.runs, ask).await
     }
 }
 

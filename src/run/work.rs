@@ -13,6 +13,7 @@ use crate::run::common_pacing::CommonPacing;
 use crate::run::control_router::ControlRouter;
 use crate::run::database_ledger::DatabaseLedger;
 use crate::run::error::RunError;
+use crate::run::patience::Patience;
 use crate::run::plan::Planned;
 use crate::run::settings::{engine_settings, pace_start};
 use crate::run::shared_orders::{Orders, job_taken, obey};
@@ -51,8 +52,7 @@ impl Planned {
     /// The run has no database.
     pub async fn store(self) -> Result<(), RunError> {
         let shared = self.shared.clone().expect("it is shared");
-        let mut runs = DatabaseRuns::create(shared.address.clone()).await.map_err(store)?;
-        self.number(&mut runs, &shared).await.map(drop)
+        self.number(&mut database(&shared)?, &shared).await.map(drop)
     }
 
     /// Carries out this worker's part of the run.
@@ -63,13 +63,15 @@ impl Planned {
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<Ended, RunError> {
         let shared = self.shared.clone().expect("it is shared");
-        let mut runs = DatabaseRuns::create(shared.address.clone()).await.map_err(store)?;
+        let mut runs = database(&shared)?;
         let no = self.number(&mut runs, &shared).await?;
-        let joined = runs.join(no, &shared.host, std::process::id(), env!("CARGO_PKG_VERSION"));
-        let mut worker = joined.await.map_err(store)?;
+        let patience = self.patience(&shared);
+        let mut worker = join(&mut runs, patience, no, &shared.host).await?;
         // Otherwise this worker would have no slots, or the rate would not hold.
-        if shared.terms.trip > worker.trip {
-            worker.trip = runs.allow_trip(no, shared.terms.trip).await.map_err(store)?;
+        let trip = shared.terms.trip;
+        if trip > worker.trip {
+            let allowed = async |runs: &mut DatabaseRuns| Ok(runs.allow_trip(no, trip).await?);
+            worker.trip = patience.ask(&mut runs, allowed).await?;
         }
         let uncertainty = MostUncertain::new(&self.settings, worker.trip);
         let record = RunReader::open(&self.runs, &self.id)?.record()?;
@@ -84,7 +86,7 @@ impl Planned {
             planned: &self,
             runs: database(&shared)?,
             worker,
-            patience: shared.patience,
+            patience,
             slots: slots(&shared, &self, worker, &uncertainty)?,
             watcher_channel: watcher_channel.clone(),
         };
@@ -136,31 +138,65 @@ impl Planned {
     }
 
     /// Returns the number of the run in the database; a new one is stored first.
+    fn patience(&self, shared: &SharedRun) -> Patience {
+        Patience { clock: self.clock, span: shared.patience }
+    }
+
     async fn number(&self, runs: &mut DatabaseRuns, shared: &SharedRun) -> Result<i64, RunError> {
         if shared.taken_up == TakenUp::Anew {
-            return Ok(runs.plan_from(&self.runs, &self.id, shared.terms).await?);
+        let patience = self.patience(shared);
+        patience.ask(runs, async |runs| Ok(runs.prepare().await?)).await?;
+            let mut is_first = true;
+            let stored = patience.ask(runs, async |runs| {
+                // The last try may have landed, if nobody answered since.
+                if !std::mem::take(&mut is_first)
+                    && let Some(no) = runs.number_of(&self.id).await?
+                {
+                    return Ok(no);
+                }
+                runs.plan_from(&self.runs, &self.id, shared.terms).await
+            });
+            return Ok(stored.await?);
         }
-        let found = runs.number_of(&self.id).await.map_err(store)?;
+        let found = patience.ask(runs, async |runs| Ok(runs.number_of(&self.id).await?)).await?;
         let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;
-        if shared.taken_up == TakenUp::Applied && !runs.apply(no).await.map_err(store)? {
+        if shared.taken_up == TakenUp::Applied
+            && !patience.ask(runs, async |runs| Ok(runs.apply(no).await?)).await?
+        {
             return Err(RunError::Applied { run: self.id.clone() });
         }
         if shared.taken_up == TakenUp::Again {
-            let tolerated = self.settings.max_failures.tolerated(self.totals.selected);
-            let least_lease = 2 * self.settings.timeout;
-            runs.take_up(no, tolerated, least_lease).await.map_err(store)?;
-            let origin = RunReader::open(&self.runs, &self.id)?.record()?.run.origin;
-            let by = Operator::Process(std::process::id()).to_string();
-            // The number of calls at a time is each worker's own.
-            for change in self.changes.iter().filter(|it| matches!(it, Change::Rate(_))) {
-                runs.order(no, origin, *change, &by).await.map_err(store)?;
-            }
-            runs.set_rate(no, &RateTerms::of(&self.settings)).await.map_err(store)?;
+            self.take_up(runs, no, patience).await?;
         }
         Ok(no)
     }
 
     fn settings_of(&self, worker: Worker, selected: u64) -> EngineSettings {
+    /// Lets the run go on that was stopped, with what this process was told.
+    async fn take_up(
+        &self,
+        runs: &mut DatabaseRuns,
+        no: i64,
+        patience: Patience,
+    ) -> Result<(), StoreError> {
+        let tolerated = self.settings.max_failures.tolerated(self.totals.selected);
+        let least_lease = 2 * self.settings.timeout;
+        // Each part once: what workers have done since the one before must stay.
+        let taken_up =
+            async |runs: &mut DatabaseRuns| Ok(runs.take_up(no, tolerated, least_lease).await?);
+        patience.ask(runs, taken_up).await?;
+        let origin = RunReader::open(&self.runs, &self.id)?.record()?.run.origin;
+        let by = Operator::Process(std::process::id()).to_string();
+        // The number of calls at a time is each worker's own.
+        for change in self.changes.iter().filter(|it| matches!(it, Change::Rate(_))) {
+            let order =
+                async |runs: &mut DatabaseRuns| Ok(runs.order(no, origin, *change, &by).await?);
+            patience.ask(runs, order).await?;
+        }
+        let rate = RateTerms::of(&self.settings);
+        patience.ask(runs, async |runs| Ok(runs.set_rate(no, &rate).await?)).await
+    }
+
         let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
         let origin = StartingPoint { selected, numbering, ..StartingPoint::default() };
         // The rate of all workers grows, and not that of each.
@@ -256,6 +292,18 @@ impl<A: TaskApi> Part<'_, A> {
 
 /// Where the whole run stands, for those who watch this worker.
 struct Standing {
+/// Joins a run as its next worker.
+async fn join(
+    runs: &mut DatabaseRuns,
+    patience: Patience,
+    run: i64,
+    host: &str,
+) -> Result<Worker, RunError> {
+    let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
+    let join = async |runs: &mut DatabaseRuns| Ok(runs.join(run, host, process, version).await?);
+    Ok(patience.ask(runs, join).await?)
+}
+
     runs: DatabaseRuns,
     run: i64,
     shown: WatcherChannel,

@@ -23,6 +23,8 @@ struct Way {
     delay_ms: AtomicU64,
     /// The answer to the commit after this statement gets lost, once.
     lost: Mutex<Option<&'static str>>,
+    /// This statement does not come through, and its session is cut, once: after so many others like it.
+    severed: Mutex<Option<(&'static str, u32)>>,
 }
 
 impl Relay {
@@ -69,9 +71,16 @@ impl Relay {
         *self.way.lost.lock().unwrap() = Some(statement);
     }
 
+    /// Cuts the session of the next such statement, which does not come through, but for the first
+    /// ones.
+    pub(crate) fn sever_at(&self, statement: &'static str, after: u32) {
+        *self.way.severed.lock().unwrap() = Some((statement, after));
+    }
+
     /// Returns whether that has happened.
     pub(crate) fn has_lost_one(&self) -> bool {
-        self.way.lost.lock().unwrap().is_none()
+        let Way { lost, severed, .. } = &*self.way;
+        lost.lock().unwrap().is_none() && severed.lock().unwrap().is_none()
     }
 
     /// Makes each direction take so long.
@@ -81,16 +90,35 @@ impl Relay {
 }
 
 impl Way {
+    /// Returns whether the session ends in place of what is sent here.
+    fn severs(&self, sent: &[u8]) -> bool {
+        let mut severed = self.severed.lock().unwrap();
+        match &mut *severed {
+            Some((text, after)) if holds(sent, text) => {
+                let is_due = *after == 0;
+                *after = after.saturating_sub(1);
+                if is_due {
+                    *severed = None;
+                }
+                is_due
+            }
+            _ => false,
+        }
+    }
+
     /// Returns whether the answer to what is sent here gets lost.
     fn loses(&self, sent: &[u8], is_next: &mut bool) -> bool {
-        let holds = |text: &str| sent.windows(text.len()).any(|window| window == text.as_bytes());
-        if *is_next && holds("COMMIT") {
+        if *is_next && holds(sent, "COMMIT") {
             self.lost.lock().unwrap().take();
             return true;
         }
-        *is_next |= self.lost.lock().unwrap().is_some_and(holds);
+        *is_next |= self.lost.lock().unwrap().is_some_and(|text| holds(sent, text));
         false
     }
+}
+
+fn holds(sent: &[u8], text: &str) -> bool {
+    sent.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,6 +136,9 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, way: &Way, direction: Directi
         thread::sleep(Duration::from_millis(way.delay_ms.load(Ordering::SeqCst)));
         while way.is_cut.load(Ordering::SeqCst) {
             thread::sleep(LOOK_AGAIN);
+        }
+        if direction == Direction::Questions && way.severs(&buffer[..read]) {
+            break;
         }
         let is_lost = direction == Direction::Questions && way.loses(&buffer[..read], &mut is_next);
         if is_lost {

@@ -134,11 +134,11 @@ impl Worker {
             INSERT INTO worker (run, no, host, process, version)
             SELECT $1, workers, $2, $3, $4 FROM next
             RETURNING no, (SELECT lease FROM next), (SELECT trip_us FROM next)";
-        let row = link
-            .with(async |client| {
-                client.query_one(join, &[&run, &host, &i32_of(process), &version]).await
-            })
-            .await?;
+        // A worker that joined and does not know it would count as lost.
+        let joined = link.transact(async |transaction| {
+            transaction.query_one(join, &[&run, &host, &i32_of(process), &version]).await.map(Some)
+        });
+        let row = joined.await?.expect("a row is a result");
         let lease = Duration::from_secs_f64(row.get(1));
         Ok(Self { run, no: row.get(0), lease, trip: trip_of(&row, 2) })
     }

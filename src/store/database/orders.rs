@@ -146,14 +146,13 @@ pub(crate) async fn take_up(
                 canary_from = NULL \
                 WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
     let anew_failures = "UPDATE worker SET failed = 0 WHERE run = $1";
-    link.with(async |client| {
-        let transaction = client.transaction().await?;
+    // Once: a worker that has come meanwhile would lose what it has counted.
+    let taken_up = link.transact(async |transaction| {
         transaction.execute(anew, &[&run]).await?;
         transaction.execute(take_up, &[&run, &tolerated, &lease]).await?;
-        transaction.execute(anew_failures, &[&run]).await?;
-        transaction.commit().await
-    })
-    .await
+        transaction.execute(anew_failures, &[&run]).await.map(Some)
+    });
+    taken_up.await.map(drop)
 }
 
 /// Returns the longest way to the database and back that a run allows for.

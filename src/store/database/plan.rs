@@ -103,36 +103,23 @@ pub fn chunk_size(tasks: u64) -> u64 {
 ///
 /// # Errors
 ///
-/// Nothing is stored then, also if the answer to the commit was lost: the database is asked for it.
+/// Nothing is stored then, unless the database stayed away after its answer was lost.
 pub(crate) async fn store(
     link: &mut Link,
     run: &NewDatabaseRun,
     chunks: Vec<NewChunk>,
 ) -> Result<i64, DatabaseError> {
-    let id = run.id.clone();
-    let stored = link.with_limit(LOAD_TIMEOUT, async move |client| {
-        let transaction = client.transaction().await?;
-        transaction.batch_execute("SET LOCAL statement_timeout = 0").await?;
-        let no = insert_run(&transaction, run, chunks.len()).await?;
-        copy_chunks(&transaction, no, &chunks).await?;
-        copy_states(&transaction, no, &chunks).await?;
-        insert_rate(&transaction, no, run).await?;
+    let stored = link.transact_within(LOAD_TIMEOUT, async |transaction| {
+        let no = insert_run(transaction, run, chunks.len()).await?;
+        copy_chunks(transaction, no, &chunks).await?;
+        copy_states(transaction, no, &chunks).await?;
+        insert_rate(transaction, no, run).await?;
         // From here on the workers of the run keep the job.
         let kept = transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
-        if kept == 0 && run.job_epoch.is_some() {
-            return Ok(None);
-        }
-        transaction.commit().await?;
-        Ok(Some(no))
+        Ok((kept > 0 || run.job_epoch.is_none()).then_some(no))
     });
-    let stored = stored.await.and_then(|no| {
-        no.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
-    });
-    match stored {
-        // The commit may have landed although its answer did not come.
-        Err(error) if error.may_pass() => number_of(link, &id).await?.ok_or(error),
-        stored => stored,
-    }
+    let stored = stored.await?;
+    stored.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
 }
 
 /// Returns the number of a run, if it is there.

@@ -52,6 +52,15 @@ impl DatabaseRuns {
         Ok(Self { link })
     }
 
+    /// Makes the tables if they are missing, and brings them up to date.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DatabaseRuns::create`].
+    pub(crate) async fn prepare(&mut self) -> Result<(), DatabaseError> {
+        schema::prepare(&mut self.link).await
+    }
+
     /// Returns the runs of a database that was opened before, without asking it.
     ///
     /// # Errors

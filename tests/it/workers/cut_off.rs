@@ -119,6 +119,51 @@ fn a_database_that_is_full_or_read_only_is_away() {
     }
 }
 
+/// What is sent while a worker joins, with how many before it are of its command and not of the joining.
+const JOINING: [(&str, u32); 4] = [
+    ("nspname = 'batchctl'", 1),
+    ("SELECT no FROM run WHERE id", 0),
+    ("INSERT INTO worker", 0),
+    ("t.text_limit FROM run r", 0),
+];
+
+#[test]
+fn a_session_that_is_cut_while_a_run_is_planned_or_joined_is_made_again() {
+    let Some(mut stage) = Stage::answering_in(5) else { return };
+    let relay = Relay::to(stage.database.port());
+    let far = format!("postgres://batch@127.0.0.1:{}/runs", relay.port());
+    stage.rehearsal.scene.set("BATCHCTL_STORE", &far);
+    let mut planned = 0;
+    let mut join = |how: &dyn Fn(&Relay)| {
+        stage.plan_ids(&[format!("gate-{planned}")], &["--rate", "none"]);
+        planned += 1;
+        how(&relay);
+        // A way that no run before has allowed for.
+        let way = format!("{}ms", 100 + planned);
+        stage.call(&["work", "-q", "--store-rtt", &way]).expect(0);
+        assert!(relay.has_lost_one());
+        // One that joined twice would count as lost.
+        let workers = "SELECT count(*) FROM batchctl.worker";
+        assert_eq!(stage.database.number(workers), planned);
+    };
+    for (statement, after) in JOINING {
+        join(&|relay| relay.sever_at(statement, after));
+    }
+    join(&|relay| relay.lose_commit_after("INSERT INTO worker"));
+    join(&|relay| relay.lose_commit_after("SET trip_us"));
+    for how in [
+        |relay: &Relay| relay.sever_at("INSERT INTO rate", 0),
+        |relay: &Relay| relay.lose_commit_after("INSERT INTO rate"),
+    ] {
+        how(&relay);
+        stage.plan_ids(&[format!("gate-{planned}")], &["--rate", "none"]);
+        assert!(relay.has_lost_one());
+        planned += 1;
+        assert_eq!(stage.database.number("SELECT count(*) FROM batchctl.run"), planned);
+        stage.call(&["work", "-q"]).expect(0);
+    }
+}
+
 #[test]
 fn whoever_did_something_knows_it_though_the_answer_was_lost() {
     let Some(mut stage) = Stage::answering_in(5) else { return };
