@@ -10,6 +10,9 @@ pub enum Control {
     Stop(StopReason),
     /// Give up calls on the wire, too: they stay in doubt.
     Abandon,
+    /// Give all tasks back to the ledger, once the calls on the wire have ended, and ask it for tasks
+    /// again: others may have them meanwhile. Not in a canary or a wave, which are this process's alone.
+    GiveBack,
     /// Change how the run continues. A paused run waits forever if all senders are gone.
     Change {
         /// The change.

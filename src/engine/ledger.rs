@@ -41,6 +41,10 @@ pub trait Ledger {
     /// Called when the process drops a chunk, because its lease has ended.
     fn note_dropped(&mut self, _chunk: ChunkRef) {}
 
+    /// Called when the process gives back all tasks that it has: none of them is on the wire, and what
+    /// happened to them is durable.
+    fn give_back(&mut self) {}
+
     /// Called with what happened since the last commit, once the ledger has failed: nothing will make
     /// it durable.
     fn note_unrecorded(&mut self, _events: &[Event]) {}

@@ -37,6 +37,8 @@ impl ControlRouter {
                     return StopReason::Drained;
                 }
                 Some(Control::Change { answer, .. }) => notify(answer, ChangeAnswer::NotNow),
+                // Nothing is held.
+                Some(Control::GiveBack) => {}
                 // All senders are gone: no order can come any more, and the work goes on.
                 None => std::future::pending().await,
             }

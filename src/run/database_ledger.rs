@@ -17,7 +17,6 @@ use std::time::Duration;
 /// When the lease is looked at again that waits to be renewed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The part of one worker in a run.
-#[derive(Debug)]
 pub struct DatabaseLedger {
     writer: DatabaseWriter,
     watcher_channel: Option<WatcherChannel>,
@@ -25,12 +24,21 @@ pub struct DatabaseLedger {
     uncertainty: Option<MostUncertain>,
     /// Whether the session goes on after the engine.
     ends_later: bool,
+    /// The end of giving tasks back: until then they would be kept for nobody.
+    given_back: Option<BoxFuture<'static, Result<(), DatabaseError>>>,
+}
+
+impl std::fmt::Debug for DatabaseLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseLedger").field("writer", &self.writer).finish_non_exhaustive()
+    }
 }
 
 impl DatabaseLedger {
     /// Takes the writer of a worker.
     pub fn new(writer: DatabaseWriter) -> Self {
-        Self { writer, watcher_channel: None, uncertainty: None, ends_later: false }
+        let (watcher_channel, uncertainty, given_back) = (None, None, None);
+        Self { writer, watcher_channel, uncertainty, ends_later: false, given_back }
     }
 
     /// Claims nothing while this worker is too far away to send it.
@@ -97,7 +105,14 @@ impl Ledger for DatabaseLedger {
             Some(uncertainty) => self.writer.claim_if_near(uncertainty).boxed(),
             None => self.writer.claim().boxed(),
         };
-        async move { claimed.await.map(claimed_tasks).map_err(ledger_error) }.boxed()
+        let given_back = self.given_back.take();
+        async move {
+            if let Some(given_back) = given_back {
+                given_back.await.map_err(ledger_error)?;
+            }
+            claimed.await.map(claimed_tasks).map_err(ledger_error)
+        }
+        .boxed()
     }
 
     fn on_events(
@@ -130,6 +145,10 @@ impl Ledger for DatabaseLedger {
 
     fn note_open(&mut self) {
         self.writer.open();
+    }
+
+    fn give_back(&mut self) {
+        self.given_back = Some(self.writer.release().boxed());
     }
 
     fn note_unrecorded(&mut self, events: &[Event]) {

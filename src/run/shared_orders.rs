@@ -39,7 +39,9 @@ impl Orders {
                     }
                 }
                 // The run is about to end, with everybody who listens.
-                own @ (Control::Stop(_) | Control::Abandon) => drop(engine.send(own)),
+                own @ (Control::Stop(_) | Control::Abandon | Control::GiveBack) => {
+                    drop(engine.send(own));
+                }
             }
         }
     }
@@ -83,6 +85,20 @@ pub(crate) async fn obey(
         if rate != now.rate {
             change(Change::Rate(now.rate.parse().ok()));
             rate = now.rate;
+        }
+    }
+}
+
+/// Lets the engine give its tasks back when this worker becomes too far away to send any.
+pub(crate) async fn give_back_if_far(
+    uncertainty: &MostUncertain,
+    engine: &mpsc::UnboundedSender<Control>,
+) {
+    let mut is_far = uncertainty.changes();
+    while is_far.wait_for(|far| *far == Some(true)).await.is_ok() {
+        let _ = engine.send(Control::GiveBack);
+        if is_far.wait_for(|far| *far == Some(false)).await.is_err() {
+            return;
         }
     }
 }

@@ -20,7 +20,8 @@ use crate::run::settings::engine_settings;
 use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
 use crate::store::database::{
-    CopyMark, DatabaseError, DatabaseRuns, Phase, PhaseStanding, TakenPhase, Then, Worker,
+    CopyMark, DatabaseError, DatabaseRuns, MostUncertain, Phase, PhaseStanding, TakenPhase, Then,
+    Worker,
 };
 use crate::store::{RunWriter, StoreError};
 use std::num::NonZeroU64;
@@ -42,6 +43,8 @@ pub(crate) struct SharedPhases<'a, A> {
     pub(crate) worker: Worker,
     pub(crate) patience: Patience,
     pub(crate) slots: Option<SharedSlots>,
+    /// A worker that has no slots must not have a phase that all others wait for.
+    pub(crate) uncertainty: MostUncertain,
     pub(crate) watcher_channel: WatcherChannel,
 }
 
@@ -87,8 +90,12 @@ impl<A: TaskApi> SharedPhases<'_, A> {
             if let Some(reason) = &standing.stopping {
                 return Ok(Begun::Stopped(reason_of(reason)));
             }
+            let is_far = match router.unless_stopped(self.uncertainty.is_far()).await {
+                Ok(is_far) => is_far,
+                Err(reason) => return Ok(Begun::Stopped(reason)),
+            };
             match standing.phase {
-                Phase::Survey if !standing.is_leased => {
+                Phase::Survey if !standing.is_leased && !is_far => {
                     if let Some(taken) = self.take(Phase::Survey).await? {
                         match self.survey(taken, router).await? {
                             Carried::Stopped(reason) => return Ok(Begun::Stopped(reason)),
@@ -96,6 +103,7 @@ impl<A: TaskApi> SharedPhases<'_, A> {
                         }
                     }
                 }
+                Phase::Canary if standing.is_open && is_far => {}
                 Phase::Canary if standing.is_open => {
                     if let Some(taken) = self.take(Phase::Canary).await?
                         && let Some(first) = self.first(taken).await?
@@ -145,9 +153,11 @@ impl<A: TaskApi> SharedPhases<'_, A> {
             if stopped.is_none() && ordered.is_some() {
                 return Ok(ordered);
             }
-            let mut ordered = None;
+            let is_far = router.unless_stopped(self.uncertainty.is_far()).await;
+            let mut ordered = is_far.err();
             match standing.phase {
                 Phase::Ended => return Ok(stopped),
+                Phase::After if is_far != Ok(false) => {}
                 Phase::After => {
                     if let Some(taken) = self.take(Phase::After).await? {
                         match self.look(taken, stopped, router).await? {

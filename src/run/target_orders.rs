@@ -49,6 +49,7 @@ fn give(order: Control, targets: &[OrderSender]) -> Option<BoxFuture<'static, ()
     match order {
         Control::Stop(reason) => each(&|| Control::Stop(reason)),
         Control::Abandon => each(&|| Control::Abandon),
+        Control::GiveBack => each(&|| Control::GiveBack),
         Control::Change { change, by, answer: None } => {
             each(&|| Control::Change { change, by, answer: None });
         }

@@ -16,7 +16,7 @@ use crate::run::error::RunError;
 use crate::run::patience::Patience;
 use crate::run::plan::Planned;
 use crate::run::settings::{engine_settings, pace_start};
-use crate::run::shared_orders::{Orders, job_taken, obey};
+use crate::run::shared_orders::{Orders, give_back_if_far, job_taken, obey};
 use crate::run::shared_phases::{Begun, SharedPhases, gated};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
@@ -88,6 +88,7 @@ impl Planned {
             worker,
             patience,
             slots: slots(&shared, &self, worker, &uncertainty)?,
+            uncertainty: uncertainty.clone(),
             watcher_channel: watcher_channel.clone(),
         };
         let ends_later = SharedPhases::<A>::ends_later(&self);
@@ -137,15 +138,15 @@ impl Planned {
         Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
     }
 
-    /// Returns the number of the run in the database; a new one is stored first.
     fn patience(&self, shared: &SharedRun) -> Patience {
         Patience { clock: self.clock, span: shared.patience }
     }
 
+    /// Returns the number of the run in the database; a new one is stored first.
     async fn number(&self, runs: &mut DatabaseRuns, shared: &SharedRun) -> Result<i64, RunError> {
-        if shared.taken_up == TakenUp::Anew {
         let patience = self.patience(shared);
         patience.ask(runs, async |runs| Ok(runs.prepare().await?)).await?;
+        if shared.taken_up == TakenUp::Anew {
             let mut is_first = true;
             let stored = patience.ask(runs, async |runs| {
                 // The last try may have landed, if nobody answered since.
@@ -171,7 +172,6 @@ impl Planned {
         Ok(no)
     }
 
-    fn settings_of(&self, worker: Worker, selected: u64) -> EngineSettings {
     /// Lets the run go on that was stopped, with what this process was told.
     async fn take_up(
         &self,
@@ -197,6 +197,7 @@ impl Planned {
         patience.ask(runs, async |runs| Ok(runs.set_rate(no, &rate).await?)).await
     }
 
+    fn settings_of(&self, worker: Worker, selected: u64) -> EngineSettings {
         let numbering = Numbering::Timed { worker: worker.no.unsigned_abs() };
         let origin = StartingPoint { selected, numbering, ..StartingPoint::default() };
         // The rate of all workers grows, and not that of each.
@@ -243,6 +244,7 @@ impl<A: TaskApi> Part<'_, A> {
             tokio::join!(
                 orders.pass_on(asked, &sender),
                 obey(wishes, settings, &sender, uncertainty),
+                give_back_if_far(uncertainty, &sender),
                 standing.tell(),
                 pacing.keep(),
                 give_up
@@ -290,8 +292,6 @@ impl<A: TaskApi> Part<'_, A> {
     }
 }
 
-/// Where the whole run stands, for those who watch this worker.
-struct Standing {
 /// Joins a run as its next worker.
 async fn join(
     runs: &mut DatabaseRuns,
@@ -304,6 +304,8 @@ async fn join(
     Ok(patience.ask(runs, join).await?)
 }
 
+/// Where the whole run stands, for those who watch this worker.
+struct Standing {
     runs: DatabaseRuns,
     run: i64,
     shown: WatcherChannel,

@@ -33,7 +33,8 @@ where
     /// Begins attempts as long as a slot is free and every gate permits it.
     pub(super) fn admit(&mut self) {
         let now = self.clock.instant();
-        while self.stopping.is_none() && self.begun() < self.slots() + self.max_ahead() {
+        let is_shut = self.stopping.is_some() || self.gives_back;
+        while !is_shut && self.begun() < self.slots() + self.max_ahead() {
             // The pacer comes last, because its permission counts the attempt as admitted. The
             // breaker and the choice of a task count nothing and may be asked in vain.
             match self.breaker.ask(now.into()) {
@@ -148,7 +149,7 @@ where
         self.durable.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
             self.withdraw_all();
-        } else if self.operator.is_paused() {
+        } else if self.operator.is_paused() || self.gives_back {
             self.withdraw_all_for_later();
         }
     }

@@ -35,7 +35,7 @@ where
     pub(super) fn refill(&mut self) {
         let wanted = self.operator.concurrency.get();
         let is_over = self.stopping.is_some() || self.supply == Supply::Done;
-        if is_over || self.claiming.is_some() || self.fresh.len() >= wanted {
+        if is_over || self.gives_back || self.claiming.is_some() || self.fresh.len() >= wanted {
             return;
         }
         if let Supply::NotBefore(due) = self.supply
@@ -77,6 +77,33 @@ where
                 None => self.fresh.push_back(claim),
             }
         }
+    }
+
+    /// Begins to give all tasks back. What has not left is withdrawn, so that whoever has the tasks next
+    /// does not find it in doubt.
+    pub(super) fn begin_to_give_back(&mut self) {
+        // The tasks of a canary or a wave are counted, and nobody else may send them.
+        if self.stopping.is_none() && self.is_open {
+            self.gives_back = true;
+            self.withdraw_all_for_later();
+        }
+    }
+
+    /// Gives all tasks back, once nothing of them is on the wire and all that happened is on record.
+    pub(super) fn give_back(&mut self) {
+        let is_settled = self.begun() == 0
+            && self.batch.is_empty()
+            && self.committing.is_none()
+            && self.claiming.is_none();
+        if !self.gives_back || self.stopping.is_some() || !is_settled {
+            return;
+        }
+        self.gives_back = false;
+        self.fresh.clear();
+        self.retry_queue.retain(|_| false);
+        drop(self.suspects.take_all());
+        self.ledger.give_back();
+        self.supply = Supply::More;
     }
 
     /// Drops all tasks of chunks that are lost; their calls on the wire end as they may.

@@ -85,6 +85,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     supply: Supply,
     /// The chunks whose leases ended: their calls on the wire count, and are not recorded.
     lost: Vec<ChunkRef>,
+    /// Whether all tasks go back to the ledger, as soon as nothing is on the wire.
+    gives_back: bool,
     retry_queue: RetryQueue<Claim>,
     /// Tasks whose last attempt did not reach the service, for a reason not yet known.
     suspects: SuspectQueue<EndedAttempt>,
@@ -150,6 +152,7 @@ where
             claiming: None,
             supply: Supply::More,
             lost: Vec::new(),
+            gives_back: false,
             retry_queue: RetryQueue::new(),
             suspects: SuspectQueue::default(),
             batch: Vec::new(),
@@ -190,6 +193,7 @@ where
             self.check_wave();
             self.check_gates();
             self.keep_pace();
+            self.give_back();
             self.refill();
             self.admit();
             self.attribute_remaining();

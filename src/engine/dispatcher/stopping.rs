@@ -16,6 +16,7 @@ where
     pub(super) fn handle(&mut self, request: Control) {
         match request {
             Control::Stop(reason) => self.stop(reason),
+            Control::GiveBack => self.begin_to_give_back(),
             Control::Abandon => {
                 self.stop(StopReason::Interrupted);
                 self.on_wire.clear();

@@ -3,7 +3,7 @@
 use super::scene::{Scene, millis, secs, task};
 use super::service::{after_millis, at_once, done, never_left, silence, transient};
 use crate::engine::dispatcher::leases::ASK_AGAIN;
-use crate::engine::{ChunkRef, Claim};
+use crate::engine::{ChunkRef, Claim, Control};
 use crate::task::{FailureKind, Outcome};
 
 const FIRST: ChunkRef = ChunkRef { no: 1, epoch: 1 };
@@ -97,4 +97,32 @@ async fn a_call_on_the_wire_is_given_up_when_its_lease_is_over() {
     let result = seen.results()[0];
     assert_eq!(result.failure.as_ref().unwrap().kind, FailureKind::Timeout);
     assert_eq!(seen.lasted(), secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_back_is_not_on_the_wire_and_in_no_doubt() {
+    // A retry waits when the tasks are given back, and four calls are on the wire.
+    let script = |ordinal, number| match (ordinal, number) {
+        (0, 1) => at_once(transient()),
+        _ => after_millis(500, done()),
+    };
+    let scene = two_chunks(10).rate("10/s").committing_in(&[20]).answering(script);
+    let seen = scene.asking(millis(950), Control::GiveBack).run().await;
+    assert_eq!(seen.count(Outcome::Succeeded), 20);
+    let [gave_back] = seen.gave_back[..] else { panic!("{:?}", seen.gave_back) };
+    // Once the last call has been answered, and that is on record.
+    assert!((millis(1_400)..millis(1_500)).contains(&gave_back), "{gave_back:?}");
+    let is_meanwhile = |at| (millis(950)..gave_back).contains(&at);
+    let sendings = seen.sendings();
+    assert!(!sendings.iter().any(|&(_, at)| is_meanwhile(at)), "{sendings:?}");
+    // Nothing is sent again but the task whose first call failed.
+    assert_eq!(sendings.len(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_of_a_canary_are_not_given_back_because_nobody_else_may_send_them() {
+    let mut scene = two_chunks(10).concurrency(2);
+    scene.settings.canary = std::num::NonZeroU64::new(5);
+    let seen = scene.asking(millis(150), Control::GiveBack).run().await;
+    assert_eq!((seen.count(Outcome::Succeeded), seen.gave_back.len()), (20, 0));
 }

@@ -175,6 +175,8 @@ impl Scene {
         let mut ledger = MemoryLedger {
             clock,
             began: clock.instant(),
+            all: self.claims.clone(),
+            gave_back: Vec::new(),
             left: self.claims.into(),
             script: self.ledger,
             witness: Arc::clone(&witness),
@@ -209,9 +211,10 @@ impl Scene {
             result
         };
         let (result, ended) = tokio::time::timeout(TOO_LONG, both).await.expect("a run ends");
-        let claims = ledger.claims;
+        let (claims, began) = (ledger.claims, ledger.began);
+        let gave_back = ledger.gave_back.iter().map(|&at| at - began).collect();
         let witness = std::mem::take(&mut *witness.lock().unwrap());
-        Seen { result, ended, polls, claims, witness }
+        Seen { result, ended, polls, claims, gave_back, witness }
     }
 }
 

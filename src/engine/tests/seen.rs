@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) polls: usize,
     /// How often tasks were claimed.
     pub(super) claims: usize,
+    /// When all tasks were given back, counted from the beginning.
+    pub(super) gave_back: Vec<Duration>,
     pub(super) witness: Witness,
 }
 

@@ -247,6 +247,9 @@ pub(super) struct MemoryLedger {
     pub(super) witness: Shared,
     pub(super) claims: usize,
     pub(super) commits: usize,
+    /// All tasks, as they were at the beginning.
+    pub(super) all: Vec<Claim>,
+    pub(super) gave_back: Vec<Instant>,
 }
 
 impl Ledger for MemoryLedger {
@@ -294,6 +297,33 @@ impl Ledger for MemoryLedger {
         let departing = &mut self.witness.lock().unwrap().departing;
         *departing = Some(last).max(*departing);
         true
+    }
+
+    fn give_back(&mut self) {
+        let witness = self.witness.lock().unwrap();
+        assert_eq!(witness.on_wire, 0, "what is given back is not on the wire");
+        let of_task = |event: &Event| match &event.kind {
+            EventKind::AttemptStarted { task, .. } => Some((task.ordinal.0, 1)),
+            EventKind::AttemptWithdrawn { task, .. } => Some((task.ordinal.0, -1)),
+            _ => None,
+        };
+        let events = || witness.commits.iter().flat_map(|(_, events)| events);
+        let is_settled = |claim: &Claim| {
+            events().any(|event| {
+                matches!(&event.kind,
+                EventKind::TaskSettled { task, .. } if task.ordinal == claim.task.ordinal)
+            })
+        };
+        let again = self.all.iter().filter(|claim| !is_settled(claim)).map(|claim| {
+            let of_this = events().filter_map(of_task);
+            let attempts: i32 = of_this
+                .filter(|(ordinal, _)| *ordinal == claim.task.ordinal.0)
+                .map(|(_, count)| count)
+                .sum();
+            Claim { attempts: attempts.unsigned_abs(), ..claim.clone() }
+        });
+        self.left = again.collect();
+        self.gave_back.push(self.clock.instant());
     }
 
     fn may_send(&mut self, chunk: ChunkRef, now: Instant) -> Leave {

@@ -33,6 +33,7 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod told_quota;
 mod transact;
 mod unrecorded;
 mod work;

@@ -11,6 +11,7 @@ use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::{most_uncertainty, scope_of};
 use crate::store::database::slots;
+use crate::store::database::told_quota::{QUOTA_FOR, Quota};
 use crate::task::Rate;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,13 +27,11 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const FREE_FOR: Duration = Duration::from_millis(250);
 /// When a worker that is too far away looks whether it still is.
 const MEASURE_AGAIN: Duration = Duration::from_secs(1);
+/// How many round trips decide at most that a worker is too far away. The shortest one counts, because
+/// a slot is used so much too late at the most; the first one may make the connection as well.
+const MOST_TRIPS: u32 = 5;
 /// When slots are asked for again while all up to the horizon are taken.
 const TAKEN_AGAIN: Duration = Duration::from_millis(20);
-
-/// How long a quota holds whose window has no end, unless it is told again.
-const QUOTA_FOR: Duration = Duration::from_secs(60);
-/// From which change on a quota is told again.
-const TOLD_CHANGE: f64 = 0.05;
 
 /// Called once with the uncertainty of this worker's clock and the longest one that keeps the rate.
 pub(crate) type OnUncertain = Box<dyn Fn(Duration, Duration) + Send>;
@@ -79,6 +78,11 @@ impl MostUncertain {
         self.is_far.send_replace(Some(is_far));
     }
 
+    /// Returns whether this worker is too far away to send anything, as it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Option<bool>> {
+        self.is_far.subscribe()
+    }
+
     /// Returns what says whether this worker is too far away to send anything, as soon as it is known.
     pub(crate) fn is_far(&self) -> impl Future<Output = bool> + Send + 'static {
         let mut known = self.is_far.subscribe();
@@ -90,28 +94,6 @@ enum Request {
     Slots(i32),
     Hold { until: Instant },
     Limit(Quota),
-}
-
-/// What a quota of the service leaves room for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Quota {
-    per_second: Option<f64>,
-    until: Instant,
-}
-
-impl Quota {
-    /// Returns whether it says something else than another one, as far as it matters.
-    fn differs(self, told: Option<Self>, now: Instant) -> bool {
-        let Some(told) = told.filter(|told| told.until > now) else {
-            return self.per_second.is_some();
-        };
-        match (self.per_second, told.per_second) {
-            (Some(own), Some(other)) => {
-                (own / other - 1.0).abs() > TOLD_CHANGE || told.until < now + QUOTA_FOR / 2
-            }
-            (own, other) => own != other,
-        }
-    }
 }
 
 /// Slots from the database.
@@ -150,8 +132,8 @@ impl DatabaseSlots {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let map = ClockMap::new(terms.clock.instant().into());
         let (scope, shared) = (scope_of(terms.run), Arc::clone(&pool));
-        let (told, is_told, is_limited) = (None, false, false);
-        let asking = Asking { link, scope, terms, map, told, is_told, is_limited, pool: shared };
+        let (told, is_told) = (None, false);
+        let asking = Asking { link, scope, terms, map, told, is_told, pool: shared };
         let thread = thread::Builder::new().name("slots".into());
         // It ends with the channel; nobody waits for it, because it has nothing to finish.
         thread.spawn(move || runtime.block_on(asking.run(queue)))?;
@@ -224,31 +206,56 @@ struct Asking {
     /// The database's time of the last answer, and when that came.
     told: Option<(i64, Instant)>,
     is_told: bool,
-    /// Whether there is a rate to be kept.
-    is_limited: bool,
     pool: Arc<Mutex<Pool>>,
+}
+
+/// How far away the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Near enough to keep the rate, or there is none to keep.
+    Short,
+    /// Too far away to send anything.
+    Long,
+    /// It does not answer.
+    Unknown,
+}
+
+/// What a question for slots brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// What the database grants.
+    Granted,
+    /// Nothing can be used, because the time of the database is too uncertain.
+    TooUncertain,
 }
 
 impl Asking {
     async fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
-        let mut is_far = self.measure().await;
+        let mut measure_at = self.measure().await;
         loop {
             let request = tokio::select! {
                 request = requests.recv() => request,
-                // It asks for nothing, and would never know that it is near by now.
-                () = tokio::time::sleep(MEASURE_AGAIN), if is_far => {
-                    is_far = self.measure().await;
+                // It is given nothing, and would never know that it is near by now.
+                () = until(measure_at) => {
+                    measure_at = self.measure().await;
                     continue;
                 }
             };
             let Some(request) = request else { return };
             match request {
                 Request::Slots(wanted) => {
+                    let mut is_asked_in_vain = measure_at.is_some();
+                    if !is_asked_in_vain {
+                        let asked = self.ask(wanted).await;
+                        if asked.as_ref().is_ok_and(|asked| *asked == Asked::TooUncertain) {
+                            measure_at = self.measure().await;
+                        }
+                        is_asked_in_vain = asked.is_err() || measure_at.is_some();
+                    }
                     // Nothing is granted then, and the gate asks again.
-                    let asked = self.ask(wanted).await;
                     let mut pool = lock(&self.pool);
                     pool.is_asked = false;
-                    if asked.is_err() {
+                    if is_asked_in_vain {
                         pool.not_before = Some(self.now() + ASK_AGAIN);
                     }
                 }
@@ -258,21 +265,35 @@ impl Asking {
         }
     }
 
-    /// Measures the way to the database, without a slot; returns whether that is to be done again.
-    async fn measure(&mut self) -> bool {
-        // The first round trip may make the connection as well.
-        for _ in 0..2 {
-            if self.ask(0).await.is_err() {
-                return true;
-            }
+    /// Measures the way to the database, without a slot, and tells whether it is too long; returns
+    /// when that is to be done again, if it is.
+    async fn measure(&mut self) -> Option<Instant> {
+        let way = self.way().await;
+        let is_far = match way {
+            Way::Short => false,
+            Way::Long => true,
+            Way::Unknown => return Some(self.now() + ASK_AGAIN),
+        };
+        if is_far && !std::mem::replace(&mut self.is_told, true) {
+            let most = self.terms.most_uncertain.get();
+            (self.terms.on_uncertain)(self.uncertainty(self.now()), most);
         }
-        let most = self.terms.most_uncertain.get();
-        let is_far = self.is_limited && self.uncertainty(self.now()) > most;
         self.terms.most_uncertain.tell(is_far);
         if !is_far {
             lock(&self.pool).not_before = None;
         }
-        is_far
+        is_far.then(|| self.now() + MEASURE_AGAIN)
+    }
+
+    async fn way(&mut self) -> Way {
+        for _ in 0..MOST_TRIPS {
+            match self.ask(0).await {
+                Ok(Asked::Granted) => return Way::Short,
+                Ok(Asked::TooUncertain) => {}
+                Err(_) => return Way::Unknown,
+            }
+        }
+        Way::Long
     }
 
     fn uncertainty(&self, now: Instant) -> Duration {
@@ -283,29 +304,22 @@ impl Asking {
         self.terms.clock.instant().into()
     }
 
-    async fn ask(&mut self, wanted: i32) -> Result<(), DatabaseError> {
+    async fn ask(&mut self, wanted: i32) -> Result<Asked, DatabaseError> {
         let asked = self.now();
         let grant = slots::grant(&mut self.link, &self.scope, wanted).await?;
         let answered = self.now();
         self.map.learn(asked, answered, grant.now_ns);
         self.told = Some((grant.now_ns, answered));
         let is_free = grant.step_ns == 0 && grant.hold_ns <= grant.now_ns;
-        self.is_limited = !is_free;
         lock(&self.pool).free_until = is_free.then(|| answered + FREE_FOR);
         if is_free {
             // Nothing is to be kept, so it does not matter how exactly the time is known.
-            return Ok(());
+            return Ok(Asked::Granted);
         }
-        let uncertainty = self.uncertainty(answered);
-        let most = self.terms.most_uncertain.get();
-        if uncertainty > most {
-            // The first round trip may have made the connection as well, so a second one decides.
-            let is_first = lock(&self.pool).not_before.is_none();
-            if !is_first && !std::mem::replace(&mut self.is_told, true) {
-                (self.terms.on_uncertain)(uncertainty, most);
-            }
-            lock(&self.pool).not_before = Some(answered + ASK_AGAIN);
-            return Ok(());
+        // A wait alone is kept by whoever knows the time less exactly, a little longer.
+        let is_limited = grant.step_ns > 0;
+        if is_limited && self.uncertainty(answered) > self.terms.most_uncertain.get() {
+            return Ok(Asked::TooUncertain);
         }
         let first = self.map.instant_of(grant.first_ns, answered).unwrap_or(answered);
         let mut pool = lock(&self.pool);
@@ -323,7 +337,7 @@ impl Asking {
                 pool.not_before = Some(free.clamp(soon, latest));
             }
         }
-        Ok(())
+        Ok(Asked::Granted)
     }
 
     /// Returns an instant in the database's time.
@@ -347,22 +361,9 @@ impl Asking {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quota_is_told_again_when_it_changes_or_is_about_to_end() {
-        let now = Clock::start().instant().into_std();
-        let quota = |per_second, secs| Quota { per_second, until: now + Duration::from_secs(secs) };
-        let told = Some(quota(Some(10.0), 60));
-        assert!(!quota(None, 60).differs(None, now), "there was none");
-        assert!(quota(Some(10.0), 60).differs(None, now));
-        assert!(!quota(Some(10.4), 60).differs(told, now));
-        assert!(quota(Some(9.0), 60).differs(told, now));
-        assert!(quota(None, 60).differs(told, now));
-        let later = now + Duration::from_secs(40);
-        assert!(quota(Some(10.0), 100).differs(told, later));
-        assert!(!quota(None, 100).differs(told, now + Duration::from_secs(61)), "it is over");
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
