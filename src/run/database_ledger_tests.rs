@@ -103,15 +103,24 @@ impl Scene {
         Some(Self { server, run, tasks, api: Counting::default() })
     }
 
-    /// Works on the run until it is done.
-    async fn work(&self) -> RunStats {
+    /// Joins the run.
+    async fn join(&self) -> DatabaseLedger {
         let address = self.server.address("batch", "runs");
         let mut runs = DatabaseRuns::open(address).await.unwrap();
         let worker = runs.join(self.run, "batch-a", 1, "0.1.0").await.unwrap();
         let clock = Clock::starting_at(ORIGIN);
         let terms = WorkTerms { origin: ORIGIN, clock, patience: Duration::from_secs(20) };
         let writer = runs.writer(worker, terms).unwrap();
-        let mut ledger = DatabaseLedger::new(writer);
+        DatabaseLedger::new(writer)
+    }
+
+    /// Works on the run until it is done.
+    async fn work(&self) -> RunStats {
+        self.work_as(self.join().await).await
+    }
+
+    async fn work_as(&self, mut ledger: DatabaseLedger) -> RunStats {
+        let clock = Clock::starting_at(ORIGIN);
         let worker = ledger.writer().worker().no.unsigned_abs();
         let settings = settings(self.tasks, worker);
         let (_operator, control) = mpsc::unbounded_channel();
@@ -122,6 +131,17 @@ impl Scene {
 
     async fn number(&self, query: &str) -> i64 {
         self.server.number("runs", query).await
+    }
+
+    /// Waits until so many tasks were called.
+    async fn await_calls(&self, count: usize) {
+        while self.called() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn called(&self) -> usize {
+        self.api.calls.lock().unwrap().len()
     }
 
     /// Checks that every task was settled once, and returns how many calls were repeated.
@@ -175,11 +195,15 @@ async fn workers_share_a_run_and_call_every_task_once() {
 async fn the_chunks_of_a_worker_that_is_killed_are_taken_over() {
     let Some(scene) = Scene::with_tasks(400, Duration::from_secs(1)).await else { return };
     let killed = async {
-        let work = std::pin::pin!(scene.work());
-        // It has some of its calls on the wire, wherever it is.
-        let _ = tokio::time::timeout(Duration::from_millis(200), work).await;
+        let worker = scene.join().await;
+        tokio::select! {
+            _ = scene.work_as(worker) => panic!("it is not killed"),
+            // It has more of its calls on the wire, wherever it is.
+            () = scene.await_calls(20) => {}
+        }
     };
-    tokio::join!(killed, scene.work(), scene.work());
+    killed.await;
+    tokio::join!(scene.work(), scene.work());
     let repeated = scene.check().await;
     let in_doubt = scene.number("SELECT sum(in_doubt)::bigint FROM batchctl.takeover").await;
     assert!(scene.number("SELECT count(*) FROM batchctl.takeover").await >= 1);
@@ -189,11 +213,17 @@ async fn the_chunks_of_a_worker_that_is_killed_are_taken_over() {
 #[tokio::test]
 async fn nothing_leaves_while_the_database_is_away_and_nothing_is_repeated() {
     let Some(scene) = Scene::with_tasks(2_000, Duration::from_secs(60)).await else { return };
+    let (one, two) = (scene.join().await, scene.join().await);
     let crash = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.await_calls(100).await;
         scene.server.crash();
+        let before = scene.called();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        // What was durable leaves: of each worker those on the wire, and four times as many ahead.
+        let meanwhile = scene.called() - before;
+        assert!(meanwhile <= 2 * 4 * 5, "{meanwhile} calls without the database");
         scene.server.begin();
     };
-    tokio::join!(crash, scene.work(), scene.work());
+    tokio::join!(crash, scene.work_as(one), scene.work_as(two));
     assert_eq!(scene.check().await, 0);
 }

@@ -17,6 +17,7 @@ mod services;
 mod takeover;
 mod versions;
 
+use crate::support::documents::{column, results};
 use crate::support::postgres::Postgres;
 use crate::support::program::{Ended, Running, Scene};
 use crate::support::service::{Rehearsal, wait_until};
@@ -99,6 +100,32 @@ impl Stage {
         assert_eq!(report["tasks"]["selected"], tasks as u64);
         repeated
     }
+}
+
+/// Returns when the calls of a run were sent, by the clocks of their workers: milliseconds of a day, in
+/// order. When they arrive says nothing exact, because a busy machine lets a server wait, too.
+fn sent(scene: &Scene, id: &str) -> Vec<u64> {
+    let path = scene.path("sent.csv");
+    scene.call(&["report", id, "-o", path.to_str().unwrap()]);
+    let rows = results(&std::fs::read_to_string(path).unwrap());
+    let mut times = column(&rows, "started_at");
+    // A task without a call has no time.
+    times.retain(|time| !time.is_empty());
+    times.sort_unstable();
+    let millis_of_day = |time: &str| -> u64 {
+        let digits: Vec<u64> =
+            time[11..23].split([':', '.']).map(|it| it.parse().unwrap()).collect();
+        ((digits[0] * 60 + digits[1]) * 60 + digits[2]) * 1_000 + digits[3]
+    };
+    let first_day = &times[0][..10];
+    let later = |time: &str| if time.starts_with(first_day) { 0 } else { 86_400_000 };
+    times.into_iter().map(|time| millis_of_day(time) + later(time)).collect()
+}
+
+/// Checks that no second has so many calls.
+fn check_seconds(sent: &[u64], calls: usize) {
+    let shortest = sent.windows(calls).map(|some| some[calls - 1] - some[0]).min();
+    assert!(shortest.is_none_or(|span| span >= 1_000), "{calls} calls within {shortest:?} ms");
 }
 
 /// Lets the program find the database and the service.
