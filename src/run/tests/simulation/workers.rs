@@ -53,6 +53,8 @@ struct Ordeal {
     kill: Option<Duration>,
     /// When an operator stops it.
     stop: Option<Duration>,
+    /// When it gives all its tasks back, because it is too far away for a moment.
+    far: Option<Duration>,
     network: Network,
 }
 
@@ -62,6 +64,7 @@ impl Ordeal {
             gap: millis(rng, 0..3_000),
             kill: one_in(rng, 2).then(|| millis(rng, 0..20_000)),
             stop: one_in(rng, 6).then(|| millis(rng, 0..20_000)),
+            far: None,
             network: Network {
                 slow_millis: [0, 5, 100, 1_500][rng.usize(..4)],
                 loses_one_in: one_in(rng, 2).then(|| rng.u32(2..20)),
@@ -139,8 +142,10 @@ impl Stage {
         let mut ordeals: Vec<Vec<Ordeal>> = ordeals.collect();
         // Another generator, so that what seeds have shown before stays what it was.
         let mut rng = Rng::with_seed(!seed);
+        let mut far_rng = Rng::with_seed(seed.rotate_left(32));
         let has_lame_network = one_in(&mut rng, 8);
-        for Ordeal { network, .. } in ordeals.iter_mut().flatten() {
+        for Ordeal { network, far, .. } in ordeals.iter_mut().flatten() {
+            *far = one_in(&mut far_rng, 3).then(|| millis(&mut far_rng, 0..10_000));
             if has_lame_network && rng.bool() {
                 let lease = u64::try_from(lease.as_millis()).unwrap();
                 network.slow_millis = rng.u64(lease / 5..=lease);
@@ -235,7 +240,8 @@ impl Stage {
             truth: Arc::clone(&self.truth),
         };
         let is_lease_ignored = self.planted == Some(Planted::LeaseIgnored);
-        let mut ledger = CrewLedger { worker: worker.clone(), is_lease_ignored };
+        let given_back = None;
+        let mut ledger = CrewLedger { worker: worker.clone(), is_lease_ignored, given_back };
         let settings = self.settings(no);
         let (remote, control) = mpsc::unbounded_channel();
         let told = remote.clone();
@@ -244,6 +250,11 @@ impl Stage {
         let operator = async {
             tokio::time::sleep(ordeal.stop.unwrap_or(TOO_LONG * 2)).await;
             let _ = remote.send(Control::Stop(StopReason::Terminated));
+            std::future::pending::<()>().await;
+        };
+        let far = async {
+            tokio::time::sleep(ordeal.far.unwrap_or(TOO_LONG * 2)).await;
+            let _ = remote.send(Control::GiveBack);
             std::future::pending::<()>().await;
         };
         let engine = engine::run(&service, &mut ledger, &settings, self.clock, control);
@@ -259,6 +270,7 @@ impl Stage {
             }
             ended = engine => Some(ended),
             () = operator => unreachable!("an operator never leaves"),
+            () = far => unreachable!("it never ends"),
         };
         let failed = match ended {
             None => None,
@@ -362,6 +374,7 @@ impl TaskApi for CrewService {
 struct CrewLedger {
     worker: SimulatedWorker,
     is_lease_ignored: bool,
+    given_back: Option<BoxFuture<'static, Result<(), LedgerError>>>,
 }
 
 /// Begins work at once, and waits for its end.
@@ -378,8 +391,13 @@ fn failed(error: DatabaseError) -> LedgerError {
 
 impl Ledger for CrewLedger {
     fn claim(&mut self, _: usize) -> BoxFuture<'static, Result<Claimed, LedgerError>> {
-        let worker = self.worker.clone();
-        begun(async move { worker.claim().await.map(claimed_tasks).map_err(failed) })
+        let (worker, given_back) = (self.worker.clone(), self.given_back.take());
+        begun(async move {
+            if let Some(given_back) = given_back {
+                given_back.await?;
+            }
+            worker.claim().await.map(claimed_tasks).map_err(failed)
+        })
     }
 
     fn on_events(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
@@ -410,6 +428,11 @@ impl Ledger for CrewLedger {
 
     fn note_failure(&mut self) {
         self.worker.note_failure();
+    }
+
+    fn give_back(&mut self) {
+        let worker = self.worker.clone();
+        self.given_back = Some(begun(async move { worker.release().await.map_err(failed) }));
     }
 
     fn note_dropped(&mut self, chunk: ChunkRef) {

@@ -294,11 +294,19 @@ impl SimulatedWorker {
         self.part().parting.give_up(chunk.0);
     }
 
-    pub(crate) async fn close(self) -> Result<(), DatabaseError> {
+    pub(crate) async fn release(self) -> Result<(), DatabaseError> {
         let _turn = self.turn.lock().await;
         self.ask_for_failures().await?;
-        let (no, held) = (self.no, self.held());
+        let held = self.held();
         self.patiently(&|database| database.give_back(&held)).await?;
+        held.into_iter().for_each(|chunk| self.lose(chunk));
+        Ok(())
+    }
+
+    pub(crate) async fn close(self) -> Result<(), DatabaseError> {
+        self.clone().release().await?;
+        let _turn = self.turn.lock().await;
+        let no = self.no;
         self.patiently(&|database| database.leave(no)).await
     }
 
