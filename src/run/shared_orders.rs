@@ -7,6 +7,7 @@ use crate::run::shared_phases::reason_of;
 use crate::settings::RunSettings;
 use crate::store::StoreError;
 use crate::store::database::{DatabaseRuns, MostUncertain, Ordered, Wishes};
+use std::num::NonZeroUsize;
 use tokio::sync::{mpsc, watch};
 
 /// Passes the orders of this process on: what concerns the run goes to all workers.
@@ -57,7 +58,7 @@ pub(crate) async fn obey(
     let by = Operator::Elsewhere;
     let change = |change| drop(engine.send(Control::Change { change, by, answer: None }));
     let (mut paused, mut concurrency, mut stopping) = (false, None, None);
-    let mut rate = Change::Rate(settings.own_rate().limit()).value().unwrap_or_default();
+    let mut rate = planned_rate(settings);
     while wishes.changed().await.is_ok() {
         let Some(now) = wishes.borrow_and_update().clone() else { continue };
         uncertainty.follow(now.rate.parse().ok(), now.trip);
@@ -78,15 +79,43 @@ pub(crate) async fn obey(
             change(if now.paused { Change::Paused } else { Change::Resumed });
         }
         if std::mem::replace(&mut concurrency, now.concurrency) != now.concurrency {
-            let most = now.concurrency.and_then(|most| usize::try_from(most).ok());
-            let most = most.and_then(std::num::NonZeroUsize::new);
-            change(Change::Concurrency(most.unwrap_or(settings.concurrency)));
+            change(calls_at_a_time(&now, settings));
         }
         if rate != now.rate {
             change(Change::Rate(now.rate.parse().ok()));
             rate = now.rate;
         }
     }
+}
+
+/// Tells the engine that begins what was ordered before: the phases before it take no such order. One that
+/// is in effect changes nothing.
+pub(crate) fn tell_standing(
+    wishes: &watch::Receiver<Option<Wishes>>,
+    settings: &RunSettings,
+    engine: &mpsc::UnboundedSender<Control>,
+) {
+    let Some(now) = wishes.borrow().clone() else { return };
+    let by = Operator::Elsewhere;
+    let change = |change| drop(engine.send(Control::Change { change, by, answer: None }));
+    if now.paused {
+        change(Change::Paused);
+    }
+    if now.concurrency.is_some() {
+        change(calls_at_a_time(&now, settings));
+    }
+    if now.rate != planned_rate(settings) {
+        change(Change::Rate(now.rate.parse().ok()));
+    }
+}
+
+fn planned_rate(settings: &RunSettings) -> String {
+    Change::Rate(settings.own_rate().limit()).value().unwrap_or_default()
+}
+
+fn calls_at_a_time(wishes: &Wishes, settings: &RunSettings) -> Change {
+    let most = wishes.concurrency.and_then(|most| usize::try_from(most).ok());
+    Change::Concurrency(most.and_then(NonZeroUsize::new).unwrap_or(settings.concurrency))
 }
 
 /// Lets the engine give its tasks back when this worker becomes too far away to send any.

@@ -16,18 +16,18 @@ use crate::run::error::RunError;
 use crate::run::patience::Patience;
 use crate::run::plan::Planned;
 use crate::run::settings::{engine_settings, pace_start};
-use crate::run::shared_orders::{Orders, give_back_if_far, job_taken, obey};
+use crate::run::shared_orders::{Orders, give_back_if_far, job_taken, obey, tell_standing};
 use crate::run::shared_phases::{Begun, SharedPhases, gated};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
 use crate::store::database::{
-    DatabaseError, DatabaseRuns, MostUncertain, RateTerms, SlotTerms, WorkTerms, Worker,
+    DatabaseError, DatabaseRuns, MostUncertain, RateTerms, SlotTerms, Wishes, WorkTerms, Worker,
 };
 use crate::store::{RunReader, StoreError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// How often a worker that is done looks whether the others are.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -253,7 +253,7 @@ impl<A: TaskApi> Part<'_, A> {
             std::future::pending::<()>().await;
         };
         let ran = tokio::select! {
-            ran = self.go_through(ControlRouter::new(control)) => ran,
+            ran = self.go_through(ControlRouter::new(control), seen.clone(), &sender) => ran,
             () = beside => unreachable!("it never ends"),
         };
         self.lost = job_taken(&seen).or(away.into_inner().map(StoreError::Database));
@@ -261,9 +261,19 @@ impl<A: TaskApi> Part<'_, A> {
     }
 
     /// Goes through the phases of the run.
-    async fn go_through(&mut self, mut router: ControlRouter) -> Result<RunStats, RunError> {
+    async fn go_through(
+        &mut self,
+        mut router: ControlRouter,
+        mut wishes: watch::Receiver<Option<Wishes>>,
+        engine: &mpsc::UnboundedSender<Control>,
+    ) -> Result<RunStats, RunError> {
         let (planned, clock) = (self.phases.planned, self.phases.planned.clock);
-        let begun = self.phases.begin(&mut router).await?;
+        // A run may be paused when a worker joins it.
+        let known = router.unless_stopped(wishes.wait_for(Option::is_some)).await.map(drop);
+        let begun = match known {
+            Ok(()) => self.phases.begin(&mut router).await?,
+            Err(reason) => Begun::Stopped(reason),
+        };
         if let Begun::Stopped(reason) = begun {
             let stats = RunStats { stopped: Some(reason), held: Duration::ZERO };
             self.ledger.end(clock.now(), stats.clone()).await.map_err(RunError::Ledger)?;
@@ -278,6 +288,7 @@ impl<A: TaskApi> Part<'_, A> {
             let left = self.phases.ask(async |runs| runs.time_left(run, span).await).await?;
             settings.max_duration = Some(left);
         }
+        tell_standing(&wishes, &planned.settings, engine);
         let (api, ledger) = (self.phases.api, &mut self.ledger);
         let ran = router
             .beside(async |control| engine::run(api, ledger, &settings, clock, control).await);
