@@ -66,6 +66,38 @@ fn all_workers_together_stop_after_the_failures_that_are_tolerated() {
 }
 
 #[test]
+fn the_time_of_a_run_goes_on_in_a_pause_and_counts_anew_when_it_is_resumed() {
+    let Some(stage) = Stage::answering_in(5) else { return };
+    let id = stage.plan(400, &["--rate", "20/s", "--max-duration", "3s"]);
+    stage.call(&["ctl", "rate", "30/s"]).expect(0);
+    stage.call(&["ctl", "concurrency", "3"]).expect(0);
+    stage.call(&["ctl", "pause"]).expect(0).prints("paused");
+    let workers = [stage.worker_on(&id), stage.worker_on(&id)];
+    let deadline = "SELECT coalesce(extract(epoch FROM deadline), 0)::bigint FROM batchctl.run";
+    wait_until("a worker", || stage.database.number(deadline) > 0);
+    let set = stage.database.number(deadline);
+    for worker in workers {
+        worker.ended().expect(3);
+    }
+    assert_eq!(stage.database.number(deadline), set, "nobody has time of its own");
+    assert_eq!(stage.database.sql("SELECT stopping FROM batchctl.run"), ["out_of_time"]);
+    assert_eq!(stage.rehearsal.service.requests(), 0);
+    stage.call(&["ctl", &id, "resume"]).expect(75).says("coming to its end");
+    stage.call(&["work"]).expect(0).says("no run to work on");
+    let resume = ["resume", "-q", "--rate", "20/s", "--max-duration", "10m"];
+    let resumed = stage.rehearsal.scene.start(&resume);
+    stage.await_settled(10);
+    stage.call(&["ctl", "rate", "none"]).expect(0);
+    resumed.ended().expect(0);
+    assert_eq!(stage.check(400), 0);
+    assert!(stage.database.number(deadline) > set);
+    let report = report(&stage.call(&["report", "--json"]).expect(0).stdout);
+    let changes = report["changes"].as_array().unwrap();
+    let changes: Vec<&str> = changes.iter().filter_map(|it| it["change"].as_str()).collect();
+    assert_eq!(changes, ["rate", "concurrency", "paused", "rate", "rate"]);
+}
+
+#[test]
 fn a_worker_that_follows_takes_the_next_run() {
     let Some(stage) = Stage::answering_in(0) else { return };
     stage.plan(20, &["--rate", "none"]);
