@@ -22,6 +22,13 @@ fn attempts_that_were_throttled_or_refused_for_their_credentials_are_counted_apa
 }
 
 #[test]
+fn an_attempt_of_a_settled_task_counts_even_if_nothing_says_that_it_left() {
+    let settled = Fact::Settled { outcome: Outcome::Ambiguous, at_us: 7 };
+    let task = folded(vec![started(1), settled], 0);
+    assert_eq!((task.attempts, task.in_doubt, task.first_sent_us), (1, true, Some(100)));
+}
+
+#[test]
 fn the_first_sending_is_timed_by_its_end_or_else_by_its_start() {
     assert_eq!(folded(vec![started(1)], 1).first_sent_us, Some(100));
     assert_eq!(folded(vec![started(1)], 0).first_sent_us, None);

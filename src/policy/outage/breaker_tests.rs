@@ -259,6 +259,28 @@ fn after_closing_probes_and_outages_are_counted_from_the_start() {
     assert_eq!(bench.breaker.outage(), 2);
 }
 
+#[test]
+fn an_outage_after_another_one_begins_with_its_own_first_failure() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    bench.calls(6, Health::Served);
+    bench.pass(100);
+    bench.calls(25, Health::Away);
+    assert_eq!(bench.breaker.away_since(), Some(bench.now));
+}
+
+#[test]
+fn an_answer_to_a_call_before_the_probe_is_none_to_it() {
+    let mut bench = Bench::opened(0);
+    bench.pass(5);
+    bench.number = 99;
+    let probe = bench.begin();
+    bench.complete(probe - 1, Health::Served);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::AfterCompletion);
+    bench.complete(probe, Health::Served);
+    assert_eq!(bench.breaker.ask(bench.now), Passage::Now);
+}
+
 proptest! {
     #[test]
     fn while_it_is_open_at_most_one_call_goes_at_a_time_and_none_too_early(

@@ -129,3 +129,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn first_attempts_pay_for_ten_seconds_from_when_they_were_made() {
+    let start = origin();
+    let mut budget = RetryBudget::new(start);
+    (0..500).for_each(|_| budget.count_first(start + millis(5_000)));
+    assert_eq!(spend_all(&mut budget, start + millis(14_000)), 200);
+}

@@ -542,4 +542,18 @@ mod tests {
         assert_eq!(history.sent_between(at(0), at(1_000)), 601.0);
         assert_eq!(history.accepted_until(at(1_000)), 1_000.0);
     }
+
+    #[test]
+    fn what_is_older_than_six_seconds_is_forgotten_of_every_kind() {
+        let start = origin();
+        let mut history = CallHistory::new(start);
+        for millis in [0, 1, 6_000, 6_001] {
+            let now = start + Duration::from_millis(millis);
+            history.count_sent(now);
+            history.count_throttled(now, now);
+            history.count_ended(now);
+        }
+        let kept = [&history.sent, &history.throttled, &history.ended].map(VecDeque::len);
+        assert_eq!(kept, [3; 3]);
+    }
 }

@@ -240,3 +240,22 @@ fn a_served_call_is_worth_a_search_up_to_the_fortieth_after_a_throttled_one() {
         assert_eq!(calls.explains((at(0), 9), 100.0, at(0)), Ok(false));
     }
 }
+
+#[test]
+fn a_rest_that_is_over_forgets_calls_that_were_throttled_below_the_bound() {
+    let (mut calls, at) = bound(20);
+    assert_eq!(calls.explains((at(0), 14), 100.0, at(10)), Ok(true));
+    assert_eq!(calls.decide(&CallHistory::new(at(0)), at(2_010)), None);
+    assert_eq!(calls.explains((at(2_020), 14), 100.0, at(2_020)), Ok(true));
+    assert_eq!(calls.known(), Some(20));
+    assert_eq!(calls.explains((at(2_030), 14), 100.0, at(2_030)), Ok(true));
+    assert_eq!(calls.known(), Some(14));
+}
+
+#[test]
+fn a_search_without_a_finding_is_remembered_too() {
+    let (_, at) = bound(20);
+    let mut calls = CallsAtATime::default();
+    assert_eq!(calls.search(&CallHistory::new(at(0)), None, at(5)), None);
+    assert_eq!(calls.searched, Some(at(5)));
+}

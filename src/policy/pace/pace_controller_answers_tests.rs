@@ -1,5 +1,7 @@
 //! Which answers and which changes of the pace count, and from when on.
 
+use super::super::phase::Rest;
+use super::super::windows::FilledWindow;
 use super::*;
 use crate::policy::pace::limit_trial::{Observed, Seen, Trial, TrialKind};
 
@@ -84,4 +86,76 @@ fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen
             assert_eq!(format!("{:?}", trial.seen), expected);
         }
     }
+}
+
+#[test]
+fn sendings_at_the_bound_on_calls_at_a_time_let_it_grow() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+    controller.at_a_time = CallsAtATime::learnt(Some(2), at(0));
+    controller.decide(at(1_000));
+    assert_eq!(controller.most_at_a_time(), Some(3));
+    (0..5).for_each(|_| controller.sent(at(1_001)));
+    controller.decide(at(1_002));
+    assert_eq!(controller.most_at_a_time(), Some(5));
+}
+
+#[test]
+fn a_served_call_weighs_against_chance_and_is_judged_in_a_trial() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+    controller.chance.set_share(0.2);
+    controller.history.count_sent(at(5));
+    controller.served(at(5), at(6));
+    close(controller.chance.share(), 0.199);
+    let (mut controller, at) = super::controller(Opening::AtCeiling, 400.0);
+    let (kind, seen) = (TrialKind::Measurement, Seen::default());
+    let trial = Trial { begun: at(0), after: at(0), from: 400.0, kind, seen };
+    controller.phase = Phase::Trying(trial);
+    (1..=24).for_each(|call| controller.history.count_sent(at(call)));
+    (1..=6).for_each(|call| controller.history.count_throttled(at(4 * call), at(4 * call)));
+    controller.served(at(23), at(24));
+    let Phase::Trying(trial) = controller.phase else { panic!() };
+    assert!(matches!(trial.kind, TrialKind::Test { .. }));
+}
+
+#[test]
+fn a_row_that_is_throttled_at_rest_shows_a_window() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 99.5);
+    (controller.limit, controller.is_exact) = (Some(100.0), true);
+    let rest = Rest { since: at(500), until: at(2_000), lowered: 0, may_slide: false };
+    controller.phase = Phase::Resting(rest);
+    let (first, last) = (at(1_000), at(1_010));
+    controller.windows.fill(Some(FilledWindow { calls: 99.0, first, fell: last }));
+    [first, last].into_iter().for_each(|sent| controller.history.count_sent(sent));
+    controller.throttled(first, first);
+    assert!(!controller.windows.are_met());
+    controller.throttled(last, last);
+    assert!(controller.windows.are_met());
+}
+
+#[test]
+fn a_bound_on_trial_takes_the_place_of_a_limit_that_comes_back_where_it_did_not_help() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 80.0);
+    controller.history.count_sent(at(0));
+    for round in 0..40 {
+        // Of ten rounds four have a call that finds three, of which one is served: too little proof
+        // of so small a bound.
+        let now = |call: u64| at(10 + 30 * round + 10 * call);
+        let calls = if round % 10 < 4 { 3 } else { 2 };
+        let is_throttled = round % 10 < 3;
+        (0..calls).for_each(|call| controller.history.count_sent(now(call)));
+        if is_throttled {
+            controller.history.count_throttled(now(2), now(2));
+        }
+        let answered = now(2) + Duration::from_millis(1);
+        let served = calls - u64::from(is_throttled);
+        (0..served).for_each(|_| controller.history.count_ended(answered));
+    }
+    controller.limit = Some(100.0);
+    controller.chance.set_share(0.2);
+    assert!(controller.finds_calls_at_a_time(at(1_300)));
+    assert_eq!((controller.most_at_a_time(), controller.limit), (Some(3), None));
+    assert_eq!((controller.rate, controller.chance.share()), (130.0, 0.0));
+    controller.decide(at(5_000));
+    assert_eq!((controller.most_at_a_time(), controller.limit), (None, Some(100.0)));
+    close(controller.rate, 99.5);
 }

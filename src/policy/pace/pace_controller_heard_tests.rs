@@ -84,6 +84,7 @@ fn a_limit_that_was_roughly_known_falls_to_what_its_cycle_accepted() {
         let cycle = if is_exact { at(2_000) } else { at(2_000 - millis) };
         assert_eq!((controller.cycle, controller.accepted_before_cycle == 0.0), (cycle, is_exact));
         assert_eq!((controller.confirmed, controller.raised_at), (0, Some(at(7))));
+        assert_eq!(controller.cut_at, at(2_600), "it is below the pace that was throttled");
     }
 }
 

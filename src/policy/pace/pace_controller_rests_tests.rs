@@ -220,3 +220,42 @@ fn a_rest_follows_what_is_accepted_between_throttled_calls_by_a_tenth_at_most() 
     assert!(matches!(trial.kind, TrialKind::Measurement));
     assert_eq!((trial.after, controller.rate, controller.throttled_at), (at(100), 99.5, 99.5));
 }
+
+#[test]
+fn a_rest_ends_with_the_limit_that_its_window_showed_and_counts_as_a_look() {
+    let (mut controller, at) = resting(0, false);
+    end_windows(&mut controller, &at, &[1_000, 2_000, 3_000]);
+    let end = at(4_000);
+    controller.history.count_sent(end);
+    controller.history.count_throttled(end, end);
+    controller.windows.fill(Some(FilledWindow { calls: 99.0, first: end, fell: end }));
+    controller.end_rest(at(4_500));
+    close(controller.limit.unwrap(), 98.5);
+    for look in 2..=20 {
+        assert!(controller.windows.are_met(), "{look}");
+        (controller.phase, controller.is_exact) = (resting(0, false).0.phase, true);
+        controller.end_rest(at(4_500 + look));
+    }
+    assert!(!controller.windows.are_met());
+}
+
+#[test]
+fn what_is_known_anew_leaves_no_cost_no_look_and_no_suspicion_behind() {
+    let suspicious = || {
+        let (mut controller, at) = controller(Opening::AtCeiling, 90.0);
+        (controller.is_exact, controller.is_back) = (true, true);
+        (controller.cost, controller.unmet) = (5, 3);
+        controller.chance.weigh(true, true);
+        assert!(controller.chance.is_exceeded());
+        (controller, at)
+    };
+    let (mut approaching, at) = suspicious();
+    approaching.approach(100.0, 90.0, at(5), at(9));
+    assert_eq!((approaching.is_exact, approaching.is_back), (false, false));
+    assert_eq!((approaching.cost, approaching.unmet), (0, 0));
+    assert!(!approaching.chance.is_exceeded());
+    let (mut going_on, at) = suspicious();
+    going_on.go_on(90.0, at(9));
+    assert_eq!(going_on.cost, 0);
+    assert!(!going_on.chance.is_exceeded());
+}

@@ -134,6 +134,8 @@ fn a_hold_during_a_look_shows_the_limit_and_one_far_above_it_does_not() {
         if is_known {
             close(controller.limit.unwrap(), 100.0);
             close(controller.rate, RESTING * 100.0);
+            let Phase::Resting(rest) = controller.phase else { panic!() };
+            assert_eq!((controller.confirmed, rest.until), (1, at(23_000)));
         }
     }
 }

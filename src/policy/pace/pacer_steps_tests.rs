@@ -176,3 +176,29 @@ fn a_hold_delays_what_the_window_lets_through() {
     assert_eq!(pacer.release_due(at(1_005_000)), Some(at(1_500_000)));
     assert_eq!(pacer.release_due(at(1_500_000)), None);
 }
+
+#[test]
+fn what_was_sent_counts_over_a_time_without_a_rate() {
+    let at = clock();
+    let mut pacer = after_one("1/s", &at);
+    pacer.set_rate(None, at(1));
+    pacer.set_rate(None, at(1));
+    assert_eq!(pacer.release_due(at(1)), None);
+    pacer.set_rate(Some(rate("1/s")), at(2));
+    assert_eq!(pacer.release_due(at(2)), Some(at(1_005_000)));
+    // Where the window has room, the next one has its turn after the last.
+    let mut pacer = Pacer::new(None, at(0));
+    pacer.recall(at(0));
+    pacer.set_rate(Some(rate("2/s")), at(1));
+    assert_eq!(pacer.admit(at(1)), Admission::NotBefore(at(502_500)));
+}
+
+#[test]
+fn a_limit_keeps_as_many_as_the_highest_rate_so_far_needs() {
+    let at = clock();
+    let mut pacer = Pacer::new(Some(rate("1/s")), at(0));
+    for (text, kept) in [("9999/s", KEPT), ("20000/s", 20_000), ("1/s", 20_000)] {
+        pacer.set_rate(Some(rate(text)), at(0));
+        assert_eq!(pacer.limit.as_ref().map(|limit| limit.kept), Some(kept), "{text}");
+    }
+}
