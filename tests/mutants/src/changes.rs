@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Arm,
     /// The arm of a match with this guard matches no more.
     GuardedArm,
+    /// This statement is not carried out.
+    Without,
     /// Nothing is left of this.
     Nothing,
 }
@@ -104,6 +106,15 @@ fn binds(expr: &Expr) -> bool {
     match expr {
         Expr::Let(_) => true,
         Expr::Binary(binary) => binds(&binary.left) || binds(&binary.right),
+        _ => false,
+    }
+}
+
+/// Returns whether a statement of this expression does something without which a program goes on.
+fn is_deed(expr: &Expr) -> bool {
+    match expr {
+        Expr::Assign(_) | Expr::Binary(_) | Expr::Call(_) | Expr::MethodCall(_) => true,
+        Expr::Try(tried) => is_deed(&tried.expr),
         _ => false,
     }
 }
@@ -252,6 +263,17 @@ impl<'a> Visit<'a> for Finder<'_> {
             _ => {}
         }
         visit::visit_expr(self, expr);
+    }
+
+    fn visit_stmt(&mut self, statement: &'a syn::Stmt) {
+        if let syn::Stmt::Expr(expr, Some(_)) = statement
+            && is_deed(expr)
+        {
+            let (range, line) = (statement.span().byte_range(), statement.span().start().line);
+            let what = format!("without `{}`", self.told(expr));
+            self.add(range, Kind::Without, line, vec![(what, String::new())]);
+        }
+        visit::visit_stmt(self, statement);
     }
 
     /// Lengths are known when the program is compiled, so they cannot change while it runs.

@@ -86,6 +86,12 @@ impl Writer<'_> {
                 self.write_until(site.range.end);
                 self.rewritten.text += " })";
             }
+            Kind::Without => {
+                let code = format!("if {} {{}} else {{ ", on(changes[0]));
+                self.put(changes[0], &code);
+                self.write_until(site.range.end);
+                self.rewritten.text += " }";
+            }
             Kind::First => {
                 for change in changes {
                     self.put(change, &format!(" if {} {{ {} }}", on(change), change.code));
@@ -120,6 +126,21 @@ mod tests {
         let rewritten = rewrite(text, &found, &dropped).text.replace("crate::mutant::", "");
         let expected = " fn least(a: u32, b: u32) -> bool { if on(2) { return false; }\n    (if on(4) { (a + 1) > (b) } \
                         else { (if on(6) { (a) - (1) } else { a + 1 }) < b })\n}\n";
+        assert_eq!(rewritten, expected);
+    }
+
+    #[test]
+    fn a_statement_is_left_out_with_all_that_is_in_it() {
+        let text = "fn count(&mut self) {\n    self.add(1 + 1)?;\n}\n";
+        let mut found = sites(text, &Known::of([text]));
+        let changes = found.iter_mut().flat_map(|site| &mut site.changes);
+        for (index, change) in changes.enumerate() {
+            change.number = index + 1;
+        }
+        let dropped = BTreeSet::from([1, 4]);
+        let rewritten = rewrite(text, &found, &dropped).text.replace("crate::mutant::", "");
+        let expected = "fn count(&mut self) {\n    if on(2) {} else { self.add(\
+                        (if on(3) { (1) - (1) } else { 1 + 1 }))?; }\n}\n";
         assert_eq!(rewritten, expected);
     }
 }
