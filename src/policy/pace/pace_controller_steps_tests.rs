@@ -295,5 +295,6 @@ fn single_calls_come_when_the_next_one_is_due_and_then_further_apart() {
     close(controller.decide(at(49)), 20.0);
     assert_eq!(controller.decided, at(0), "nothing was due");
     close(controller.decide(at(50)), 16.0);
+    assert_eq!(controller.decided, at(50));
     assert_eq!(controller.next_decision_on_pace(), Some(after(at(50), 0.0625)));
 }
