@@ -115,6 +115,8 @@ pub struct PaceController {
     resumed: Option<(Instant, f64)>,
     /// How many calls were throttled by the present look above the limit.
     cost: u32,
+    /// Whether the next look is half as large, because a whole one does not show that the limit is too low.
+    is_half_look: bool,
     /// Whether the last rest throttled a call.
     is_disturbed: bool,
     /// Whether the pace comes back to one at which a stray call was throttled.
@@ -175,6 +177,7 @@ impl PaceController {
             accepted_before_cycle: 0.0,
             resumed: None,
             cost: 0,
+            is_half_look: false,
             is_disturbed: false,
             is_back: false,
             met: 0.0,

@@ -1,6 +1,6 @@
 //! Each step of the controller, in exact numbers.
 
-use super::phase::{Listening, Met};
+use super::phase::{Growth, Listening, Met};
 use super::*;
 use crate::policy::pace::calls_at_a_time::BoundChange;
 
@@ -107,6 +107,25 @@ fn a_look_exceeds_the_limit_by_a_share_and_a_few_calls_and_a_window_by_hardly_mo
         controller.end_rest(at(5_000));
         close(controller.rate / limit, 1.0 + step);
     }
+}
+
+#[test]
+fn the_first_look_after_a_rough_way_up_is_half_as_large() {
+    let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+    let look_after = |controller: &mut PaceController, is_rough: bool| {
+        let growth = Growth { since: at(0), is_rough, step: 0.0, grown: at(0), asked: 0 };
+        controller.phase = Phase::Growing(growth);
+        controller.rest(100.0, at(1_000), at(1_000));
+        controller.end_rest(at(5_000));
+        controller.rate
+    };
+    close(look_after(&mut controller, false), 105.0);
+    close(look_after(&mut controller, true), 102.5);
+    close(look_after(&mut controller, false), 105.0);
+    // A window is looked at by single calls.
+    controller.windows.closed(0.0, true);
+    controller.confirmed = 1;
+    close(look_after(&mut controller, true), 101.5);
 }
 
 #[test]

@@ -106,7 +106,10 @@ impl PaceController {
         match (self.windows.are_met(), self.confirmed) {
             (true, 0) => share.max(UNCONFIRMED * 2.0_f64.powi(self.unmet)).min(LARGEST_STEP),
             (true, _) => share.min(LOOKING),
-            (false, _) => LOOKING + share.min(MOST_MORE),
+            (false, _) => {
+                let whole = LOOKING + share.min(MOST_MORE);
+                if self.is_half_look { whole / 2.0 } else { whole }
+            }
         }
     }
 

@@ -27,6 +27,11 @@ impl PaceController {
     pub(super) fn rest(&mut self, limit: f64, sent: Instant, now: Instant) {
         let is_look = matches!(self.phase, Phase::Growing(Growth { is_rough: false, .. }));
         let cost = if is_look { self.cost } else { 0 };
+        // A service without bursts throttles a whole look at once, even where its limit lies a few
+        // hundredths higher than a rough way up has shown.
+        if let Phase::Growing(Growth { is_rough, .. }) = self.phase {
+            self.is_half_look = is_rough;
+        }
         (self.is_exact, self.hint, self.is_disturbed) = (true, 0.0, false);
         self.know(limit, sent, now);
         self.cost = cost;
