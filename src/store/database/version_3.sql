@@ -3,4 +3,3 @@ SET LOCAL search_path = batchctl;
 
 ALTER TABLE segment ALTER body SET STORAGE MAIN;
 UPDATE about SET version = 3;
-
