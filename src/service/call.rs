@@ -169,13 +169,7 @@ fn push_field(target: &mut String, name: &str) {
 
 /// Adds a text of which only unreserved characters stay as they are.
 fn push_escaped(target: &mut String, text: &str) {
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    // Nearly every value has no others, and encoding writes piece by piece.
-    if text.bytes().all(is_unreserved) {
-        target.push_str(text);
-    } else {
-        target.extend(utf8_percent_encode(text, ESCAPED));
-    }
+    target.extend(utf8_percent_encode(text, ESCAPED));
 }
 
 /// Returns the segment of a path in which a place is, or which ends there.
