@@ -132,6 +132,7 @@ impl Work {
         // A settled chunk needs no lease, and must not count as lost.
         if held.unsettled == 0 {
             self.held.remove(&first);
+            self.records.forget(first);
         }
     }
 }

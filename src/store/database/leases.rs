@@ -39,7 +39,7 @@ const FLUSH: &str = "SELECT flush($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 
 const STANDING: &str = "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2)";
 
 const GIVE_BACK: &str = "
-UPDATE chunk c SET state = 0, owner = NULL, lease_until = NULL
+UPDATE chunk c SET state = 0, lease_until = NULL
 FROM unnest($2::int[], $3::int[]) AS m(no, epoch)
 WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1";
 
@@ -48,8 +48,9 @@ DELETE FROM job j WHERE j.run = $1 AND NOT EXISTS (
     SELECT FROM worker w JOIN run r ON r.no = w.run
     WHERE w.run = $1 AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)";
 
-const NOTE_DOUBTS: &str =
-    "UPDATE takeover SET in_doubt = $4 WHERE run = $1 AND chunk = $2 AND epoch = $3";
+const NOTE_DOUBTS: &str = "
+INSERT INTO takeover (run, chunk, epoch, from_worker, by_worker, in_doubt) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (run, chunk, epoch) DO UPDATE SET in_doubt = excluded.in_doubt";
 
 /// The worker that this process is in a run.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +89,18 @@ pub struct LeasedChunk {
     pub tasks: u32,
     /// The plan of the chunk.
     pub body: Vec<u8>,
-    /// Whether its lease had ended, and whose it was.
-    pub taken_from: Option<i32>,
+    /// The worker that had it before, if it is known.
+    pub before: Option<i32>,
+    /// Whether that worker's lease had ended. Otherwise the chunk was given back, or is new.
+    pub was_leased: bool,
+}
+
+impl LeasedChunk {
+    /// Returns whether its tasks in doubt are to be told, of which it has so many. A chunk that was given
+    /// back has some, too, if its worker lost its lease or gave up calls on the wire.
+    pub(crate) fn is_takeover(&self, in_doubt: u32) -> bool {
+        self.was_leased || in_doubt > 0
+    }
 }
 
 /// The records of one chunk in one flush.
@@ -267,7 +278,7 @@ impl Worker {
         .await
     }
 
-    /// Records how many tasks of a chunk were in doubt when it was taken over.
+    /// Records how many tasks of a chunk were in doubt when this worker claimed it: a takeover.
     pub(crate) async fn note_doubts(
         self,
         link: &mut Link,
@@ -276,8 +287,8 @@ impl Worker {
     ) -> Result<(), DatabaseError> {
         let (no, epoch) = (i32_of(chunk.no), i32_of(chunk.epoch));
         link.with(async |client| {
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                [&self.run, &no, &epoch, &i32_of(in_doubt)];
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+                [&self.run, &no, &epoch, &chunk.before, &self.no, &i32_of(in_doubt)];
             client.execute(NOTE_DOUBTS, &values).await.map(drop)
         })
         .await
@@ -314,13 +325,13 @@ fn leased(row: &Row, shown: &str) -> Result<LeasedChunk, DatabaseError> {
     if let Err(damage) = Place::Chunk(no).check(&body, row.get(5)) {
         return Err(DatabaseError::Damaged { shown: shown.to_owned(), detail: damage.to_string() });
     }
-    let was_leased = row.get::<_, i16>(6) == 1;
     Ok(LeasedChunk {
         no,
         epoch: number(1),
         next_seq: number(2),
         tasks: number(3),
         body,
-        taken_from: row.get::<_, Option<i32>>(7).filter(|_| was_leased),
+        before: row.get(7),
+        was_leased: row.get::<_, i16>(6) == 1,
     })
 }

@@ -30,6 +30,8 @@ pub(crate) struct Records {
     next_seq: u32,
     has_begun: bool,
     sign: SignOfLife,
+    /// The attempts that have begun and not ended, of each chunk that is held.
+    in_flight: BTreeMap<u32, u32>,
 }
 
 /// The records of one chunk in one commit.
@@ -48,6 +50,7 @@ impl Records {
             next_seq: 0,
             has_begun: false,
             sign: SignOfLife::default(),
+            in_flight: BTreeMap::new(),
         }
     }
 
@@ -65,14 +68,20 @@ impl Records {
         };
         self.count(event);
         let Some(first) = first_of(ordinal.0) else { return false };
+        let in_flight = self.in_flight.entry(first).or_default();
         let micros = |at: Timestamp| micros_of_time(at, self.origin);
         let segment = self.chunks.entry(first).or_default();
         let fact = match &event.kind {
             EventKind::AttemptStarted { seq, number, leaves, .. } => {
+                *in_flight += 1;
                 Fact::Started { seq: seq.0, number: *number, leaves_us: micros(*leaves) }
             }
-            EventKind::AttemptWithdrawn { .. } => Fact::Withdrawn,
+            EventKind::AttemptWithdrawn { .. } => {
+                *in_flight = in_flight.saturating_sub(1);
+                Fact::Withdrawn
+            }
             EventKind::AttemptEnded { result, .. } => {
+                *in_flight = in_flight.saturating_sub(1);
                 Fact::Ended(ended(result, micros(result.sent)))
             }
             EventKind::TaskSettled { outcome, .. } => {
@@ -112,24 +121,20 @@ impl Records {
     }
 
     fn count(&mut self, event: &Event) {
-        let sign = &mut self.sign;
-        match &event.kind {
-            EventKind::AttemptStarted { .. } => sign.in_flight += 1,
-            EventKind::AttemptWithdrawn { .. } => {
-                sign.in_flight = sign.in_flight.saturating_sub(1);
-            }
-            EventKind::AttemptEnded { result, .. } => {
-                sign.in_flight = sign.in_flight.saturating_sub(1);
-                sign.calls += 1;
-                sign.throttled += u64::from(is_throttled(result));
-            }
-            _ => {}
+        if let EventKind::AttemptEnded { result, .. } = &event.kind {
+            self.sign.calls += 1;
+            self.sign.throttled += u64::from(is_throttled(result));
         }
+    }
+
+    /// Forgets the attempts of a chunk that is not held any more: nothing tells of their end.
+    pub(crate) fn forget(&mut self, first: u32) {
+        self.in_flight.remove(&first);
     }
 
     /// Returns what the worker tells of itself.
     pub(crate) fn sign_of_life(&self) -> SignOfLife {
-        self.sign
+        SignOfLife { in_flight: self.in_flight.values().sum(), ..self.sign }
     }
 
     /// Takes the segment about the run, if there is a record for it.

@@ -265,7 +265,14 @@ impl Work {
     }
 
     pub(super) fn lose(&mut self, chunk: ChunkKey) {
-        self.held.retain(|_, held| (held.no, held.epoch) != chunk);
+        let records = &mut self.records;
+        self.held.retain(|first, held| {
+            let is_kept = (held.no, held.epoch) != chunk;
+            if !is_kept {
+                records.forget(*first);
+            }
+            is_kept
+        });
         lock(&self.shared).leases.forget(chunk);
     }
 
@@ -297,8 +304,8 @@ impl Work {
         lock(&self.shared).leases.renew(key, asked);
         let (run, origin) = (self.worker.run, self.terms.origin);
         let tasks = patiently!(self, chunk_tasks::read(&mut self.link, run, &chunk, origin));
-        if chunk.taken_from.is_some() {
-            let doubts = tasks.in_doubt;
+        let doubts = tasks.in_doubt;
+        if chunk.is_takeover(doubts) {
             patiently!(self, self.worker.note_doubts(&mut self.link, &chunk, doubts));
         }
         let unsettled = u64::try_from(tasks.unsettled.len()).unwrap_or(u64::MAX);

@@ -44,7 +44,7 @@ impl DatabaseRuns {
         worker.give_back(&mut self.link, chunks).await
     }
 
-    /// Records how many tasks were in doubt when a chunk was taken over.
+    /// Records how many tasks of a chunk were in doubt when it was claimed: a takeover.
     ///
     /// # Errors
     ///

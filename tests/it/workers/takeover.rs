@@ -4,8 +4,8 @@ use super::Stage;
 use crate::support::documents::report;
 use crate::support::service::wait_until;
 use rustix::process::Signal;
-use std::env;
 use std::time::Duration;
+use std::{env, thread};
 
 const TAKEOVERS: &str = "SELECT count(*) FROM batchctl.takeover";
 
@@ -122,6 +122,25 @@ fn a_worker_that_is_asked_to_end_gives_its_tasks_back_at_once() {
 }
 
 #[test]
+fn calls_that_a_worker_gave_up_are_told_of_as_in_doubt() {
+    let Some(stage) = Stage::answering_in(700) else { return };
+    stage.plan(16, &["--rate", "none", "--lease", "60s"]);
+    let worker = stage.worker();
+    wait_until("calls on the wire", || stage.rehearsal.service.requests() == 8);
+    worker.signal(Signal::INT);
+    thread::sleep(Duration::from_millis(300));
+    worker.signal(Signal::INT);
+    worker.ended().expect(130);
+    assert_eq!(stage.status()["workers"][0]["in_flight"], 0);
+    stage.worker().ended().expect(0);
+    assert_eq!(stage.check(16), 8);
+    // By a worker that said that it went.
+    assert_eq!(stage.database.number(TAKEOVERS), 1);
+    let text = stage.call(&["report"]).stdout;
+    assert!(text.contains("taken over"), "{text}");
+}
+
+#[test]
 fn without_the_database_a_worker_ends_with_74_and_another_one_goes_on() {
     let Some(mut stage) = Stage::answering_in(10) else { return };
     stage.plan(600, &["--rate", "100/s", "--lease", "2s"]);
@@ -153,7 +172,7 @@ fn a_planner_that_is_killed_leaves_no_run_or_the_whole_run() {
     for after in delays() {
         let arguments = ["start", input.to_str().unwrap(), "--detach"];
         let planner = stage.rehearsal.scene.start(&arguments);
-        std::thread::sleep(after);
+        thread::sleep(after);
         planner.kill();
     }
     let whole = stage.rehearsal.scene.call(&["runs", "list", "--json"]);

@@ -61,6 +61,8 @@ pub(super) enum Planted {
     FlushedTwice,
     /// Each worker has slots of its own.
     SlotsNotShared,
+    /// What is in doubt of a chunk that was given back is not told.
+    DoubtsUntold,
 }
 
 impl Planted {
@@ -95,6 +97,8 @@ impl Planted {
         Self::FlushedTwice,
         #[cfg(feature = "postgres")]
         Self::SlotsNotShared,
+        #[cfg(feature = "postgres")]
+        Self::DoubtsUntold,
     ];
 
     /// Returns what carries out a run in which it shows.
@@ -105,7 +109,8 @@ impl Planted {
             | Self::LeaseFromAnswer
             | Self::EpochIgnored
             | Self::FlushedTwice
-            | Self::SlotsNotShared => carry_out_by_workers,
+            | Self::SlotsNotShared
+            | Self::DoubtsUntold => carry_out_by_workers,
             Self::ShrinkingHidden
             | Self::ListWaitIgnored
             | Self::RequestNotDurable

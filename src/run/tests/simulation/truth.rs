@@ -138,10 +138,15 @@ impl Truth {
         }
     }
 
-    /// Compares what is recorded with what is true, when the run is done.
-    pub(super) fn judge(&mut self, recorded: &[Recorded]) {
+    /// Compares what is recorded with what is true, when the run is done, and so many tasks were told of
+    /// as in doubt.
+    pub(super) fn judge(&mut self, recorded: &[Recorded], told: u64) {
         if !self.violations.is_empty() {
             return;
+        }
+        let doubts = self.calls.iter().filter(|call| !call.recorded).count() as u64;
+        if doubts > told {
+            self.violate(&format!("{doubts} calls are on no record, and {told} were told of"));
         }
         if recorded.len() != self.tasks.len() {
             self.violate(&format!("{} tasks are recorded", recorded.len()));

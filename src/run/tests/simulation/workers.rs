@@ -126,6 +126,7 @@ impl Stage {
         database.neglect = match planted {
             Some(Planted::EpochIgnored) => Neglect::Epochs,
             Some(Planted::FlushedTwice) => Neglect::Sequence,
+            Some(Planted::DoubtsUntold) => Neglect::Doubts,
             _ => Neglect::Nothing,
         };
         if one_in(&mut rng, 4) {
@@ -187,10 +188,13 @@ impl Stage {
         fastrand::seed(self.seed);
         let places = (0..self.ordeals.len()).map(|place| self.place(place));
         let processes = join_all(places).await.into_iter().sum();
-        let recorded = self.database.lock().unwrap().recorded();
+        let (recorded, told) = {
+            let database = self.database.lock().unwrap();
+            (database.recorded(), database.in_doubt())
+        };
         let mut truth = self.truth.lock().unwrap();
         match recorded {
-            Ok(recorded) => truth.judge(&recorded),
+            Ok(recorded) => truth.judge(&recorded, told),
             Err(damage) => truth.violate(&format!("the records are damaged: {damage}")),
         }
         Ran {

@@ -128,7 +128,7 @@ async fn every_chunk_is_claimed_once_and_settled_by_its_segments() {
     }
     let numbers: Vec<u32> = claimed.iter().map(|(_, chunk)| chunk.no).collect();
     assert_eq!(numbers, [0, 1, 2]);
-    assert_eq!((&claimed[1].1.body, claimed[1].1.taken_from), (&vec![1; 100], None));
+    assert_eq!((&claimed[1].1.body, claimed[1].1.before), (&vec![1; 100], None));
     assert_eq!(scene.runs.claim(two).await.unwrap(), ChunkClaim::NotYet);
     for (worker, chunk) in &claimed {
         assert_eq!(scene.flush(*worker, &flush_of(chunk, 0, 1)).await, Fate::Kept);
@@ -147,7 +147,7 @@ async fn a_flush_under_a_lost_lease_records_nothing() {
     assert_eq!(scene.flush(slow, &flush_of(&before, 0, 1)).await, Fate::Kept);
     let after = scene.claim(quick).await;
     assert_eq!((after.no, after.epoch, after.next_seq), (before.no, 2, 1));
-    assert_eq!(after.taken_from, Some(slow.no));
+    assert_eq!((after.before, after.was_leased), (Some(slow.no), true));
     scene.runs.note_doubts(quick, &after, 1).await.unwrap();
     assert_eq!(scene.number("SELECT in_doubt::bigint FROM batchctl.takeover").await, 1);
     assert_eq!(scene.flush(slow, &flush_of(&before, 1, 1)).await, Fate::Lost);
@@ -177,11 +177,31 @@ async fn chunks_that_are_given_back_are_free_and_no_takeover() {
     let chunk = scene.claim(worker).await;
     scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
     let again = scene.claim(worker).await;
-    assert_eq!((again.no, again.epoch, again.taken_from), (chunk.no, 2, None));
+    assert_eq!((again.no, again.epoch, again.was_leased), (chunk.no, 2, false));
     // Giving back under an old lease changes nothing.
     scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
     assert_eq!(scene.claim(worker).await.no, 1);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.takeover").await, 0);
+}
+
+#[tokio::test]
+async fn doubts_of_a_chunk_that_was_given_back_make_a_takeover() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let (one, two) = (scene.worker().await, scene.worker().await);
+    let chunk = scene.claim(one).await;
+    scene.runs.give_back(one, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    let again = scene.claim(two).await;
+    assert!(!again.is_takeover(0) && again.is_takeover(1));
+    for in_doubt in [3, 2] {
+        // A second time, because the answer was lost.
+        scene.runs.note_doubts(two, &again, in_doubt).await.unwrap();
+    }
+    let row = format!(
+        "SELECT count(*) FROM batchctl.takeover WHERE epoch = 2 AND from_worker = {} AND by_worker = {} \
+         AND in_doubt = 2",
+        one.no, two.no
+    );
+    assert_eq!(scene.number(&row).await, 1);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub(crate) enum Neglect {
     Epochs,
     /// A flush counts as often as it comes.
     Sequence,
+    /// The tasks in doubt of a chunk that was given back are not told of.
+    Doubts,
 }
 
 /// Called with each fact that becomes durable: the worker, the ordinal of the task, and the fact.
@@ -37,6 +39,8 @@ pub(crate) struct SimulatedDatabase {
     origin: Timestamp,
     chunks: Vec<Chunk>,
     workers: BTreeMap<u32, Seen>,
+    /// The tasks in doubt at each claim, by chunk and epoch.
+    told: BTreeMap<ChunkKey, u64>,
     on_fact: OnFact,
 }
 
@@ -79,6 +83,7 @@ impl SimulatedDatabase {
             origin: clock.now(),
             chunks: starts.map(|first| Chunk::new(first, size.min(tasks - first))).collect(),
             workers: BTreeMap::new(),
+            told: BTreeMap::new(),
             on_fact: Box::new(|_, _, _| ()),
         }
     }
@@ -132,8 +137,22 @@ impl SimulatedDatabase {
             next_seq: chunk.next_seq,
             tasks: chunk.tasks,
             body: chunk.body.clone(),
-            taken_from: before.map(|(before, _)| i32::try_from(before).unwrap()),
+            before: before.map(|(before, _)| i32::try_from(before).unwrap()),
+            was_leased: before.is_some(),
         })
+    }
+
+    /// Takes note of the tasks of a chunk that were in doubt when it was claimed.
+    pub(crate) fn note_doubts(&mut self, chunk: &LeasedChunk, in_doubt: u32) {
+        let is_told = chunk.is_takeover(in_doubt);
+        if is_told && (chunk.was_leased || self.neglect != Neglect::Doubts) {
+            self.told.insert((chunk.no, chunk.epoch), u64::from(in_doubt));
+        }
+    }
+
+    /// Returns how many tasks were told of as in doubt, in all claims together.
+    pub(crate) fn in_doubt(&self) -> u64 {
+        self.told.values().sum()
     }
 
     /// Returns what is left of a chunk.
@@ -152,7 +171,7 @@ impl SimulatedDatabase {
         let is_own = chunk.epoch == flush.epoch && chunk.leased.is_some();
         let is_next = chunk.next_seq == flush.seq;
         let counts = match self.neglect {
-            Neglect::Nothing => is_own && is_next,
+            Neglect::Nothing | Neglect::Doubts => is_own && is_next,
             Neglect::Epochs => chunk.leased.is_some(),
             Neglect::Sequence => is_own,
         };

@@ -199,6 +199,7 @@ impl SimulatedWorker {
         let tasks = self.patiently(&|database| database.tasks_of(&chunk)).await?;
         let damaged = |detail| DatabaseError::Damaged { shown: "simulated".into(), detail };
         let tasks = tasks.map_err(damaged)?;
+        self.patiently(&|database| database.note_doubts(&chunk, tasks.in_doubt)).await?;
         let (epoch, next_seq, last) = (chunk.epoch, chunk.next_seq, tasks.last);
         let unsettled = tasks.unsettled.len() as u64;
         let held = Held { no: chunk.no, epoch, last, next_seq, unsettled };
