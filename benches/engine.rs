@@ -9,7 +9,6 @@ use batchctl::engine::EngineSettings;
 use batchctl::engine::Kept;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
-use batchctl::engine::StartingPoint;
 use batchctl::engine::run;
 use batchctl::event::AttemptSeq;
 use batchctl::event::Event;
@@ -17,10 +16,7 @@ use batchctl::event::EventKind;
 use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
-use batchctl::policy::OnDoubt;
-use batchctl::policy::PaceStart;
 use batchctl::policy::Response;
-use batchctl::policy::RetryPolicy;
 use batchctl::task::Command;
 use batchctl::task::Ordinal;
 use batchctl::task::Task;
@@ -28,15 +24,12 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
-const ATTEMPTS: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 
 fn main() {
     divan::main();
@@ -116,23 +109,5 @@ fn carry_out(runtime: &Runtime, claims: Vec<Claim>) {
 }
 
 fn settings(tasks: usize) -> EngineSettings {
-    EngineSettings {
-        concurrency: CONCURRENCY,
-        rate: None,
-        pace: PaceStart::below(None),
-        is_pace_common: false,
-        slots: None,
-        timeout: Duration::from_secs(60),
-        retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
-        ramp: None,
-        canary: None,
-        waves: None,
-        wave_pause: Duration::ZERO,
-        tolerated_failures: 0,
-        max_duration: None,
-        outage_timeout: Duration::from_secs(600),
-        throttle_timeout: Duration::from_secs(600),
-        drain_timeout: Duration::from_secs(30),
-        origin: StartingPoint { selected: tasks as u64, ..StartingPoint::default() },
-    }
+    EngineSettings::unlimited(CONCURRENCY, tasks as u64)
 }

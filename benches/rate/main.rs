@@ -30,17 +30,13 @@ use batchctl::engine::EngineSettings;
 use batchctl::engine::Kept;
 use batchctl::engine::Ledger;
 use batchctl::engine::LedgerError;
-use batchctl::engine::StartingPoint;
 use batchctl::engine::run;
 use batchctl::event::AttemptSeq;
 use batchctl::event::Event;
 use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
-use batchctl::policy::OnDoubt;
-use batchctl::policy::PaceStart;
 use batchctl::policy::Response;
-use batchctl::policy::RetryPolicy;
 use batchctl::policy::ServiceError;
 use batchctl::task::Command;
 use batchctl::task::Ordinal;
@@ -51,7 +47,6 @@ use futures::future::BoxFuture;
 use rustix::time::ClockId;
 use rustix::time::clock_gettime;
 use std::cell::RefCell;
-use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
@@ -59,7 +54,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
-const ATTEMPTS: NonZeroU32 = NonZeroU32::new(4).expect("4 is not 0");
 /// How long this process stands still, and how long it runs in between.
 const STALL: Duration = Duration::from_millis(300);
 const BETWEEN: Duration = Duration::from_secs(2);
@@ -253,25 +247,7 @@ fn task(ordinal: u32) -> Task {
 }
 
 fn settings(rate: Rate, tasks: u32) -> EngineSettings {
-    EngineSettings {
-        concurrency: CONCURRENCY,
-        rate: Some(rate),
-        pace: PaceStart::below(Some(rate)),
-        is_pace_common: false,
-        slots: None,
-        timeout: Duration::from_secs(60),
-        retry: RetryPolicy { max_attempts: ATTEMPTS, on_doubt: OnDoubt::Retry },
-        ramp: None,
-        canary: None,
-        waves: None,
-        wave_pause: Duration::ZERO,
-        tolerated_failures: 0,
-        max_duration: None,
-        outage_timeout: Duration::from_secs(600),
-        throttle_timeout: Duration::from_secs(600),
-        drain_timeout: Duration::from_secs(30),
-        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
-    }
+    EngineSettings::unlimited(CONCURRENCY, tasks.into()).at_rate(Some(rate))
 }
 
 /// A service that answers at once, and takes note of when it was called.

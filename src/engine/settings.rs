@@ -2,10 +2,12 @@
 
 use crate::clock::Timestamp;
 use crate::event::Change;
-use crate::policy::{PaceStart, RetryPolicy, SharedSlots, Waves};
+use crate::policy::{OnDoubt, PaceStart, RetryPolicy, SharedSlots, Waves};
 use crate::task::Rate;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
+
+const FOUR: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
 
 /// How a run is carried out. A duration beyond the range of instants means no limit.
 #[derive(Debug, Clone)]
@@ -44,6 +46,39 @@ pub struct EngineSettings {
     pub drain_timeout: Duration,
     /// The work of earlier processes of the run.
     pub origin: StartingPoint,
+}
+
+impl EngineSettings {
+    /// Returns settings for a run of so many tasks from its start: no rate and no limit of failures, one
+    /// attempt at most of 60 s and four of a task, 10 min of outages or throttling, 30 s to finish.
+    pub fn unlimited(concurrency: NonZeroUsize, tasks: u64) -> Self {
+        let ten_minutes = Duration::from_secs(600);
+        Self {
+            concurrency,
+            rate: None,
+            pace: PaceStart::below(None),
+            is_pace_common: false,
+            slots: None,
+            timeout: Duration::from_secs(60),
+            retry: RetryPolicy { max_attempts: FOUR, on_doubt: OnDoubt::Retry },
+            ramp: None,
+            canary: None,
+            waves: None,
+            wave_pause: Duration::ZERO,
+            tolerated_failures: u64::MAX,
+            outage_timeout: ten_minutes,
+            throttle_timeout: ten_minutes,
+            max_duration: None,
+            drain_timeout: Duration::from_secs(30),
+            origin: StartingPoint { selected: tasks, ..StartingPoint::default() },
+        }
+    }
+
+    /// Returns the same settings with at most so many sendings in a window.
+    #[must_use]
+    pub fn at_rate(self, rate: Option<Rate>) -> Self {
+        Self { rate, pace: PaceStart::below(rate), ..self }
+    }
 }
 
 /// The work of earlier processes of a run.

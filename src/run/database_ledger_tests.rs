@@ -3,9 +3,9 @@
 use super::*;
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{EngineSettings, Numbering, StartingPoint, run};
+use crate::engine::{EngineSettings, Numbering, run};
 use crate::event::RunStats;
-use crate::policy::{ActionResult, Answer, Body, OnDoubt, PaceStart, Response, RetryPolicy};
+use crate::policy::{ActionResult, Answer, Body, Response};
 use crate::store::database::tests::planned;
 use crate::store::database::tests::server::Server;
 use crate::store::database::{
@@ -13,7 +13,7 @@ use crate::store::database::{
 };
 use crate::task::{ServiceLimit, Task};
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
@@ -48,29 +48,9 @@ fn chunks(tasks: u32) -> Vec<NewChunk> {
 }
 
 fn settings(tasks: u32, worker: u32) -> EngineSettings {
-    EngineSettings {
-        concurrency: NonZeroUsize::new(4).unwrap(),
-        rate: None,
-        pace: PaceStart::below(None),
-        is_pace_common: false,
-        slots: None,
-        timeout: Duration::from_secs(60),
-        retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
-        ramp: None,
-        canary: None,
-        waves: None,
-        wave_pause: Duration::ZERO,
-        tolerated_failures: 0,
-        max_duration: None,
-        outage_timeout: Duration::from_secs(600),
-        throttle_timeout: Duration::from_secs(600),
-        drain_timeout: Duration::from_secs(30),
-        origin: StartingPoint {
-            selected: u64::from(tasks),
-            numbering: Numbering::Timed { worker },
-            ..StartingPoint::default()
-        },
-    }
+    let mut settings = EngineSettings::unlimited(NonZeroUsize::new(4).unwrap(), tasks.into());
+    settings.origin.numbering = Numbering::Timed { worker };
+    settings
 }
 
 struct Scene {

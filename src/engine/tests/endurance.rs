@@ -6,18 +6,16 @@ use super::scene::{SOME_DAY, task};
 use super::service::{done, transient};
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{
-    Claim, Claimed, EngineSettings, Kept, Ledger, LedgerError, StartingPoint, run,
-};
+use crate::engine::{Claim, Claimed, EngineSettings, Kept, Ledger, LedgerError, run};
 use crate::event::{AttemptSeq, Event, EventKind};
-use crate::policy::{Answer, OnDoubt, PaceStart, RetryPolicy};
-use crate::task::{Rate, Task};
+use crate::policy::Answer;
+use crate::task::Task;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fs;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -124,26 +122,8 @@ impl Ledger for CountingLedger {
 }
 
 fn settings(tasks: u32) -> EngineSettings {
-    let rate: Rate = format!("{RATE}/s").parse().unwrap();
-    EngineSettings {
-        outage_timeout: Duration::from_secs(600),
-        throttle_timeout: Duration::from_secs(600),
-        concurrency: NonZeroUsize::new(128).unwrap(),
-        rate: Some(rate),
-        pace: PaceStart::below(Some(rate)),
-        is_pace_common: false,
-        slots: None,
-        timeout: Duration::from_secs(60),
-        retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
-        ramp: None,
-        canary: None,
-        waves: None,
-        wave_pause: Duration::ZERO,
-        tolerated_failures: u64::MAX,
-        max_duration: None,
-        drain_timeout: Duration::from_secs(30),
-        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
-    }
+    let rate = format!("{RATE}/s").parse().unwrap();
+    EngineSettings::unlimited(NonZeroUsize::new(128).unwrap(), tasks.into()).at_rate(Some(rate))
 }
 
 /// Carries out a run that lasts for this time, and checks it.

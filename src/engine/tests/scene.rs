@@ -6,9 +6,9 @@ use super::service::{
 };
 use crate::api::{Authority, Unchanging};
 use crate::clock::{Clock, Timestamp};
-use crate::engine::{Claim, Control, EngineSettings, StartingPoint, run};
+use crate::engine::{Claim, Control, EngineSettings, run};
 use crate::event::StopReason;
-use crate::policy::{OnDoubt, PaceStart, RetryPolicy};
+use crate::policy::PaceStart;
 use crate::task::{Command, Ordinal, Task};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
@@ -219,23 +219,5 @@ impl Scene {
 }
 
 fn settings(tasks: u32) -> EngineSettings {
-    EngineSettings {
-        outage_timeout: Duration::from_secs(600),
-        throttle_timeout: Duration::from_secs(600),
-        concurrency: NonZeroUsize::new(4).unwrap(),
-        rate: None,
-        pace: PaceStart::below(None),
-        is_pace_common: false,
-        slots: None,
-        timeout: secs(60),
-        retry: RetryPolicy { max_attempts: NonZeroU32::new(4).unwrap(), on_doubt: OnDoubt::Retry },
-        ramp: None,
-        canary: None,
-        waves: None,
-        wave_pause: Duration::ZERO,
-        tolerated_failures: u64::MAX,
-        max_duration: None,
-        drain_timeout: secs(30),
-        origin: StartingPoint { selected: u64::from(tasks), ..StartingPoint::default() },
-    }
+    EngineSettings::unlimited(NonZeroUsize::new(4).unwrap(), tasks.into())
 }

@@ -19,9 +19,7 @@ use crate::engine::{
 };
 use crate::event::{AttemptSeq, Event, StopReason};
 use crate::journal::Fact;
-use crate::policy::{
-    Answer, LeaseState, OnDoubt, PaceStart, ProcessSlots, RetryPolicy, SharedSlots,
-};
+use crate::policy::{Answer, LeaseState, OnDoubt, ProcessSlots, RetryPolicy, SharedSlots};
 use crate::run::database_ledger::{chunk_ref, claimed_tasks};
 use crate::settings::RunSettings;
 use crate::store::database::DatabaseError;
@@ -299,30 +297,19 @@ impl Stage {
             Some(Planted::SlotsNotShared) => self.crew.rate.map(|_| Self::new_slots(self.clock)),
             _ => self.slots.clone(),
         };
+        let origin = StartingPoint {
+            selected: self.crew.tasks.into(),
+            settled: self.database.lock().unwrap().settled(),
+            numbering: Numbering::Timed { worker },
+            ..StartingPoint::default()
+        };
         EngineSettings {
-            is_pace_common: false,
-            concurrency: self.crew.concurrency,
-            rate: self.crew.rate,
-            pace: PaceStart::below(self.crew.rate),
             slots,
             timeout: self.world.lock().process.settings.timeout,
             retry: self.crew.retry,
-            ramp: None,
-            canary: None,
-            waves: None,
-            wave_pause: Duration::ZERO,
+            origin,
             // The database counts the failures of all workers.
-            tolerated_failures: u64::MAX,
-            max_duration: None,
-            outage_timeout: Duration::from_secs(600),
-            throttle_timeout: Duration::from_secs(600),
-            drain_timeout: Duration::from_secs(30),
-            origin: StartingPoint {
-                selected: u64::from(self.crew.tasks),
-                settled: self.database.lock().unwrap().settled(),
-                numbering: Numbering::Timed { worker },
-                ..StartingPoint::default()
-            },
+            ..EngineSettings::unlimited(self.crew.concurrency, 0).at_rate(self.crew.rate)
         }
     }
 }
