@@ -9,7 +9,6 @@ use batchctl::event::RunStats;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::plan::OnDuplicate;
 use batchctl::report::Diff;
 use batchctl::report::Report;
 use batchctl::report::ResultsOptions;
@@ -196,17 +195,10 @@ fn new_plan() -> NewPlan {
             .expect("a String takes all text");
     }
     let reader = Box::new(Cursor::new(table));
-    NewPlan {
-        after: None,
-        sources: vec![Source::Stream { name: "cameras.csv".into(), reader }],
-        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-        on_duplicate: OnDuplicate::Collapse,
-        exclusions: Arc::default(),
-        limit: None,
-        service: None,
-        sample: None,
-        offset: 0,
-    }
+    NewPlan::of(
+        vec![Source::Stream { name: "cameras.csv".into(), reader }],
+        InputOptions::new(CommandSource::Fixed(Command::STOP)),
+    )
 }
 
 fn new_run() -> NewRun {

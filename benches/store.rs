@@ -10,7 +10,6 @@ use batchctl::event::EventKind;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::plan::OnDuplicate;
 use batchctl::store;
 use batchctl::store::NewPlan;
 use batchctl::store::NewRun;
@@ -173,18 +172,8 @@ fn new_run() -> NewRun {
 }
 
 fn new_plan(ids: &str) -> NewPlan {
-    let reader = Box::new(Cursor::new(ids.to_owned()));
-    NewPlan {
-        sources: vec![Source::Stream { name: "-".into(), reader }],
-        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-        on_duplicate: OnDuplicate::Collapse,
-        exclusions: Arc::default(),
-        after: None,
-        limit: None,
-        service: None,
-        sample: None,
-        offset: 0,
-    }
+    let source = Source::Stream { name: "-".into(), reader: Box::new(Cursor::new(ids.to_owned())) };
+    NewPlan::of(vec![source], InputOptions::new(CommandSource::Fixed(Command::STOP)))
 }
 
 /// What the engine would commit: the ends of what is on the wire and the starts of as many.

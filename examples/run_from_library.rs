@@ -12,7 +12,6 @@ use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::plan::OnDuplicate;
 use batchctl::report::Report;
 use batchctl::report::StillRunning;
 use batchctl::report::summary;
@@ -46,17 +45,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let request = RunRequest {
         state: state.path().into(),
         command: "stop".into(),
-        plan: NewPlan {
-            sources: vec![Source::Ids(ids.into())],
-            options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-            on_duplicate: OnDuplicate::Collapse,
-            exclusions: Arc::default(),
-            after: None,
-            limit: None,
-            service: None,
-            sample: None,
-            offset: 0,
-        },
+        plan: NewPlan::of(
+            vec![Source::Ids(ids.into())],
+            InputOptions::new(CommandSource::Fixed(Command::STOP)),
+        ),
         endpoint: client.endpoint.to_string(),
         project_id: client.project.to_string(),
         job: None,

@@ -10,7 +10,6 @@ use batchctl::event::Watch;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::plan::OnDuplicate;
 use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
@@ -80,17 +79,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let request = RunRequest {
         state: state.path().into(),
         command: "start".into(),
-        plan: NewPlan {
-            sources: vec![Source::Ids(ids)],
-            options: InputOptions::new(CommandSource::Fixed(Command::START)),
-            on_duplicate: OnDuplicate::Collapse,
-            exclusions: Arc::default(),
-            after: None,
-            limit: None,
-            service: None,
-            sample: None,
-            offset: 0,
-        },
+        plan: NewPlan::of(
+            vec![Source::Ids(ids)],
+            InputOptions::new(CommandSource::Fixed(Command::START)),
+        ),
         endpoint: "of one's own".into(),
         project_id: "none".into(),
         job: None,

@@ -20,7 +20,6 @@ use batchctl::clock::Clock;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::plan::OnDuplicate;
 use batchctl::policy::ActionResult;
 use batchctl::policy::Answer;
 use batchctl::policy::Body;
@@ -206,17 +205,10 @@ fn plan_of(tasks: u32) -> NewPlan {
     for task in 0..tasks {
         writeln!(ids, "{task:032x}").expect("a String takes all text");
     }
-    NewPlan {
-        sources: vec![Source::Stream { name: "-".into(), reader: Box::new(Cursor::new(ids)) }],
-        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-        on_duplicate: OnDuplicate::Collapse,
-        exclusions: Arc::default(),
-        after: None,
-        limit: None,
-        service: None,
-        sample: None,
-        offset: 0,
-    }
+    NewPlan::of(
+        vec![Source::Stream { name: "-".into(), reader: Box::new(Cursor::new(ids)) }],
+        InputOptions::new(CommandSource::Fixed(Command::STOP)),
+    )
 }
 
 fn settings() -> RunSettings {

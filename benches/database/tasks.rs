@@ -5,7 +5,6 @@ use super::{Figure, Must, Trouble, timed};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::event::{AttemptResult, AttemptSeq, Event, EventKind};
 use batchctl::input::{CommandSource, InputOptions, Source};
-use batchctl::plan::OnDuplicate;
 use batchctl::settings::RunSettings;
 use batchctl::store;
 use batchctl::store::database::{
@@ -220,17 +219,8 @@ impl Read for Ids {
 
 fn plan_of(tasks: u64) -> NewPlan {
     let reader = Box::new(Ids { next: 0, end: tasks, text: Vec::new(), read: 0 });
-    NewPlan {
-        sources: vec![Source::Stream { name: "-".into(), reader }],
-        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-        on_duplicate: OnDuplicate::Collapse,
-        exclusions: Arc::default(),
-        after: None,
-        limit: None,
-        service: None,
-        sample: None,
-        offset: 0,
-    }
+    let source = Source::Stream { name: "-".into(), reader };
+    NewPlan::of(vec![source], InputOptions::new(CommandSource::Fixed(Command::STOP)))
 }
 
 fn new_run(id: RunId) -> NewRun {

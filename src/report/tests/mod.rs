@@ -19,7 +19,6 @@ use super::{Report, ResultsOptions, StillRunning, write_results};
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, HoldReason, RunStats, StopReason};
 use crate::input::{CommandSource, InputOptions, Source};
-use crate::plan::OnDuplicate;
 use crate::settings::RunSettings;
 use crate::store::{
     NewPlan, NewRun, PlannedRun, RunDirectory, RunLock, RunReader, RunWriter, plan_run,
@@ -145,17 +144,8 @@ impl TestRun {
         let mut run = new_run();
         let mut options = InputOptions::new(CommandSource::Fixed(Command::STOP));
         adjust(&mut run, &mut options);
-        let new = NewPlan {
-            after: None,
-            sources: tables.iter().map(|&(name, text)| source(name, text)).collect(),
-            options,
-            on_duplicate: OnDuplicate::Collapse,
-            exclusions: Arc::default(),
-            limit: None,
-            service: None,
-            sample: None,
-            offset: 0,
-        };
+        let new =
+            NewPlan::of(tables.iter().map(|&(name, text)| source(name, text)).collect(), options);
         let lock = match plan_run(runs, &run, new, "process 7").unwrap() {
             PlannedRun::Ready { totals: _, lock } => lock,
             PlannedRun::Refused(problems) => panic!("{problems}: {:?}", problems.shown),

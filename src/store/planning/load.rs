@@ -76,6 +76,23 @@ pub struct NewPlan {
     pub service: Option<Arc<ServicePlan>>,
 }
 
+impl NewPlan {
+    /// Returns a plan of all tasks of some inputs, for VIAS; a row that repeats another one counts once.
+    pub fn of(sources: Vec<Source>, options: InputOptions) -> Self {
+        Self {
+            sources,
+            options,
+            on_duplicate: OnDuplicate::Collapse,
+            exclusions: Arc::default(),
+            after: None,
+            sample: None,
+            offset: 0,
+            limit: None,
+            service: None,
+        }
+    }
+}
+
 /// Reads all inputs and stores the plan of a new run.
 pub fn plan_run(
     runs: &RunDirectory,

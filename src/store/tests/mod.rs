@@ -23,7 +23,6 @@ use super::{
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind};
 use crate::input::{CommandSource, InputOptions, Source};
-use crate::plan::OnDuplicate;
 use crate::settings::RunSettings;
 use crate::task::{Command, Outcome};
 use std::fs;
@@ -64,17 +63,10 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
         let reader = Box::new(Cursor::new((*text).to_owned()));
         Source::Stream { name: format!("in{number}"), reader }
     };
-    NewPlan {
-        sources: (1..).zip(inputs).map(source).collect(),
-        options: InputOptions::new(CommandSource::Fixed(Command::STOP)),
-        on_duplicate: OnDuplicate::Collapse,
-        exclusions: std::sync::Arc::default(),
-        after: None,
-        limit: None,
-        service: None,
-        sample: None,
-        offset: 0,
-    }
+    NewPlan::of(
+        (1..).zip(inputs).map(source).collect(),
+        InputOptions::new(CommandSource::Fixed(Command::STOP)),
+    )
 }
 
 /// A state directory of its own, with one run in it or none.

@@ -12,7 +12,6 @@ use crate::engine;
 use crate::engine::{Control, EngineSettings, LedgerError};
 use crate::event::{Event, Operator, RunStats};
 use crate::input::{CommandSource, InputOptions, Source};
-use crate::plan::OnDuplicate;
 use crate::policy::{MaxFailures, REMEMBERED_SENDINGS};
 use crate::run::carry_out::starting_point;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
@@ -158,17 +157,10 @@ impl Stage {
         let request = RunRequest {
             state: self.world.lock().directory.clone(),
             command: "start".into(),
-            plan: NewPlan {
-                sources: vec![Source::Stream { name: "input".into(), reader }],
-                options: InputOptions::new(CommandSource::Fixed(Command::START)),
-                on_duplicate: OnDuplicate::Collapse,
-                exclusions: Arc::default(),
-                after: None,
-                limit: None,
-                sample: None,
-                offset: 0,
-                service: None,
-            },
+            plan: NewPlan::of(
+                vec![Source::Stream { name: "input".into(), reader }],
+                InputOptions::new(CommandSource::Fixed(Command::START)),
+            ),
             endpoint: "https://vias.example.com".into(),
             project_id: "p1".into(),
             job: None,

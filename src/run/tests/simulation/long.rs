@@ -11,7 +11,6 @@ use crate::engine;
 use crate::engine::{Claimed, Kept, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, RunStats};
 use crate::input::{CommandSource, InputOptions, Source};
-use crate::plan::OnDuplicate;
 use crate::policy::{
     ActionResult, Answer, Body, Delivery, Generation, NoResponse, Response, ServiceError,
 };
@@ -190,17 +189,10 @@ async fn carry_out(tasks: u32) -> (RunStats, Seen, Report, Duration) {
     let request = RunRequest {
         state: folder.path().join("state"),
         command: "start".into(),
-        plan: NewPlan {
-            sources: vec![Source::Stream { name: "input".into(), reader }],
-            options: InputOptions::new(CommandSource::Fixed(Command::START)),
-            on_duplicate: OnDuplicate::Collapse,
-            exclusions: Arc::default(),
-            after: None,
-            limit: None,
-            sample: None,
-            offset: 0,
-            service: None,
-        },
+        plan: NewPlan::of(
+            vec![Source::Stream { name: "input".into(), reader }],
+            InputOptions::new(CommandSource::Fixed(Command::START)),
+        ),
         endpoint: "https://vias.example.com".into(),
         project_id: "p1".into(),
         job: None,
