@@ -41,9 +41,9 @@ pub use planning::{
     plan_run, plan_run_in_states, plan_run_of_targets, temporary_plan, temporary_plans,
 };
 pub use reading::{
-    DrillRecord, ExportError, MergeError, NewRun, RunBrief, RunReader, RunRecord, RunState,
-    ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd, TakeoverRow,
-    TaskPair, WorkerRow, for_each_pair,
+    DrillRecord, ExportError, FollowedFile, MergeError, NewRun, RunBrief, RunReader, RunRecord,
+    RunState, ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd,
+    TakeoverRow, TaskPair, WorkerRow, for_each_pair,
 };
 pub use repair::DamagedPart;
 pub use rows::{

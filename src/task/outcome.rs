@@ -150,6 +150,12 @@ impl Index<Outcome> for OutcomeCounts {
     }
 }
 
+impl AddAssign for OutcomeCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
+    }
+}
+
 impl IndexMut<Outcome> for OutcomeCounts {
     fn index_mut(&mut self, outcome: Outcome) -> &mut u64 {
         &mut self.0[outcome as usize]

@@ -105,6 +105,9 @@ impl FollowedRun {
             return Ok(found);
         }
         let before = self.seen.replace(now);
+        if before.is_some_and(|(known, ..)| known != reading) {
+            self.page.read_anew();
+        }
         if !is_live {
             found.is_last = is_locked || before.is_some();
         } else {

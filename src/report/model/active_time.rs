@@ -9,13 +9,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 /// The spans in which processes worked on a run, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ActiveTime {
     spans: Vec<ActiveSpan>,
 }
 
 /// The span of one process.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct ActiveSpan {
     from: Timestamp,
     /// The recorded end, or else the last record.
@@ -51,6 +51,33 @@ impl ActiveTime {
             }
         }
         Self { spans }
+    }
+
+    /// Returns the same processes as if none had recorded its end.
+    pub(crate) fn without_ends(&self) -> Self {
+        let open = |span: &ActiveSpan| ActiveSpan {
+            from: span.from,
+            until: span.from,
+            held: None,
+            sent: None,
+            attempts: 0,
+        };
+        Self { spans: self.spans.iter().map(open).collect() }
+    }
+
+    /// Returns when each process began.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.spans.iter().map(|span| span.from)
+    }
+
+    /// Takes the attempts of the same processes, of which it had none.
+    pub(crate) fn take_sendings(&mut self, of_same: Self) {
+        for (span, same) in self.spans.iter_mut().zip(of_same.spans) {
+            (span.sent, span.attempts) = (same.sent, same.attempts);
+            if span.held.is_none() {
+                span.until = span.until.max(same.until);
+            }
+        }
     }
 
     /// Adds an attempt that left at this time.

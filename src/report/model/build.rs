@@ -4,28 +4,29 @@
 
 use crate::clock::Timestamp;
 use crate::event::HoldReason;
-use crate::policy::{TuningHint, WavePlace, wave_of};
+use crate::policy::TuningHint;
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::drill::add_errors;
 use crate::report::model::ending::EndingFacts;
 use crate::report::model::failure_groups::{FailureGroup, FailureGroups, Grouping};
 use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::targets;
+use crate::report::model::task_totals::TaskTotals;
 use crate::report::model::workers::Workers;
 use crate::report::model::{
     DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, ServicePart,
-    StillRunning, Target, VerifyCounts,
+    StillRunning, Target,
 };
-use crate::settings::RunSettings;
-use crate::store::{
-    AttemptRow, HoldRow, RunReader, RunRecord, SessionRecord, ShardRow, StoreError, TaskRow,
-};
-use crate::task::{Counts, ExcludedTask, Failure, Outcome, OutcomeCounts, Rate};
+use crate::store::{HoldRow, RunReader, RunRecord, SessionRecord, ShardRow, StoreError, TaskRow};
+use crate::task::{ExcludedTask, Outcome, OutcomeCounts, Rate};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 use std::time::Duration;
+
+/// What a walk over a run adds up beside the sums over its tasks.
+pub(super) type Walked = (SendingTotals, Vec<FailureGroup>);
 
 impl Report {
     /// Reads the report of a run, which may still be running or have been killed.
@@ -41,7 +42,7 @@ impl Report {
                 groups.add(&task);
                 Ok(())
             })?;
-            Ok((sent, groups.finish()))
+            Ok((sent, groups.finish().into_groups()))
         })
     }
 
@@ -67,15 +68,15 @@ impl Report {
                 each(&task, &context);
                 Ok(())
             })?;
-            Ok((sent, context.grouping))
+            Ok((sent, context.grouping.into_groups()))
         })
     }
 
     /// Builds the report of a run whose attempts and tasks `walk` adds up.
-    fn build(
+    pub(super) fn build(
         run: &RunReader,
         still_running: StillRunning,
-        walk: impl FnOnce(ActiveTime, &mut TaskTotals) -> Result<(SendingTotals, Grouping), StoreError>,
+        walk: impl FnOnce(ActiveTime, &mut TaskTotals) -> Result<Walked, StoreError>,
     ) -> Result<Self, StoreError> {
         let record = run.record()?;
         let shards = run.shards()?;
@@ -84,8 +85,7 @@ impl Report {
             _ => ActiveTime::of_shards(&record.sessions),
         };
         let mut totals = TaskTotals::default();
-        let (mut sent, grouping) = walk(worked, &mut totals)?;
-        totals.failures = grouping.into_groups();
+        let (mut sent, failures) = walk(worked, &mut totals)?;
         sent.calls.pages = run.pages()?;
         // A process records its held time when it ends. The holds are many, one for each throttled
         // answer, so they are read only if a process recorded no end.
@@ -98,7 +98,7 @@ impl Report {
         let drill = run.drill()?;
         let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
         let workers = Workers::read(run, &record)?;
-        let mut report = assemble(record, &latest, sent, totals, paused);
+        let mut report = assemble(record, &latest, sent, (totals, failures), paused);
         report.drill = DrillPart::from_record(drill, report.settings.drill.map(NonZeroU32::get));
         if let Some(drill) = &report.drill {
             add_errors(&mut report.failures, drill, run)?;
@@ -206,11 +206,11 @@ fn assemble(
     record: RunRecord,
     latest: &Latest,
     sent: SendingTotals,
-    totals: TaskTotals,
+    (totals, failures): (TaskTotals, Vec<FailureGroup>),
     paused: Duration,
 ) -> Report {
     let settings = record.run.settings.clone();
-    let (wave, failures) = (totals.wave(&settings), totals.failures);
+    let wave = totals.wave(&settings);
     let facts = EndingFacts {
         last: latest.last.as_ref(),
         still_running: latest.still_running,
@@ -329,68 +329,4 @@ fn input_part(record: &RunRecord) -> InputPart {
         invalid: record.invalid,
         of_other_shards: record.sharded.map_or(0, |plan| plan.tasks - record.selected),
     }
-}
-
-/// The sums over all tasks.
-#[derive(Default)]
-struct TaskTotals {
-    tasks: OutcomeCounts,
-    unsettled: u64,
-    arrivals: VerifyCounts,
-    counts: Counts,
-    empty: u64,
-    flaky: u64,
-    /// Tasks that were settled without a call.
-    uncalled: u64,
-    failures: Vec<FailureGroup>,
-    /// Why the last task could not be sent that was tried and never left, and when it was tried.
-    unsent: Option<(Timestamp, Failure)>,
-}
-
-impl TaskTotals {
-    fn add(&mut self, task: &TaskRow) {
-        // A task without a recorded outcome has the one that it would have if the run ended now,
-        // so that the sum over all outcomes is always the number of selected tasks.
-        self.tasks[task.outcome] += 1;
-        self.unsettled += u64::from(task.settled.is_none());
-        self.arrivals.verified += u64::from(task.seen.verified.is_some());
-        self.arrivals.unverified += u64::from(is_unverified(task));
-        self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
-        self.empty += u64::from(task.is_empty());
-        self.flaky += u64::from(task.is_flaky());
-        self.uncalled += u64::from(task.needed_no_call());
-        self.note_unsent(task);
-    }
-
-    /// Returns the wave of the last task with an outcome.
-    fn wave(&self, settings: &RunSettings) -> Option<WavePlace> {
-        let tasks = self.tasks.selected().saturating_sub(self.uncalled);
-        let done = tasks.saturating_sub(self.unsettled);
-        wave_of(&settings.waves.as_ref()?.ends(tasks), done)
-    }
-
-    fn note_unsent(&mut self, task: &TaskRow) {
-        let Some(last) = task.last.as_ref().filter(|_| task.outcome == Outcome::NotAttempted)
-        else {
-            return;
-        };
-        let is_later = self.unsent.as_ref().is_none_or(|(at, _)| *at <= last.sent);
-        if let Some(failure) = last.failure.as_ref().filter(|_| is_later) {
-            self.unsent = Some((last.sent, failure.clone()));
-        }
-    }
-}
-
-/// Returns whether a task may have been carried out and was not verified to the end.
-fn is_unverified(task: &TaskRow) -> bool {
-    let may_be_there = matches!(task.outcome, Outcome::Succeeded | Outcome::Ambiguous);
-    let is_sent = task.settled.is_some() && task.attempts > 0;
-    may_be_there && is_sent && task.seen.after.is_none() && !task.is_empty()
-}
-
-/// Returns the counts of an attempt, unless the attempt is in doubt.
-fn trusted_counts(attempt: &AttemptRow) -> Option<Counts> {
-    // Counts in doubt do not add up, or belong to another task. One of them would make a sum that
-    // does not add up either.
-    attempt.counts.filter(|_| !attempt.in_doubt)
 }

@@ -94,7 +94,11 @@ impl Grouping {
     /// Returns the group of a task, if the task failed.
     pub fn group_of(&self, task: &TaskRow) -> Option<GroupLabel> {
         let failure = failure_of_sent(task)?;
-        self.labels.get(&Cause::from_failure(task, failure)).copied().or(self.rest)
+        self.label_of(&Cause::from_failure(task, failure))
+    }
+
+    fn label_of(&self, cause: &Cause) -> Option<GroupLabel> {
+        self.labels.get(cause).copied().or(self.rest)
     }
 
     /// Returns the groups, in the order of their labels.
@@ -109,11 +113,13 @@ impl Grouping {
 }
 
 /// A group to which failures are still added.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct OpenGroup {
     group: FailureGroup,
     /// Its first task, which decides the order among groups of one size.
     first: Ordinal,
+    /// Its first tasks, in the order of the input.
+    examples: Vec<(Ordinal, TaskId)>,
     messages: Sameness,
     details: Sameness,
 }
@@ -132,10 +138,17 @@ impl Sameness {
             *self = Self::Differ;
         }
     }
+
+    /// Takes what is known of other tasks, the first of which has this text.
+    fn note_others(&mut self, first: &str, (text, others): (&str, Self)) {
+        if first != text || others == Self::Differ {
+            *self = Self::Differ;
+        }
+    }
 }
 
 /// Collects failures, task by task.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FailureGroups {
     groups: HashMap<Cause, OpenGroup>,
     rest: Option<OpenGroup>,
@@ -151,7 +164,7 @@ impl FailureGroups {
         // The first causes keep their groups: the limit never moves a task to another group later.
         let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&cause);
         let open = if is_full {
-            self.rest.get_or_insert_with(|| OpenGroup::all_others(task))
+            self.rest.get_or_insert_with(OpenGroup::of_others)
         } else {
             self.groups
                 .entry(cause)
@@ -161,6 +174,42 @@ impl FailureGroups {
         // The group of all other causes may mix both kinds; one that may help is reason enough.
         open.group.retryable |= is_retryable;
         open.add(task, failure);
+    }
+
+    /// Returns the groups of tasks that were added part by part, in the order of the input.
+    pub(crate) fn of_parts<'a>(parts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        parts.for_each(|part| all.add_all(part));
+        all
+    }
+
+    fn add_all(&mut self, later: &Self) {
+        self.count += later.count;
+        for (cause, open) in later.in_order() {
+            let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(cause);
+            if is_full {
+                self.rest.get_or_insert_with(OpenGroup::of_others).add_all(open);
+            } else if let Some(known) = self.groups.get_mut(cause) {
+                known.add_all(open);
+            } else {
+                self.groups.insert(cause.clone(), open.clone());
+            }
+        }
+        if let Some(rest) = &later.rest {
+            self.rest.get_or_insert_with(OpenGroup::of_others).add_all(rest);
+        }
+    }
+
+    /// Returns the causes in the order in which they came, because the first ones have groups.
+    fn in_order(&self) -> Vec<(&Cause, &OpenGroup)> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|(_, open)| open.first);
+        groups
+    }
+
+    /// Returns the label of each cause in a grouping.
+    pub(crate) fn labels_in(&self, grouping: &Grouping) -> Vec<Option<GroupLabel>> {
+        self.in_order().into_iter().map(|(cause, _)| grouping.label_of(cause)).collect()
     }
 
     /// Returns the groups, the largest first and the one of all other causes last.
@@ -202,17 +251,18 @@ impl OpenGroup {
             advice: kept(&failure.advice).to_owned(),
             ..FailureGroup::empty()
         };
-        Self::of(group, task)
+        Self::of(group)
     }
 
-    fn all_others(task: &TaskRow) -> Self {
+    /// Begins the group of all other causes.
+    fn of_others() -> Self {
         let group = FailureGroup { error_msg: "all other causes".into(), ..FailureGroup::empty() };
-        Self::of(group, task)
+        Self::of(group)
     }
 
-    fn of(group: FailureGroup, task: &TaskRow) -> Self {
+    fn of(group: FailureGroup) -> Self {
         let (messages, details) = (Sameness::Same, Sameness::Same);
-        Self { group, first: task.ordinal, messages, details }
+        Self { group, first: Ordinal(u32::MAX), examples: Vec::new(), messages, details }
     }
 
     fn add(&mut self, task: &TaskRow, failure: &Failure) {
@@ -222,11 +272,29 @@ impl OpenGroup {
         group.settled += u64::from(task.settled.is_some());
         group.first_at = group.first_at.into_iter().chain(at).min();
         group.last_at = group.last_at.into_iter().chain(at).max();
-        if group.examples.len() < MAX_EXAMPLES {
-            group.examples.push(task.id.clone());
-        }
         self.messages.note(&group.error_msg, &failure.message);
         self.details.note(&group.detail, &failure.detail);
+        self.first = self.first.min(task.ordinal);
+        if self.examples.len() < MAX_EXAMPLES {
+            self.examples.push((task.ordinal, task.id.clone()));
+        }
+    }
+
+    /// Adds the tasks of another part.
+    fn add_all(&mut self, other: &Self) {
+        let (group, more) = (&mut self.group, &other.group);
+        group.count += more.count;
+        group.settled += more.settled;
+        group.retryable |= more.retryable;
+        group.first_at = group.first_at.into_iter().chain(more.first_at).min();
+        group.last_at = group.last_at.into_iter().chain(more.last_at).max();
+        self.messages.note_others(&group.error_msg, (&more.error_msg, other.messages));
+        self.details.note_others(&group.detail, (&more.detail, other.details));
+        self.first = self.first.min(other.first);
+        // Causes of the group of all others take turns in the input.
+        self.examples.extend(other.examples.iter().cloned());
+        self.examples.sort_by_key(|(ordinal, _)| *ordinal);
+        self.examples.truncate(MAX_EXAMPLES);
     }
 
     /// Closes the group, with its label and its share of all failures.
@@ -239,6 +307,7 @@ impl OpenGroup {
         if self.details == Sameness::Same {
             group.detail_template.clone_from(&group.detail);
         }
+        group.examples = self.examples.into_iter().map(|(_, id)| id).collect();
         group.label = GroupLabel::from_index(index);
         group.share = group.count as f64 / all as f64;
         group

@@ -10,14 +10,19 @@ mod drill;
 mod ending;
 mod exit_status;
 mod failure_groups;
+mod followed;
+mod followed_attempts;
 mod group_label;
 mod last_success;
+mod latency_classes;
 mod message_template;
 mod peak_rate;
 mod report;
 mod sending_totals;
 mod sub_task_error;
 mod targets;
+mod task_totals;
+mod time_bins;
 mod tuning;
 mod workers;
 
@@ -36,3 +41,6 @@ pub use sub_task_error::SubTaskError;
 
 pub(crate) use cause::{NO_ANSWER_WORDS, failure_of};
 pub(crate) use command::command;
+pub(crate) use followed::FollowedSums;
+pub(crate) use followed_attempts::SentCounts;
+pub(crate) use latency_classes::LatencyClasses;

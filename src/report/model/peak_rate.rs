@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const DISORDER: Duration = Duration::from_secs(10);
 
 /// The most attempts in one second so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct PeakRate {
     /// Not counted yet, because an earlier one may still be added.
     pending: BinaryHeap<Reverse<Timestamp>>,

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use std::time::Duration;
 
 /// The sums over all attempts that were sent.
+#[derive(Debug, Clone)]
 pub(crate) struct SendingTotals {
     pub(crate) calls: Calls,
     pub(crate) latency: LatencyHistogram,
@@ -19,15 +20,20 @@ pub(crate) struct SendingTotals {
 }
 
 impl SendingTotals {
-    /// Reads all attempts of a run.
-    pub(crate) fn read(run: &RunReader, worked: ActiveTime) -> Result<Self, StoreError> {
-        let mut totals = Self {
+    /// Begins with no attempt, for processes that worked in this time.
+    pub(crate) fn new(worked: ActiveTime) -> Self {
+        Self {
             calls: Calls::default(),
             latency: LatencyHistogram::new(),
             peak: PeakRate::default(),
             worked,
             answers: AnswerTotals::default(),
-        };
+        }
+    }
+
+    /// Reads all attempts of a run.
+    pub(crate) fn read(run: &RunReader, worked: ActiveTime) -> Result<Self, StoreError> {
+        let mut totals = Self::new(worked);
         run.for_each_sending::<StoreError>(|sending| {
             totals.add(&sending);
             Ok(())
@@ -35,7 +41,8 @@ impl SendingTotals {
         Ok(totals)
     }
 
-    fn add(&mut self, sending: &SendingRow) {
+    /// Adds an attempt.
+    pub(crate) fn add(&mut self, sending: &SendingRow) {
         self.count(sending);
         self.answers.add(sending);
         self.peak.add(sending.sent);
@@ -60,6 +67,7 @@ impl SendingTotals {
 }
 
 /// How long the attempts took that ended.
+#[derive(Debug, Clone)]
 pub(crate) struct LatencyHistogram {
     micros: Histogram<u64>,
     min: Duration,

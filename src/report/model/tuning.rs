@@ -11,7 +11,7 @@ use crate::task::FailureKind;
 use std::time::Duration;
 
 /// The sums over answered and timed-out attempts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct AnswerTotals {
     timed_out: u64,
     answered: u32,

@@ -184,19 +184,30 @@ impl TestRun {
 
     /// Sends a task; its answer is still to come.
     fn send(&mut self, task: usize) {
+        let seq = self.start(task);
+        let writer = self.writer.as_ref().expect("a session has begun");
+        assert!(writer.may_leave(seq));
+    }
+
+    /// Records the start of an attempt that has not left.
+    fn start(&mut self, task: usize) -> AttemptSeq {
         let sent = self.sent.entry(task).or_insert((0, self.now));
         sent.0 += 1;
         let number = sent.0;
         self.last_seq += 1;
         let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
         self.record(EventKind::AttemptStarted { seq, task, number, leaves: self.now });
-        let writer = self.writer.as_ref().expect("a session has begun");
-        assert!(writer.may_leave(seq));
+        seq
     }
 
     /// Sends a task and takes the reply; it is not settled.
     fn call(&mut self, task: usize, reply: Reply) {
         self.send(task);
+        self.answer(task, AttemptSeq(self.last_seq), reply);
+    }
+
+    /// Takes the reply to an attempt on the wire.
+    fn answer(&mut self, task: usize, seq: AttemptSeq, reply: Reply) {
         let sent = self.now;
         self.pass(100);
         let Reply { http_status, counts, failure, in_doubt } = reply;
@@ -204,12 +215,12 @@ impl TestRun {
             sent,
             duration: Duration::from_millis(17),
             http_status,
-            request_id: http_status.map(|_| format!("request-{}", self.last_seq)),
+            request_id: http_status.map(|_| format!("request-{}", seq.0)),
             counts,
             failure: failure.map(Box::new),
             in_doubt,
         };
-        let (seq, task) = (AttemptSeq(self.last_seq), Arc::clone(&self.tasks[task]));
+        let task = Arc::clone(&self.tasks[task]);
         self.record(EventKind::AttemptEnded { seq, task, result });
     }
 

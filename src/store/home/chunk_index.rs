@@ -26,6 +26,12 @@ impl ChunkIndex {
         self.tasks.iter().map(|&tasks| u64::from(tasks)).sum()
     }
 
+    /// Returns the number of tasks in a chunk.
+    pub(crate) fn tasks_of(&self, chunk: u32) -> u32 {
+        let place = usize::try_from(chunk).ok();
+        place.and_then(|place| self.tasks.get(place)).copied().unwrap_or(0)
+    }
+
     /// Returns the first ordinal of a chunk.
     pub(crate) fn first(&self, chunk: u32) -> Option<u32> {
         self.firsts.get(usize::try_from(chunk).ok()?).copied()

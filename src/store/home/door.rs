@@ -175,14 +175,22 @@ impl<'a> Home<'a> {
     /// Calls `take` for every segment in the order of writing. One that is missing is damage.
     pub(crate) fn segments<E: From<Error>>(
         self,
+        take: impl FnMut(Segment<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.segments_after(0, take)
+    }
+
+    /// Calls `take` for every segment behind one, in the order of writing.
+    pub(crate) fn segments_after<E: From<Error>>(
+        self,
+        mut last: u64,
         mut take: impl FnMut(Segment<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let all = self.totals()?.segments;
-        let mut query = self
-            .connection
-            .prepare("SELECT seq, chunk, epoch, body, crc FROM segment ORDER BY seq")?;
-        let mut rows = query.query([])?;
-        let mut last = 0;
+        let mut query = self.connection.prepare(
+            "SELECT seq, chunk, epoch, body, crc FROM segment WHERE seq > ? ORDER BY seq",
+        )?;
+        let mut rows = query.query([last])?;
         while let Some(row) = rows.next()? {
             let (seq, chunk): (u64, i64) = (row.get(0)?, row.get(1)?);
             let chunk = u32::try_from(chunk).ok();

@@ -6,14 +6,15 @@
 use crate::journal::{Attempt, Ended, Fact, records};
 use crate::store::error::damage;
 use crate::store::files::MayHaveLeft;
-use crate::store::home::{ChunkIndex, Home};
+use crate::store::home::{ChunkIndex, Home, Segment};
 use crate::store::ordinal_map::OrdinalMap;
 use crate::task::Ordinal;
 use rusqlite::Error;
 use std::collections::VecDeque;
 
 /// The attempts that are begun and not handed out, each as `T` once it has ended.
-struct Sending<T> {
+#[derive(Debug, Clone)]
+pub(crate) struct Sending<T> {
     index: ChunkIndex,
     may_have_left: MayHaveLeft,
     /// In the order of their numbers.
@@ -23,6 +24,7 @@ struct Sending<T> {
     epoch: u32,
 }
 
+#[derive(Debug, Clone)]
 struct Waiting<T> {
     seq: u64,
     ordinal: Ordinal,
@@ -39,32 +41,62 @@ pub(crate) fn for_each_attempt<T, E: From<Error>>(
     make: impl Fn(Ordinal, &Attempt<'_>) -> T,
     mut take: impl FnMut(T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let index = home.chunks()?;
-    let (waiting, begun) = (VecDeque::new(), OrdinalMap::default());
-    let mut sending = Sending { index, may_have_left, waiting, begun, epoch: 0 };
-    home.segments::<E>(|segment| {
-        // A session that is over ends no attempt any more. The first segment of the run in the next
-        // session comes after that session has withdrawn what was not sent.
-        if segment.chunk.is_none() && segment.epoch != sending.epoch {
-            sending.epoch = segment.epoch;
-            sending.end_all(&make);
-        }
-        if let Some(chunk) = segment.chunk {
-            let first = sending.index.first(chunk);
-            let read = records(segment.body, |record| {
-                let ordinal = first.and_then(|first| first.checked_add(record.offset));
-                let ordinal = ordinal.ok_or("there is no such chunk")?;
-                sending.apply(Ordinal(ordinal), record.fact, &make)
-            });
-            read.map_err(|malformed| damage(segment.place().damage(malformed)))?;
-        }
-        sending.hand_out(&mut take)
-    })?;
-    sending.end_all(&make);
-    sending.hand_out(&mut take)
+    let mut sending = Sending::new(home.chunks()?, may_have_left);
+    home.segments::<E>(|segment| sending.read(segment, &make, &mut take))?;
+    sending.finish(&make, &mut take)
 }
 
 impl<T> Sending<T> {
+    /// Begins before the first segment.
+    pub(crate) fn new(index: ChunkIndex, may_have_left: MayHaveLeft) -> Self {
+        let (waiting, begun) = (VecDeque::new(), OrdinalMap::default());
+        Self { index, may_have_left, waiting, begun, epoch: 0 }
+    }
+
+    /// Reads the next segment, and hands out what is known to have ended.
+    pub(crate) fn read<E: From<Error>>(
+        &mut self,
+        segment: Segment<'_>,
+        make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
+        take: &mut impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A session that is over ends no attempt any more. The first segment of the run in the next
+        // session comes after that session has withdrawn what was not sent.
+        if segment.chunk.is_none() && segment.epoch != self.epoch {
+            self.epoch = segment.epoch;
+            self.end_all(make);
+        }
+        if let Some(chunk) = segment.chunk {
+            let first = self.index.first(chunk);
+            let read = records(segment.body, |record| {
+                let ordinal = first.and_then(|first| first.checked_add(record.offset));
+                let ordinal = ordinal.ok_or("there is no such chunk")?;
+                self.apply(Ordinal(ordinal), record.fact, make)
+            });
+            read.map_err(|malformed| damage(segment.place().damage(malformed)))?;
+        }
+        self.hand_out(take)
+    }
+
+    /// Hands out what is left behind the last segment.
+    pub(crate) fn finish<E>(
+        mut self,
+        make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
+        take: &mut impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.end_all(make);
+        self.hand_out(take)
+    }
+
+    /// Takes a later word on which attempts may have left, and returns the tasks of those that
+    /// had not left before.
+    pub(crate) fn left_since(&mut self, may_have_left: MayHaveLeft) -> Vec<Ordinal> {
+        let before = std::mem::replace(&mut self.may_have_left, may_have_left);
+        let has_left = |seq: u64| may_have_left.includes(seq) && !before.includes(seq);
+        let begun = self.begun.iter().filter(|(_, seq)| has_left(**seq));
+        begun.map(|(ordinal, _)| *ordinal).collect()
+    }
+
     fn apply(
         &mut self,
         ordinal: Ordinal,

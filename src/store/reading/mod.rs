@@ -8,6 +8,7 @@ mod compare;
 mod damaged;
 mod drill;
 mod export;
+mod followed;
 mod history;
 pub(crate) mod integrity_check;
 mod queries;
@@ -25,6 +26,7 @@ pub use compare::{TaskPair, for_each_pair};
 pub(crate) use damaged::stand_in;
 pub use drill::DrillRecord;
 pub use export::ExportError;
+pub use followed::FollowedFile;
 pub(crate) use queries::{first_rows, for_each_planned, plan_row};
 pub use reader::RunReader;
 pub use record::{

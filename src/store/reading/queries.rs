@@ -10,7 +10,7 @@ use crate::store::reading::reader::RunReader;
 use crate::store::reading::rows_in_order;
 use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::store::reading::run_facts::for_each_fact;
-use crate::store::reading::task_rows::attempt_row;
+use crate::store::reading::task_rows::{attempt_row, sending_row};
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
@@ -140,17 +140,7 @@ impl RunReader {
         let walked = for_each_attempt(
             self.home(),
             self.may_have_left,
-            |_, attempt| {
-                let ended = attempt.ended.as_ref();
-                let failure = ended.and_then(|ended| ended.failure.as_ref());
-                SendingRow {
-                    number: attempt.number,
-                    sent: self.at(attempt.sent_us()),
-                    duration: ended.map(|ended| codes::span(ended.duration_us)),
-                    http_status: ended.and_then(|ended| ended.http_status),
-                    failed: failure.map(|failure| failure.kind),
-                }
-            },
+            |_, attempt| sending_row(self.origin, attempt),
             |row| take(row).map_err(WalkError::Callback),
         );
         self.walked(walked)

@@ -142,6 +142,11 @@ impl RunReader {
         if self.is_alone.get() { &[] } else { &self.other_shards }
     }
 
+    /// Returns whether all that it reads is in one file.
+    pub fn is_one_file(&self) -> bool {
+        self.others().is_empty()
+    }
+
     /// Opens one file; with the place of its target among those of the run.
     fn open_one(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
         let path = path.to_owned();

@@ -4,7 +4,7 @@ use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::journal::{Attempt, PlannedTask, TaskRecord};
 use crate::store::codes;
-use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
+use crate::store::rows::{AttemptRow, SeenRow, SendingRow, TaskRow};
 use crate::task::{Failure, FailureKind, Ordinal};
 
 /// Returns the row of a task.
@@ -63,5 +63,18 @@ pub(crate) fn attempt_row(
         counts: ended.and_then(|ended| ended.counts),
         request_id: ended.and_then(|ended| ended.request_id).map(|id| id.text().into_owned()),
         failure: ended.and_then(|ended| ended.failure.as_ref()).map(|found| found.to_failure()),
+    }
+}
+
+/// Returns the time and the end of an attempt.
+pub(crate) fn sending_row(origin: Timestamp, attempt: &Attempt<'_>) -> SendingRow {
+    let ended = attempt.ended.as_ref();
+    let failure = ended.and_then(|ended| ended.failure.as_ref());
+    SendingRow {
+        number: attempt.number,
+        sent: origin.plus_micros(attempt.sent_us()),
+        duration: ended.map(|ended| codes::span(ended.duration_us)),
+        http_status: ended.and_then(|ended| ended.http_status),
+        failed: failure.map(|failure| failure.kind),
     }
 }

@@ -8,6 +8,7 @@ use crate::store::files::MayHaveLeft;
 use crate::store::home::{ChunkBodies, Home, Totals};
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
+use std::ops::AddAssign;
 use std::path::Path;
 
 /// A walk on its way.
@@ -18,9 +19,65 @@ pub(crate) struct Walk<'a> {
     next: u32,
     selected: u64,
     totals: Totals,
+    sums: FoldedSums,
+}
+
+/// What was folded, to be compared with what was written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct FoldedSums {
     tasks: u64,
     segments: u64,
     settled: OutcomeCounts,
+}
+
+impl FoldedSums {
+    /// Begins with the segments about the run itself, which belong to no chunk.
+    pub(crate) fn of_run(segments: u64) -> Self {
+        Self { segments, ..Self::default() }
+    }
+
+    /// Adds a chunk.
+    pub(crate) fn add(&mut self, bodies: &ChunkBodies, fold: &ChunkFold<'_>) {
+        self.segments += bodies.segments();
+        for (_, record) in &fold.tasks {
+            self.tasks += 1;
+            if record.settled.is_some() {
+                self.settled[record.outcome()] += 1;
+            }
+        }
+    }
+
+    /// Checks that no task and no segment is missing, and that the totals are those of the tasks.
+    ///
+    /// A report whose sums do not add up is worse than none.
+    pub(crate) fn check(
+        &self,
+        selected: u64,
+        totals: &Totals,
+        path: &Path,
+    ) -> Result<(), StoreError> {
+        let damaged = |detail| Err(StoreError::Damaged { path: path.into(), detail });
+        if self.tasks + totals.lost_tasks != selected {
+            return damaged(format!("the plan has {} of {selected} tasks", self.tasks));
+        }
+        if self.segments != totals.segments {
+            let (found, all) = (self.segments, totals.segments);
+            return damaged(format!("the journal has {found} of {all} segments"));
+        }
+        if self.settled != totals.settled {
+            let (found, kept) = (self.settled.selected(), totals.settled.selected());
+            return damaged(format!("{found} tasks have an outcome, and {kept} were counted"));
+        }
+        Ok(())
+    }
+}
+
+impl AddAssign for FoldedSums {
+    fn add_assign(&mut self, other: Self) {
+        self.tasks += other.tasks;
+        self.segments += other.segments;
+        self.settled += other.settled;
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -37,9 +94,7 @@ impl<'a> Walk<'a> {
             next: 0,
             selected: home.head()?.selected,
             totals: home.totals()?,
-            tasks: 0,
-            segments: 0,
-            settled: OutcomeCounts::default(),
+            sums: FoldedSums::default(),
         })
     }
 
@@ -54,48 +109,25 @@ impl<'a> Walk<'a> {
         let bodies = ChunkBodies::read(self.home, self.next)?;
         let fold = bodies.fold(self.may_have_left.last())?;
         self.next += 1;
-        self.segments += bodies.segments();
-        for (_, record) in &fold.tasks {
-            self.tasks += 1;
-            if record.settled.is_some() {
-                self.settled[record.outcome()] += 1;
-            }
-        }
+        self.sums.add(&bodies, &fold);
         take(&fold).map(Some)
     }
 
     /// Returns the tasks with an outcome so far.
     pub(crate) fn settled(&self) -> OutcomeCounts {
-        self.settled
+        self.sums.settled
     }
 
-    /// Checks behind the last chunk that no task and no segment is missing, and that the totals are
-    /// those of the tasks.
-    ///
-    /// A report whose sums do not add up is worse than none.
+    /// Checks behind the last chunk that nothing is missing.
     pub(crate) fn check_sums(&self, path: &Path) -> Result<(), StoreError> {
-        let damaged = |detail| Err(StoreError::Damaged { path: path.into(), detail });
-        if self.tasks + self.totals.lost_tasks != self.selected {
-            return damaged(format!("the plan has {} of {} tasks", self.tasks, self.selected));
-        }
-        let mut segments = self.segments;
+        let mut sums = self.sums;
         let failed = crate::store::error::sqlite(path);
         self.home
             .segments_of(None, |_| {
-                segments += 1;
+                sums.segments += 1;
                 Ok(())
             })
             .map_err(failed)?;
-        if segments != self.totals.segments {
-            return damaged(format!(
-                "the journal has {segments} of {} segments",
-                self.totals.segments
-            ));
-        }
-        if self.settled != self.totals.settled {
-            let (found, kept) = (self.settled.selected(), self.totals.settled.selected());
-            return damaged(format!("{found} tasks have an outcome, and {kept} were counted"));
-        }
-        Ok(())
+        sums.check(self.selected, &self.totals, path)
     }
 }

@@ -91,6 +91,13 @@ impl Axis {
         self.length
     }
 
+    /// Returns the longest unit that divides this length and all longer ones.
+    pub(crate) fn unit(&self) -> Duration {
+        let millis = u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX);
+        let longer = LENGTHS.into_iter().filter(|length| *length >= millis);
+        Duration::from_millis(longer.fold(millis, common_divisor))
+    }
+
     /// Returns the span of a time: the nearest one, if no process worked then.
     pub(crate) fn span_of(&self, at: Timestamp) -> Option<usize> {
         let process = self.process_at(at)?;
@@ -143,6 +150,11 @@ impl Axis {
     }
 }
 
+/// Returns the greatest common divisor, by Euclid.
+fn common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { common_divisor(other, one % other) }
+}
+
 /// Returns the number of spans of a process, at least one.
 fn spans(worked: &Range<Timestamp>, length: Duration) -> u128 {
     worked.end.since(worked.start).as_micros().div_ceil(length.as_micros()).max(1)
@@ -193,6 +205,25 @@ mod tests {
         let mut parts = Vec::new();
         axis.spread(&(at(500)..at(9_000)), |span, time| parts.push((span, time.as_millis())));
         assert_eq!(parts, [(0, 500), (1, 1_000), (2, 500)]);
+    }
+
+    #[test]
+    fn the_unit_of_every_length_divides_that_of_the_next() {
+        let unit = |millis: u64| {
+            let axis =
+                Axis { processes: Vec::new(), length: Duration::from_millis(millis), spans: 0 };
+            axis.unit().as_millis()
+        };
+        assert_eq!(
+            [10, 20, 50, 200, 10_000, 2_592_000_000].map(unit),
+            [10, 10, 50, 100, 5_000, 2_592_000_000]
+        );
+        for (number, length) in LENGTHS.into_iter().enumerate() {
+            for longer in &LENGTHS[number..] {
+                assert_eq!(u128::from(*longer) % unit(length), 0, "{length} {longer}");
+                assert_eq!(unit(*longer) % unit(length), 0, "{length} {longer}");
+            }
+        }
     }
 
     proptest! {

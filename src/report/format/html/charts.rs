@@ -6,9 +6,9 @@
 use crate::clock::Timestamp;
 use crate::report::format::html::axis::Axis;
 use crate::report::format::html::chart::{Chart, ChartPart, LegendEntry, round_up};
-use crate::report::format::html::series::{LatencyClasses, TimeSeries};
+use crate::report::format::html::series::TimeSeries;
 use crate::report::format::words::{day_and_time, latency_words, outcome_mark, outcome_words};
-use crate::report::model::Report;
+use crate::report::model::{LatencyClasses, Report};
 use crate::task::{Outcome, OutcomeCounts, Rate};
 use crate::text::{grouped, plural, span};
 use std::time::Duration;

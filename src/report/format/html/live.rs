@@ -1,7 +1,8 @@
 //! Follows a run on its page: what has changed since the last look, as messages to the browser.
 //!
-//! Each look reads the run as a report does, so a page that follows shows what a written one shows.
-//! It keeps a number for each row and nothing else of it. A first look sends every row.
+//! Each look reads what has changed, and its report follows from the sums of all looks (`FollowedSums`),
+//! so a page that follows shows what a written one shows. It keeps a number for each row and nothing
+//! else of it. A first look sends every row.
 
 use crate::clock::Timestamp;
 use crate::report::format::csv::ResultsError;
@@ -11,11 +12,11 @@ use crate::report::format::html::page::{PageWriter, write_parts};
 use crate::report::format::html::place::{Following, PagePlace};
 use crate::report::format::html::row::{Head, RowNames, Words, base_of, write_task};
 use crate::report::format::html::rows::Limits;
-use crate::report::format::html::series::{OutcomeSeries, TimeSeries};
+use crate::report::format::html::series::TimeSeries;
 use crate::report::format::html::texts::Texts;
 use crate::report::format::spool::Spool;
-use crate::report::model::{Report, StillRunning, TaskContext};
-use crate::store::{RunReader, TaskRow};
+use crate::report::model::{FollowedSums, Grouping, Report, StillRunning};
+use crate::store::{RunReader, StoreError, TaskRow};
 use askama::Template;
 use serde::Serialize;
 use std::io::Write;
@@ -39,7 +40,7 @@ pub fn write_followed_page(
     match following {
         // The rows come with the first look.
         Following::Rows => {
-            let read = AboveTable::read(run, running, |_, _| {})?;
+            let read = AboveTable::read(run, running, &mut FollowedSums::default())?;
             let head = read.head(place);
             write_parts(&head, place, |out| write_no_rows(&read, out), &mut out)
         }
@@ -70,15 +71,11 @@ impl AboveTable {
     fn read(
         run: &RunReader,
         running: StillRunning,
-        mut each: impl FnMut(&TaskRow, &TaskContext),
-    ) -> Result<Self, ResultsError> {
-        let mut outcomes = None;
-        let report = Report::read_with(run, running, |task, context| {
-            outcomes.get_or_insert_with(|| OutcomeSeries::new(context.worked())).add(task);
-            each(task, context);
-        })?;
-        let outcomes = outcomes.unwrap_or_else(|| OutcomeSeries::new(&report.run.worked));
-        let series = TimeSeries::read(run, &report, outcomes)?;
+        sums: &mut FollowedSums,
+    ) -> Result<Self, StoreError> {
+        let report = sums.read(run, running)?;
+        let series = TimeSeries::of_followed(run, &report, sums)?;
+        sums.coarsen(series.outcomes.axis.unit());
         let record = run.record()?;
         Ok(Self { base: base_of(&record), report, series, names: RowNames::of(record) })
     }
@@ -114,12 +111,25 @@ pub struct LivePage {
     texts_sent: usize,
     /// A hash of each row that the browser has, by its place.
     rows: Vec<u64>,
+    sums: FollowedSums,
 }
 
 impl LivePage {
     /// Begins with a browser that has no row.
     pub fn new(following: Following) -> Self {
-        Self { following, base: None, texts: Texts::new(), texts_sent: 0, rows: Vec::new() }
+        Self {
+            following,
+            base: None,
+            texts: Texts::new(),
+            texts_sent: 0,
+            rows: Vec::new(),
+            sums: FollowedSums::default(),
+        }
+    }
+
+    /// Forgets what was read, and not what the browser has: the run's file is another one.
+    pub fn read_anew(&mut self) {
+        self.sums = FollowedSums::default();
     }
 
     /// Returns whether a run has so few tasks that its page can follow every row.
@@ -147,19 +157,18 @@ impl LivePage {
                 messages.push(LiveMessage { name: "begin", json: "{}".into() });
             }
         }
-        let names = RowNames::of(record);
-        let mut changes = Changes { page: self, names, rows: Vec::new(), place: 0, messages };
-        let mut failed = None;
-        let read = AboveTable::read(run, running, |task, context| {
-            if failed.is_none() {
-                failed = changes.add(task, context).err();
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error.into());
+        let read = AboveTable::read(run, running, &mut self.sums)?;
+        if self.following == Following::Rows {
+            let mut sums = std::mem::take(&mut self.sums);
+            let mut changes =
+                Changes { page: self, names: &read.names, rows: Vec::new(), messages };
+            let add =
+                |place, task: &TaskRow, grouping: &Grouping| changes.add(place, task, grouping);
+            sums.hand_out(run, add)?;
+            changes.close()?;
+            messages = changes.messages;
+            self.sums = sums;
         }
-        changes.close()?;
-        let mut messages = changes.messages;
         let place = PagePlace::Server(self.following);
         let message = HeadMessage {
             head: Head::new(&read.report, base, &read.names),
@@ -174,25 +183,25 @@ impl LivePage {
 /// The rows that have changed since the last look.
 struct Changes<'a> {
     page: &'a mut LivePage,
-    names: RowNames,
+    names: &'a RowNames,
     /// The changed rows that are in no message yet.
     rows: Vec<u8>,
-    place: usize,
     messages: Vec<LiveMessage>,
 }
 
 impl Changes<'_> {
-    fn add(&mut self, task: &TaskRow, context: &TaskContext) -> std::io::Result<()> {
-        if self.page.following != Following::Rows {
-            return Ok(());
-        }
+    fn add(
+        &mut self,
+        place: usize,
+        task: &TaskRow,
+        grouping: &Grouping,
+    ) -> Result<(), ResultsError> {
         let base = self.page.base.expect("a look begins with it");
-        let words = Words { grouping: context.grouping(), base, names: &self.names };
+        let words = Words { grouping, base, names: self.names };
         let mut row = Vec::new();
         write_task(task, &words, &mut self.page.texts, &mut row)?;
         let hash = XxHash3_64::oneshot(&row);
-        let place = self.place;
-        self.place += 1;
+        // Rows that are new come in their order.
         match self.page.rows.get_mut(place) {
             Some(known) if *known == hash => return Ok(()),
             Some(known) => *known = hash,
@@ -202,7 +211,10 @@ impl Changes<'_> {
         write!(self.rows, "{separator}[{place},")?;
         self.rows.extend(row);
         self.rows.push(b']');
-        if self.rows.len() >= FULL { self.close() } else { Ok(()) }
+        if self.rows.len() >= FULL {
+            self.close()?;
+        }
+        Ok(())
     }
 
     /// Makes a message of the rows.

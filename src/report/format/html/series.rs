@@ -1,22 +1,15 @@
 //! Counts attempts, outcomes and held time in each span of a run, for its charts.
 //!
-//! Outcomes are counted in the walk over all tasks; attempts and holds are read row by row. Memory
-//! grows only with the number of spans.
+//! Outcomes are counted in the walk over all tasks; attempts and holds are read row by row. Of a run
+//! that is followed both are known in bins. Memory grows only with the number of spans.
 
 use crate::clock::Timestamp;
 use crate::report::format::html::axis::Axis;
-use crate::report::model::Report;
+use crate::report::model::{FollowedSums, LatencyClasses, Report, SentCounts};
 use crate::store::{RunReader, SendingRow, StoreError, TaskRow};
-use crate::task::{FailureKind, OutcomeCounts};
+use crate::task::OutcomeCounts;
 use std::ops::Range;
 use std::time::Duration;
-
-/// The number of latency classes for a factor of ten.
-const CLASSES_PER_DECADE: f64 = 8.0;
-/// The first class begins here and takes all shorter latencies.
-const SHORTEST: Duration = Duration::from_micros(100);
-/// The number of classes: up to an hour.
-const CLASSES: usize = 62;
 
 /// Counts and times in each span.
 #[derive(Debug)]
@@ -51,15 +44,19 @@ impl OutcomeSeries {
 
     /// Counts a task, if it is settled.
     pub(crate) fn add(&mut self, task: &TaskRow) {
-        if let Some(span) = task.settled.and_then(|at| self.axis.span_of(at)) {
-            self.counts[span][task.outcome] += 1;
+        if let Some(at) = task.settled {
+            let mut one = OutcomeCounts::default();
+            one[task.outcome] = 1;
+            self.add_counts(at, one);
+        }
+    }
+
+    fn add_counts(&mut self, at: Timestamp, counts: OutcomeCounts) {
+        if let Some(span) = self.axis.span_of(at) {
+            self.counts[span] += counts;
         }
     }
 }
-
-/// Attempts by latency, in classes that grow by a constant factor.
-#[derive(Debug)]
-pub(crate) struct LatencyClasses([u64; CLASSES]);
 
 impl TimeSeries {
     /// Counts the attempts and holds of a run whose outcomes are counted.
@@ -68,20 +65,41 @@ impl TimeSeries {
         report: &Report,
         outcomes: OutcomeSeries,
     ) -> Result<Self, StoreError> {
+        let mut series = Self::begin(report, outcomes);
+        series.read_sendings(run)?;
+        series.read_holds(run)?;
+        Ok(series)
+    }
+
+    /// Takes the attempts and outcomes of a run that is followed, and reads its holds.
+    pub(crate) fn of_followed(
+        run: &RunReader,
+        report: &Report,
+        sums: &FollowedSums,
+    ) -> Result<Self, StoreError> {
+        let mut outcomes = OutcomeSeries::new(&report.run.worked);
+        sums.for_each_settled(|at, counts| outcomes.add_counts(at, counts));
+        let mut series = Self::begin(report, outcomes);
+        if let Some(attempts) = sums.attempts() {
+            attempts.for_each(|at, counts| series.add_sent(at, counts));
+            series.latency = attempts.latency().clone();
+        }
+        series.read_holds(run)?;
+        Ok(series)
+    }
+
+    fn begin(report: &Report, outcomes: OutcomeSeries) -> Self {
         let window = report.pace.rate_limit.map_or(Duration::from_secs(1), |rate| rate.window);
         // Spans shorter than the window would show rates above the limit, although it was kept.
         let pace_axis = Axis::new(&report.run.worked, window);
-        let mut series = Self {
+        Self {
             outcomes,
             sent: vec![0; pace_axis.spans()],
             throttled: vec![0; pace_axis.spans()],
             held: vec![Duration::ZERO; pace_axis.spans()],
-            latency: LatencyClasses([0; CLASSES]),
+            latency: LatencyClasses::default(),
             pace_axis,
-        };
-        series.read_sendings(run)?;
-        series.read_holds(run)?;
-        Ok(series)
+        }
     }
 
     fn read_sendings(&mut self, run: &RunReader) -> Result<(), StoreError> {
@@ -95,9 +113,13 @@ impl TimeSeries {
         if let Some(duration) = sending.duration {
             self.latency.add(duration);
         }
-        let Some(span) = self.pace_axis.span_of(sending.sent) else { return };
-        self.sent[span] += 1;
-        self.throttled[span] += u64::from(sending.failed == Some(FailureKind::Throttled));
+        self.add_sent(sending.sent, SentCounts::of(sending));
+    }
+
+    fn add_sent(&mut self, at: Timestamp, counts: SentCounts) {
+        let Some(span) = self.pace_axis.span_of(at) else { return };
+        self.sent[span] += counts.sent;
+        self.throttled[span] += counts.throttled;
     }
 
     fn read_holds(&mut self, run: &RunReader) -> Result<(), StoreError> {
@@ -109,60 +131,5 @@ impl TimeSeries {
             covered = covered.max(Some(hold.until));
             Ok(())
         })
-    }
-}
-
-impl LatencyClasses {
-    fn add(&mut self, duration: Duration) {
-        // log10 of the ratio, so that equal factors are equally wide in the chart.
-        let decades = (duration.as_secs_f64() / SHORTEST.as_secs_f64()).max(1.0).log10();
-        // The cast saturates, and the last class takes all longer latencies.
-        let class = (decades * CLASSES_PER_DECADE) as usize;
-        self.0[class.min(CLASSES - 1)] += 1;
-    }
-
-    /// Returns the classes from the first to the last with an attempt: where each begins, and its
-    /// number of attempts.
-    pub(crate) fn occupied(&self) -> Vec<(Duration, u64)> {
-        let first = self.0.iter().position(|&count| count > 0).unwrap_or(CLASSES);
-        let last = self.0.iter().rposition(|&count| count > 0).map_or(first, |last| last + 1);
-        (first..last).map(|class| (Self::from(class), self.0[class])).collect()
-    }
-
-    /// Returns where a class begins.
-    fn from(class: usize) -> Duration {
-        SHORTEST.mul_f64(10_f64.powf(class as f64 / CLASSES_PER_DECADE))
-    }
-
-    /// Returns the position of a duration on an axis of classes whose first begins at `first`.
-    pub(crate) fn position(duration: Duration, first: Duration) -> f64 {
-        (duration.as_secs_f64() / first.as_secs_f64()).max(1.0).log10() * CLASSES_PER_DECADE
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_is_in_the_class_that_begins_before_it() {
-        let mut classes = LatencyClasses([0; CLASSES]);
-        for millis in [0, 17, 17, 900, 9_999_999] {
-            classes.add(Duration::from_millis(millis));
-        }
-        let occupied = classes.occupied();
-        assert_eq!(occupied.iter().map(|(_, count)| count).sum::<u64>(), 5);
-        assert_eq!(occupied.len(), CLASSES);
-        let seventeen =
-            occupied.iter().rfind(|(from, _)| *from <= Duration::from_millis(17)).unwrap();
-        assert_eq!(seventeen.1, 2);
-    }
-
-    #[test]
-    fn a_factor_of_ten_is_as_wide_everywhere() {
-        let first = Duration::from_millis(1);
-        assert!((LatencyClasses::position(Duration::from_millis(10), first) - 8.0).abs() < 1e-9);
-        assert!((LatencyClasses::position(Duration::from_millis(100), first) - 16.0).abs() < 1e-9);
-        assert_eq!(LatencyClasses::position(Duration::ZERO, first), 0.0);
     }
 }

@@ -1,6 +1,7 @@
 //! The HTML page: its structure, its data, and that nothing in it can act.
 
 mod charts;
+mod live;
 
 use super::*;
 use crate::report::format::html::write_part;

@@ -1,0 +1,291 @@
+//! A page that follows its run: however it was looked at, it shows what a new page shows.
+
+use super::*;
+use crate::report::{Following, LiveMessage, LivePage, ResultsError, write_followed_page};
+use crate::store::{StoreError, repair};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Two chunks, and the second is not full.
+const TASKS: usize = 1_030;
+
+/// What a browser makes of the messages.
+#[derive(Debug, Default, PartialEq)]
+struct Browser {
+    texts: Vec<Value>,
+    rows: BTreeMap<u64, Value>,
+    head: Value,
+}
+
+impl Browser {
+    fn take(&mut self, messages: Vec<LiveMessage>) {
+        for LiveMessage { name, json } in messages {
+            let message: Value = serde_json::from_str(&json).unwrap();
+            match name {
+                "begin" => *self = Self::default(),
+                "rows" => self.take_rows(&message),
+                "head" => self.head = message,
+                other => panic!("{other}"),
+            }
+        }
+    }
+
+    fn take_rows(&mut self, message: &Value) {
+        self.texts.extend(message["texts"].as_array().unwrap().iter().cloned());
+        for row in message["rows"].as_array().unwrap() {
+            self.rows.insert(row[0].as_u64().unwrap(), with_texts(&row[1], &self.texts));
+        }
+    }
+
+    fn html(&self) -> &str {
+        self.head["html"].as_str().unwrap()
+    }
+}
+
+/// Returns a row whose failure has its texts in place of their numbers.
+fn with_texts(row: &Value, texts: &[Value]) -> Value {
+    let mut cells = row.as_array().unwrap().clone();
+    if let Some(failure) = cells.get_mut(10).and_then(Value::as_array_mut) {
+        for cell in [1, 2, 3, 4, 5, 9, 10] {
+            if let Some(number) = failure[cell].as_u64() {
+                failure[cell] = texts[usize::try_from(number).unwrap()].clone();
+            }
+        }
+    }
+    Value::from(cells)
+}
+
+fn written(run: &RunReader, following: Following) -> String {
+    let mut page = Vec::new();
+    write_followed_page(run, StillRunning::Yes, following, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
+/// A page with its browser.
+struct Watched {
+    page: LivePage,
+    browser: Browser,
+}
+
+impl Watched {
+    fn new(following: Following) -> Self {
+        Self { page: LivePage::new(following), browser: Browser::default() }
+    }
+
+    fn look(&mut self, run: &RunReader) -> Result<(), ResultsError> {
+        let messages = self.page.look(run, StillRunning::Yes)?;
+        self.browser.take(messages);
+        Ok(())
+    }
+}
+
+/// Checks that pages that were looked at before show what new ones show, and what is written.
+#[track_caller]
+fn check(run: &RunReader, rows: &mut Watched, head: &mut Watched) {
+    rows.look(run).unwrap();
+    head.look(run).unwrap();
+    let mut anew = Watched::new(Following::Rows);
+    anew.look(run).unwrap();
+    assert_eq!(rows.browser.rows, anew.browser.rows);
+    assert_eq!(rows.browser.head, anew.browser.head);
+    let page = written(run, Following::End);
+    let data = data(&page);
+    let texts = data["texts"].as_array().unwrap();
+    let of_page = (0..).zip(data["rows"].as_array().unwrap());
+    let of_page: BTreeMap<u64, Value> =
+        of_page.map(|(at, row)| (at, with_texts(row, texts))).collect();
+    assert_eq!(rows.browser.rows, of_page);
+    assert_eq!(rows.browser.head["head"], data["head"]);
+    // A page without rows is written from one walk over the whole run.
+    assert!(written(run, Following::Head).starts_with(head.browser.html()));
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Settle(usize, usize),
+    /// A call whose task is sent again.
+    Call(usize, usize),
+    /// A call that is on the wire.
+    Send(usize),
+    /// It ends.
+    Answer(usize),
+    /// A start that is recorded and has not left.
+    Start(usize),
+    /// What is recorded has left.
+    Leave,
+    Withdraw,
+    Hold,
+    Pass(i64),
+    Look,
+    /// The file of the run is made anew, as that of a run in a database.
+    LookAnew,
+    Kill(i64),
+    Damage(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let task = 0..TASKS;
+    let near = 0..40_usize;
+    prop_oneof![
+        8 => (task.clone(), 0..8_usize).prop_map(|(task, reply)| Step::Settle(task, reply)),
+        4 => (near.clone(), 0..8_usize).prop_map(|(task, reply)| Step::Settle(task, reply)),
+        2 => (task.clone(), 3..8_usize).prop_map(|(task, reply)| Step::Call(task, reply)),
+        2 => task.clone().prop_map(Step::Send),
+        2 => near.prop_map(Step::Answer),
+        2 => task.clone().prop_map(Step::Start),
+        1 => Just(Step::Leave),
+        1 => Just(Step::Withdraw),
+        1 => Just(Step::Hold),
+        2 => prop_oneof![Just(7), Just(900), Just(40_000), Just(3_000_000)].prop_map(Step::Pass),
+        6 => Just(Step::Look),
+        1 => Just(Step::LookAnew),
+        1 => prop_oneof![Just(-2_000), Just(0), Just(600_000)].prop_map(Step::Kill),
+        1 => task.prop_map(Step::Damage),
+    ]
+}
+
+fn reply(kind: usize) -> (Reply, Outcome) {
+    match kind {
+        0..=2 => (counted(0, 1), Outcome::Succeeded),
+        3 => (refused("no"), Outcome::Failed),
+        4 => (refused("The task is being deleted."), Outcome::Failed),
+        5 => (counted(1, 1), Outcome::Partial),
+        6 => (lost(FailureKind::Timeout), Outcome::Ambiguous),
+        _ => (throttled(), Outcome::NotAttempted),
+    }
+}
+
+/// A run under way.
+struct Script {
+    run: TestRun,
+    /// Which tasks are settled.
+    done: Vec<bool>,
+    /// The attempts on the wire, and those that are recorded.
+    sent: Vec<(usize, AttemptSeq)>,
+    started: Vec<(usize, AttemptSeq)>,
+}
+
+impl Script {
+    fn is_free(&self, task: usize) -> bool {
+        let is_under_way = self.sent.iter().chain(&self.started).any(|(other, _)| *other == task);
+        !self.done[task] && !is_under_way
+    }
+
+    fn make(&mut self, step: Step) {
+        match step {
+            Step::Settle(task, kind) if self.is_free(task) => {
+                let (reply, outcome) = reply(kind);
+                self.run.settle(task, reply, outcome);
+                self.done[task] = true;
+            }
+            Step::Call(task, kind) if self.is_free(task) => self.run.call(task, reply(kind).0),
+            Step::Send(task) if self.is_free(task) => {
+                self.run.send(task);
+                self.sent.push((task, AttemptSeq(self.run.last_seq)));
+            }
+            Step::Start(task) if self.is_free(task) => {
+                let seq = self.run.start(task);
+                self.started.push((task, seq));
+            }
+            Step::Answer(of) if !self.sent.is_empty() => {
+                let (task, seq) = self.sent.remove(of % self.sent.len());
+                self.run.answer(task, seq, reply(of % 8).0);
+            }
+            Step::Leave => {
+                let writer = self.run.writer.as_ref().unwrap();
+                assert!(writer.may_leave(AttemptSeq(self.run.last_seq)));
+                self.sent.append(&mut self.started);
+            }
+            Step::Withdraw => {
+                for (task, seq) in self.started.drain(..) {
+                    let task = Arc::clone(&self.run.tasks[task]);
+                    self.run.record(EventKind::AttemptWithdrawn { seq, task });
+                }
+            }
+            Step::Hold => self.run.hold(200),
+            Step::Pass(millis) => self.run.pass(millis),
+            Step::Kill(pause) => self.go_on_after(pause),
+            Step::Damage(segment) => self.damage(segment),
+            // What cannot be made now.
+            Step::Look
+            | Step::LookAnew
+            | Step::Settle(..)
+            | Step::Call(..)
+            | Step::Send(_)
+            | Step::Start(_)
+            | Step::Answer(_) => {}
+        }
+    }
+
+    fn go_on_after(&mut self, pause: i64) {
+        self.run.kill();
+        self.run.pass(pause);
+        self.run.begin();
+        self.sent.clear();
+        self.started.clear();
+    }
+
+    /// Damages a segment about tasks, and has the run repaired and resumed.
+    fn damage(&mut self, segment: usize) {
+        self.run.kill();
+        let file = self.run.runs.file(&self.run.run.id);
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let count = "SELECT count(*) FROM segment WHERE chunk >= 0";
+        let count: usize = connection.query_row(count, [], |row| row.get(0)).unwrap();
+        let damage = "UPDATE segment SET crc = crc - 1 WHERE seq =
+            (SELECT seq FROM segment WHERE chunk >= 0 LIMIT 1 OFFSET ?)";
+        connection.execute(damage, [segment % count.max(1)]).unwrap();
+        drop(connection);
+        repair(&self.run.runs, &self.run.lock, self.run.now).unwrap();
+        self.go_on_after(1_000);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_page_that_was_looked_at_often_shows_what_a_new_one_shows(
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut run = TestRun::with_tasks(TASKS);
+        let (mut rows, mut head) = (Watched::new(Following::Rows), Watched::new(Following::Head));
+        check(&run.reader(), &mut rows, &mut head);
+        run.begin();
+        let (sent, started) = (Vec::new(), Vec::new());
+        let mut script = Script { run, done: vec![false; TASKS], sent, started };
+        for step in steps {
+            script.make(step);
+            if matches!(step, Step::LookAnew) {
+                rows.page.read_anew();
+                head.page.read_anew();
+            }
+            if matches!(step, Step::Look | Step::LookAnew) {
+                check(&script.run.reader(), &mut rows, &mut head);
+            }
+        }
+        check(&script.run.reader(), &mut rows, &mut head);
+        script.run.end(Some(StopReason::Interrupted));
+        check(&script.run.reader(), &mut rows, &mut head);
+    }
+}
+
+#[test]
+fn a_chunk_that_is_read_is_not_read_again_before_it_changes() {
+    let mut run = TestRun::with_tasks(TASKS);
+    run.begin();
+    run.settle(0, counted(0, 1), Outcome::Succeeded);
+    let mut page = Watched::new(Following::Rows);
+    page.look(&run.reader()).unwrap();
+    // Whoever reads the second chunk finds the damage.
+    let connection = rusqlite::Connection::open(run.runs.file(&run.run.id)).unwrap();
+    connection.execute_batch("UPDATE chunk SET crc = crc - 1 WHERE no = 1").unwrap();
+    run.settle(1, counted(0, 1), Outcome::Succeeded);
+    let messages = page.page.look(&run.reader(), StillRunning::Yes).unwrap();
+    let rows = messages.iter().find(|message| message.name == "rows").unwrap();
+    let rows: Value = serde_json::from_str(&rows.json).unwrap();
+    assert_eq!(rows["rows"].as_array().unwrap().len(), 1, "{rows}");
+    run.settle(1_000, counted(0, 1), Outcome::Succeeded);
+    let damaged = page.look(&run.reader());
+    assert!(matches!(damaged, Err(ResultsError::Store(StoreError::Damaged { .. }))), "{damaged:?}");
+}
