@@ -365,9 +365,10 @@ fn about_several(text: &str) -> Option<String> {
     let mut parts = parts.peekable();
     parts.peek()?;
     // Words of a sentence are separated like ids; between blanks only parts that cannot be words
-    // count.
+    // count. Ids of one list are alike, and the halves of a broken one are not.
+    let is_row_of_ids = |part: &str| part.contains(['-', '_']) && likeness(first, part) >= ALIKE;
     let is_id = |part: &str| match text.contains(char::is_whitespace) {
-        true => is_certainly_id(part),
+        true => is_certainly_id(part) || (TaskId::check(part).is_ok() && is_row_of_ids(part)),
         false => TaskId::check(part).is_ok(),
     };
     (is_id(first) && parts.all(is_id)).then(|| "these are several ids; write one a row".into())
@@ -433,6 +434,8 @@ mod tests {
         check("cam−１", Some("did you mean `cam-1`?"));
         check("“0d47bbf5”", Some("did you mean `0d47bbf5`?"));
         check("0d47\u{ad}bbf5", Some("did you mean `0d47bbf5`?"));
+        check("- gate-1", Some("did you mean `gate-1`?"));
+        check("2. gate-1", Some("did you mean `gate-1`?"));
         check("https://vias/v1/p/batch-tasks/0d47bbf5?x=1", Some("did you mean `0d47bbf5`?"));
     }
 
@@ -440,6 +443,11 @@ mod tests {
     fn what_is_no_single_id_is_told() {
         check("./tasks.csv", Some("a path or an address"));
         check("0d47bbf5, 0d47bbf6", Some("several ids"));
+        check("gate-1 gate-2 gate-3", Some("several ids"));
+        check("gate-1, gate-2", Some("several ids"));
+        check("gate-1\tgate-2", Some("several ids"));
+        check("gate - 1", Some("did you mean `gate-1`?"));
+        check("north door", Some("did you mean `northdoor`?"));
         check("(2 rows)", Some("row count"));
         check("Total", Some("line of totals"));
         check("# gate-1", Some("comment"));

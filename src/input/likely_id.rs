@@ -8,7 +8,7 @@ use crate::task::TaskId;
 /// Returns the id that the text becomes if everything that does not belong to ids is removed.
 pub(crate) fn likely_id(text: &str) -> Option<String> {
     let is_wrapping = |c: char| is_quote(c) || ",;:.!+*|{}[]()<>（）［］【】｛｝".contains(c);
-    let likely: String = text
+    let likely: String = without_list_mark(text)
         .trim_matches(|c| is_wrapping(c) || id_cell::is_blank(c))
         .chars()
         .filter(|c| !id_cell::is_blank(*c) && !is_quote(*c))
@@ -16,6 +16,18 @@ pub(crate) fn likely_id(text: &str) -> Option<String> {
         .flat_map(char::to_lowercase)
         .collect();
     TaskId::check(&likely).is_ok().then_some(likely)
+}
+
+/// Returns a text without the dash, the point or the number that began it as an item of a list.
+///
+/// A blank follows such a mark. Without one a dash may belong to the id.
+fn without_list_mark(text: &str) -> &str {
+    let text = text.trim_start_matches(id_cell::is_blank);
+    let Some((mark, item)) = text.split_once(id_cell::is_blank) else { return text };
+    let number = mark.strip_suffix(['.', ')']).unwrap_or_default();
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_point = matches!(mark, "-" | "–" | "—" | "•" | "·" | "◦" | "▪" | "‣");
+    if is_number || is_point { item } else { text }
 }
 
 /// Returns whether a character is a quotation mark or a prime of any language or keyboard.
@@ -127,6 +139,17 @@ mod tests {
         check("gate’1x", "gate1x");
         check("proﬁle-1", "profile-1");
         check("Gate\u{a0}–\u{a0}1", "gate-1");
+    }
+
+    #[test]
+    fn the_mark_of_a_list_is_no_part_of_an_id() {
+        for mark in ["-", "*", "+", "•", "–", "1.", "12)", " -"] {
+            check(&format!("{mark} gate-1"), "gate-1");
+        }
+        check("- \u{a0}“Gate-1”", "gate-1");
+        // Without a blank it may belong to the id, and a number without its sign is none.
+        check("–gate-1", "-gate-1");
+        check("12 gate-1", "12gate-1");
     }
 
     #[test]
