@@ -58,6 +58,8 @@ pub(crate) struct Material<'a> {
 enum DocumentError {
     #[error("`{text}` does not say which kind of document it is")]
     Kind { text: String },
+    #[error("`{text}` names no file")]
+    Nameless { text: String },
     #[error("only one document can go to standard output")]
     TwoOnOutput,
     #[error("`{}` is {what}; a document would overwrite it", path.display())]
@@ -200,6 +202,13 @@ fn one(text: &str) -> Result<Document, CommandError> {
             }
         },
     };
+    // Such a path cannot be renamed over, which would show only after the run.
+    if place.is_empty() || place.ends_with('/') {
+        let hint = "name a file: `-o csv:FILE`, or `-o csv:-` for standard output";
+        return Err(
+            CommandError::usage(DocumentError::Nameless { text: text.into() }).with_hint(hint)
+        );
+    }
     let document = Document { kind, target: OutputTarget::parse(place), only };
     if document.only.is_some() && !document.has_rows() {
         let error = DocumentError::NotNarrow { text: name.into() };
@@ -360,7 +369,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_refused() {
-        for text in ["-", "results", "results.xlsx", "pdf:-", ""] {
+        for text in
+            ["-", "results", "results.xlsx", "pdf:-", "", "csv:", "csv:out/", "csv::only=failed"]
+        {
             assert_eq!(one(text).unwrap_err().status, ExitStatus::Usage, "{text}");
         }
     }
