@@ -208,6 +208,20 @@ pub fn span(time: Duration) -> String {
     }
 }
 
+/// Returns the span of a flag: as [`span`] does, but to the millisecond where tenths would hide it.
+///
+/// ```
+/// use batchctl::text::flag_span;
+/// use std::time::Duration;
+///
+/// assert_eq!(flag_span(Duration::from_millis(1)), "1ms");
+/// assert_eq!(flag_span(Duration::from_millis(1_500)), "1.5s");
+/// ```
+pub fn flag_span(time: Duration) -> String {
+    let millis = time.as_millis();
+    if millis < 10_000 && !millis.is_multiple_of(100) { format!("{millis}ms") } else { span(time) }
+}
+
 /// Returns less than ten seconds, with tenths unless they are zero.
 fn few_seconds(time: Duration) -> String {
     match (time.as_secs(), time.subsec_millis() / 100) {
@@ -301,6 +315,19 @@ mod tests {
         check_span(11_520_000, "3h 12m");
         check_span(187_200_000, "2d 4h");
         check_span(u64::MAX, "213,503,982,334d 14h");
+    }
+
+    #[test]
+    fn the_span_of_a_flag_is_nothing_only_if_it_is() {
+        let check = |millis: u64, expected: &str| {
+            assert_eq!(flag_span(Duration::from_millis(millis)), expected);
+        };
+        check(0, "0s");
+        check(1, "1ms");
+        check(99, "99ms");
+        check(400, "0.4s");
+        check(1_250, "1250ms");
+        check(90_000, "1m 30s");
     }
 
     proptest! {

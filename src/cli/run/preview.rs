@@ -13,7 +13,7 @@ use batchctl::run::{DryRun, RunError, RunRequest};
 use batchctl::settings::{LeftOut, OnUnknown, RateSetting};
 use batchctl::store::{PlanRow, PlanTotals, RunId, Surveyed};
 use batchctl::task::{Command, ExcludedTask, TaskId};
-use batchctl::text::{grouped, plural, printable, span};
+use batchctl::text::{flag_span, grouped, plural, printable, span};
 use std::fmt::Write;
 
 /// How often `-v` asks for the whole plan with its reasons.
@@ -303,7 +303,7 @@ fn pace_line(action: &ActionRequest, selected: u64) -> String {
         RateSetting::Auto { least, most } => (format!("auto, from {least} to "), most),
     };
     let ramp = action.settings.ramp;
-    let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", span(over)));
+    let ramp = ramp.map_or_else(String::new, |over| format!(" after {}", flag_span(over)));
     // Retries and slow answers only add to it.
     let shortest = span(rate.shortest_time(selected));
     format!("{found}{rate}{ramp}, {wire}; takes {shortest} at least")
@@ -315,7 +315,7 @@ fn waves_line(action: &ActionRequest, tasks: u64) -> Option<String> {
     let ends: Vec<String> = settings.waves.as_ref()?.ends(tasks).into_iter().map(grouped).collect();
     let pause = match settings.wave_pause {
         pause if pause.is_zero() => String::new(),
-        pause => format!(", with pauses of {}", span(pause)),
+        pause => format!(", with pauses of {}", flag_span(pause)),
     };
     Some(format!("until {} tasks are sent; each must succeed{pause}", ends.join(", ")))
 }

@@ -10,7 +10,7 @@ use batchctl::event::StopReason;
 #[cfg(feature = "postgres")]
 use batchctl::report::ExitStatus;
 use batchctl::system::signals::{Signal, SignalKind, flag, signal};
-use batchctl::text::span;
+use batchctl::text::flag_span;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -145,7 +145,7 @@ async fn relay(
                 Control::Abandon
             }
             SignalRequest::Stop(reason, name) => {
-                let patience = span(drain_timeout);
+                let patience = flag_span(drain_timeout);
                 talk.line(&format!(
                     "{name}: nothing new is sent; up to {patience} for what is on the wire; \
                      once more stops at once"

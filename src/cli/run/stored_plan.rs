@@ -28,7 +28,7 @@ use batchctl::run::{DriftedTask, Planned, Resumable, RunError};
 use batchctl::settings::RunSettings;
 use batchctl::store::{RunId, RunRecord, StoreError};
 use batchctl::task::TaskState;
-use batchctl::text::{grouped, plural, printable, span};
+use batchctl::text::{flag_span, grouped, plural, printable, span};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -229,7 +229,8 @@ impl ApplyLimits {
             return Some(format!("was planned by batchctl {version}, and this is {VERSION}"));
         }
         (age > self.max_age).then(|| {
-            format!("was planned {} ago, and `--max-age` allows {}", span(age), span(self.max_age))
+            let (age, most) = (span(age), flag_span(self.max_age));
+            format!("was planned {age} ago, and `--max-age` allows {most}")
         })
     }
 

@@ -3,7 +3,7 @@
 use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
 use batchctl::settings::RunSettings;
-use batchctl::text::{plural, span};
+use batchctl::text::{flag_span, plural, span};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, stderr: 
 
 fn limits(settings: &RunSettings, now: &ZonedDateTime) -> impl Iterator<Item = Limit> {
     let longest = settings.max_duration.map(|time| {
-        let flag = format!("--max-duration {}", span(time));
+        let flag = format!("--max-duration {}", flag_span(time));
         Limit { flag, time }
     });
     let end = settings.finish_by.map(|finish_by| {
@@ -50,7 +50,7 @@ fn message(
         "`{}` ends the run before it can be done: {tasks} {} at least at {rate}, and there are {}",
         limit.flag,
         span(needed),
-        span(limit.time)
+        flag_span(limit.time)
     ))
 }
 

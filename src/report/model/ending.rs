@@ -8,7 +8,7 @@ use crate::report::model::{ExitStatus, FailureGroup, StillRunning, Stopped};
 use crate::settings::RunSettings;
 use crate::store::{SessionRecord, StoredEnd};
 use crate::task::{Failure, FailureKind, Outcome, OutcomeCounts};
-use crate::text::{plural, span};
+use crate::text::{flag_span, plural};
 
 /// How a run ended.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl EndingFacts<'_> {
     }
 
     fn throttled(&self) -> String {
-        let longest = span(self.settings.throttle_timeout);
+        let longest = flag_span(self.settings.throttle_timeout);
         format!("the service throttles for longer than `--throttle-timeout {longest}`")
     }
 
@@ -145,12 +145,12 @@ impl EndingFacts<'_> {
     fn out_of_time(&self) -> String {
         match (self.settings.max_duration, self.settings.finish_by) {
             (Some(longest), None) => {
-                format!("the time of `--max-duration`, {}, is over", span(longest))
+                format!("the time of `--max-duration`, {}, is over", flag_span(longest))
             }
             (None, Some(finish_by)) => format!("it is past `--finish-by {finish_by}`"),
             (Some(longest), Some(finish_by)) => format!(
                 "the time of `--max-duration`, {}, is over, or it is past `--finish-by {finish_by}`",
-                span(longest)
+                flag_span(longest)
             ),
             // `--max-duration` given to `resume` limits that process and is not stored.
             (None, None) => "the time of `--max-duration` is over".into(),
@@ -168,7 +168,7 @@ impl EndingFacts<'_> {
     }
 
     fn outage(&self) -> String {
-        let patience = span(self.settings.outage_timeout);
+        let patience = flag_span(self.settings.outage_timeout);
         let seen = self.unsent.map_or_else(String::new, |it| format!("; last seen: {}", it.said()));
         format!("the service was away for longer than `--outage-timeout`, {patience}{seen}")
     }
