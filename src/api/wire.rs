@@ -246,6 +246,9 @@ pub(crate) fn error_in(fields: &Map<String, Value>) -> Option<ServiceError> {
     service_error(&|name| fields.get(name))
 }
 
+/// The names of the message of an error.
+const MESSAGE: [&str; 4] = ["error_msg", "errorMsg", "error_message", "message"];
+
 /// Reads an error in any of the shapes seen: the service's six fields, the gateway's three,
 /// IAM's nested one, and the spellings the official SDKs accept.
 fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceError> {
@@ -253,19 +256,26 @@ fn service_error<'a>(get: &dyn Fn(&str) -> Option<&'a Value>) -> Option<ServiceE
         let texts = names.iter().filter_map(|name| get(name)).filter_map(loose_text);
         texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default()
     };
+    // A text in several languages is an object, and says something, too.
+    let any = |names: &[&str]| {
+        let values = names.iter().filter_map(|name| get(name));
+        values.map(any_text_or_empty).find(|text| !text.is_empty()).unwrap_or_default()
+    };
     let error = ServiceError {
         code: first(&["error_code", "errorCode", "code"]),
-        message: first(&["error_msg", "errorMsg", "error_message", "message"]),
-        detail: get("detail").map(any_text_or_empty).unwrap_or_default(),
+        message: first(&MESSAGE),
+        detail: any(&["detail"]),
         params: get("params").map(texts).unwrap_or_default(),
-        reason: first(&["reason", "title"]),
-        advice: first(&["advice"]),
+        reason: any(&["reason", "title"]),
+        advice: any(&["advice"]),
         request_id: first(&["request_id"]),
     };
     // A title or a request id alone is not taken for an error.
     let says_something =
         [&error.code, &error.message, &error.detail].into_iter().any(|text| !text.is_empty());
-    says_something.then_some(error)
+    // Without a code, an object may be a whole error, which is read one level down.
+    let message = if error.message.is_empty() { any(&MESSAGE) } else { error.message };
+    says_something.then_some(ServiceError { message, ..error })
 }
 
 /// Returns the beginning of a body, without secrets, with a word on what it is not.
@@ -411,6 +421,15 @@ mod tests {
         assert_eq!((iam.code.as_str(), iam.message.as_str()), ("401", "wrong"));
         assert_eq!(error(r#"{"errorCode":"c","errorMsg":"m"}"#).code, "c");
         assert_eq!(error(r#"{"error_message":"m"}"#).message, "m");
+        let spoken = error(
+            r#"{"error_code":"c","error_msg":{"en":"m"},"detail":["d"],"reason":{"en":"r"},
+                "advice":["a","b"]}"#,
+        );
+        assert_eq!((spoken.code.as_str(), spoken.message.as_str()), ("c", r#"{"en":"m"}"#));
+        assert_eq!((spoken.detail.as_str(), spoken.reason.as_str()), (r#"["d"]"#, r#"{"en":"r"}"#));
+        assert_eq!(spoken.advice, r#"["a","b"]"#);
+        let wrapped = error(r#"{"message":{"error_code":"c","error_msg":"m"}}"#);
+        assert_eq!((wrapped.code.as_str(), wrapped.message.as_str()), ("c", "m"));
     }
 
     #[test]

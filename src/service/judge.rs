@@ -254,14 +254,25 @@ fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (Option<ServiceError>, Vec<String
     let Some(below) = places.find(has_error) else { return (None, list(&at.list, json)) };
     let error = ServiceError {
         code: first(&at.code, below),
-        message: first(&at.message, below),
-        detail: first(&at.detail, below),
+        message: said(&at.message, below),
+        detail: said(&at.detail, below),
         params: list(&at.params, below),
-        reason: first(&at.reason, below),
-        advice: first(&at.advice, below),
+        reason: said(&at.reason, below),
+        advice: said(&at.advice, below),
         request_id: String::new(),
     };
     (Some(error), list(&at.list, below))
+}
+
+/// Reads the first text at some places; if there is none, the first value that says something.
+fn said(places: &[Pointer], below: &Value) -> String {
+    let text = places.iter().find_map(|at| text_at(at, below).filter(|text| !text.is_empty()));
+    // A text in several languages is an object.
+    let value = || {
+        let mut found = places.iter().filter_map(|place| place.find(below));
+        found.find(|value| value.is_array() || value.is_object()).map(Value::to_string)
+    };
+    text.or_else(value).unwrap_or_default()
 }
 
 /// Reads the first list at some places: what is no text is kept as JSON, and a lone value is a list.

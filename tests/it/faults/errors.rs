@@ -108,6 +108,11 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("308", "failed 308 refused 1 sent, exit 1", "redirects are refused", |_| {
         page(308).with_header("location", "https://example.com/")
     }),
+    fault("a message in two languages", "failed 400 refused 1 sent, exit 1", "Nein", |_| {
+        let body =
+            r#"{"error_code":"VIAS.00010002","error_msg":{"en":"No","de":"Nein"},"detail":["d"]}"#;
+        Reply::answer(400, body)
+    }),
     fault("500 with HTML", "ambiguous 500 service 2 sent, exit 1", "no", |_| page(500)),
     fault("500 of an unknown code", "ambiguous 500 service 2 sent, exit 1", "odd", |_| {
         Reply::service(500, "VIAS.00019999", "odd")
