@@ -148,11 +148,12 @@ pub struct ServiceError {
 impl ServiceError {
     /// Returns what is said of a redirect, which is never followed.
     pub fn redirected(status: u16, target: Option<&str>) -> Self {
-        let target = target.unwrap_or("nowhere");
+        let target = target
+            .map_or_else(|| "without an address".to_owned(), |target| format!("to `{target}`"));
         Self {
             message: format!(
-                "status {status} redirects to `{target}`; redirects are refused, for they would \
-                 carry the token to another host"
+                "status {status} redirects {target}; redirects are refused, for they would carry \
+                 the token to another host"
             ),
             advice: "Check the endpoint.".into(),
             ..Self::default()
@@ -203,9 +204,11 @@ mod tests {
 
     #[test]
     fn a_redirect_is_refused_with_its_status_and_its_target() {
-        for (target, told) in [(Some("http://other/"), "http://other/"), (None, "nowhere")] {
+        for (target, told) in
+            [(Some("http://other/"), "to `http://other/`"), (None, "without an address")]
+        {
             let error = ServiceError::redirected(307, target);
-            let start = format!("status 307 redirects to `{told}`; redirects are refused");
+            let start = format!("status 307 redirects {told}; redirects are refused");
             assert!(error.message.starts_with(&start), "{}", error.message);
             assert_eq!(error.advice, "Check the endpoint.");
         }
