@@ -32,9 +32,14 @@ pub fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> Option<D
             let sent = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
             until.duration_since(sent.unwrap_or(now)).unwrap_or(Duration::ZERO)
         }
-        Err(_) => Duration::from_secs(seconds_rounded_up(value)?),
+        Err(_) => Duration::from_secs(longest_of_seconds(value)?),
     };
     (wait <= LONGEST_SANE).then_some(wait)
+}
+
+/// Reads seconds, or the longest of several: a proxy may write two headers as one (RFC 9110, 5.3).
+fn longest_of_seconds(value: &str) -> Option<u64> {
+    value.split(',').try_fold(0, |longest, one| Some(seconds_rounded_up(one.trim())?.max(longest)))
 }
 
 /// Reads the window in the gateway's message, `…,limit:200,time:5 minute`.
@@ -119,6 +124,15 @@ mod tests {
         check("4.5", Some(5));
         check("4.000", Some(4));
         check("0.001", Some(1));
+    }
+
+    #[test]
+    fn of_two_headers_that_a_proxy_made_one_the_longer_wait_counts() {
+        check("1, 2", Some(2));
+        check("30,4.5", Some(30));
+        for value in ["1,", ",", "1, soon", "1;2"] {
+            check(value, None);
+        }
     }
 
     #[test]
