@@ -2,6 +2,7 @@
 
 use crate::journal::Damage;
 use crate::store::ids::{JobName, RunId};
+use crate::system::io::Errno;
 use crate::system::process::{Resource, getrlimit};
 use crate::text::shell_quoted;
 use rusqlite::ffi::SQLITE_IOERR_WRITE;
@@ -164,6 +165,9 @@ impl StoreError {
     /// Returns what the operator can do about it.
     pub fn hint(&self) -> String {
         match self {
+            Self::File { source, .. } if is_out_of_descriptors(source) => {
+                "raise the limit of open files (`ulimit -n`)".into()
+            }
             Self::File { .. } | Self::Foreign { .. } => {
                 "name another place with `--state-dir DIR`".into()
             }
@@ -268,6 +272,12 @@ fn is_damage(error: &Error) -> bool {
         Error::SqliteFailure(_, Some(message)) if message.starts_with("no such ") => true,
         _ => error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt),
     }
+}
+
+/// Returns whether this process, or the machine, may open no more files.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    let is = |known: Errno| error.raw_os_error() == Some(known.raw_os_error());
+    is(Errno::MFILE) || is(Errno::NFILE)
 }
 
 /// Returns the conversion of the failures of files that names a file.

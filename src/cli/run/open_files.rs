@@ -3,6 +3,7 @@
 //! The soft limit is raised as far as the run needs and the hard limit allows. What does not fit
 //! then is not tried: calls that cannot connect would only look like an outage.
 
+use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use batchctl::system::process::{Resource, Rlimit, getrlimit, setrlimit};
 use batchctl::text::{grouped, plural};
@@ -12,6 +13,11 @@ use std::num::NonZeroUsize;
 /// the pipes of a token command.
 const OTHERS: u64 = 64;
 
+/// The fewest descriptors with which one call at a time finds those it needs.
+const LEAST: u64 = 32;
+/// What systems give a process without being asked.
+const USUAL: u64 = 1_024;
+
 /// The connections of a run, as far as this process pays for them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sockets {
@@ -19,6 +25,14 @@ pub(crate) enum Sockets {
     Ours,
     /// The embedded sandbox holds the other end of each.
     BothEnds,
+}
+
+/// Refuses a run for which not even one call fits: without a socket it would look like an outage,
+/// and without a file like a broken disk.
+pub(crate) fn require_one_call() -> Result<(), CommandError> {
+    let Some(limit) = raise_to(LEAST).filter(|&limit| limit < LEAST) else { return Ok(()) };
+    let error = format!("only {limit} files may be open, and a run needs {LEAST} at least");
+    Err(CommandError::io(error).with_hint(advice(USUAL)))
 }
 
 /// Makes room for `wanted` calls at a time, and returns the number that fits.
@@ -36,8 +50,12 @@ pub(crate) fn make_room(wanted: NonZeroUsize, sockets: Sockets, stderr: &Stderr)
             grouped(wanted.get() as u64)
         ),
     );
-    stderr.say("hint", &format!("raise the hard limit: `ulimit -n {needed}`, or `LimitNOFILE=`"));
+    stderr.say("hint", &advice(needed));
     fits
+}
+
+fn advice(needed: u64) -> String {
+    format!("raise the hard limit: `ulimit -n {needed}`, or `LimitNOFILE=`")
 }
 
 /// Raises the soft limit as far as the hard one allows, for a process that accepts any number of clients.

@@ -14,6 +14,7 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::notify::Notifier;
 use crate::cli::run::on_end;
+use crate::cli::run::open_files;
 use crate::cli::run::ping::Ping;
 use batchctl::api::{Roots, Route};
 use batchctl::report::ExitStatus;
@@ -126,7 +127,11 @@ impl Unattended {
         // Before the start ping: the monitor measures the run, not the splay.
         self.wait(stderr);
         let ping = self.before.ping.as_ref().map(|url| Ping::start(url, self.route()));
-        let status = work();
+        // Within the pings: who watches the run has to hear that it cannot begin.
+        let status = match open_files::require_one_call() {
+            Ok(()) => work(),
+            Err(error) => error.failed(&stderr.of_failures()),
+        };
         if let Some(ping) = ping {
             ping.end(status, stderr);
         }

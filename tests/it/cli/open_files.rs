@@ -39,3 +39,21 @@ fn calls_that_do_not_fit_into_the_hard_limit_are_not_tried() {
                 hint: raise the hard limit: `ulimit -n 564`, or `LimitNOFILE=`";
     assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
+
+#[test]
+fn a_limit_below_one_call_is_refused_before_anything_is_sent() {
+    for limit in [12, 24, 31] {
+        let ended = stop_under(&format!("-n {limit}"));
+        assert_eq!((ended.code, &*ended.stdout), (Some(74), ""), "{}", ended.stderr);
+        let told = format!(
+            "error: only {limit} files may be open, and a run needs 32 at least\n\
+             hint: raise the hard limit: `ulimit -n 1024`, or `LimitNOFILE=`\n"
+        );
+        assert_eq!(ended.stderr, told);
+    }
+}
+
+#[test]
+fn the_lowest_limit_that_is_accepted_suffices() {
+    check_undisturbed(&stop_under("-n 32"));
+}
