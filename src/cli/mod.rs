@@ -26,7 +26,6 @@ use crate::cli::flags::{effect, refusal, secret_value, sources, unknown_variable
 use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
-use crate::cli::process::environment;
 use crate::cli::process::environment::Environment;
 use crate::cli::process::{hardening, identity};
 use crate::cli::run::input_run::Purpose;
@@ -93,7 +92,7 @@ pub(crate) fn main() -> ExitCode {
             ExitStatus::Usage
         }
         Err(Parsed::Clap(error, origin)) => {
-            return print_clap_error(&error, origin, &environment.arguments, stderr);
+            return refusal::print(&error, origin, &environment.arguments, stderr);
         }
         Err(Parsed::Command(error)) => {
             error.print(&stderr);
@@ -209,29 +208,6 @@ fn refused(error: clap::Error) -> Parsed {
     let typed_wrong = command().try_get_matches().is_err();
     let origin = if typed_wrong { None } else { sources::origin_in_variable(&error) };
     Parsed::Clap(error, origin)
-}
-
-/// Prints help, a version or a usage error, which clap words and colours itself.
-fn print_clap_error(
-    error: &clap::Error,
-    origin: Option<String>,
-    arguments: &[String],
-    stderr: Stderr,
-) -> ExitCode {
-    let text = error.render().to_string();
-    let shown = refusal::without_secret(error, arguments).unwrap_or_else(|| text.clone());
-    let redacted = stderr.redactor.redact(shown);
-    let shows_all = !environment::stderr_is_terminal() || !environment::terminals_are_ascii();
-    if redacted == text && (shows_all || !error.use_stderr()) {
-        // A reader that has gone does not want the help.
-        let _ = error.print();
-    } else {
-        stderr.line(redacted.trim_end());
-    }
-    if let Some(origin) = origin {
-        stderr.say("hint", &origin);
-    }
-    if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
 /// Returns whether a command reads or writes runs.

@@ -4,8 +4,14 @@
 //! standard error often ends in a mail or in a log.
 
 use crate::cli::flags::secret_looks::looks_secret;
+use crate::cli::output::error::CommandError;
+use crate::cli::output::stream;
+use crate::cli::output::stream::Stderr;
+use crate::cli::process::environment;
+use batchctl::report::ExitStatus;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error;
+use std::process::ExitCode;
 
 /// The flags whose values are never quoted.
 const MAY_HOLD_SECRETS: [&str; 18] = [
@@ -42,6 +48,32 @@ fn text_of(refused: &clap::Error, kind: ContextKind) -> Option<&str> {
         Some(ContextValue::String(text)) => Some(text),
         _ => None,
     }
+}
+
+/// Prints help, a version or a usage error, which clap words and colours itself.
+pub(crate) fn print(
+    error: &clap::Error,
+    origin: Option<String>,
+    arguments: &[String],
+    stderr: Stderr,
+) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = without_secret(error, arguments).unwrap_or_else(|| text.clone());
+    let redacted = stderr.redactor.redact(shown);
+    let shows_all = !environment::stderr_is_terminal() || !environment::terminals_are_ascii();
+    if redacted == text && (shows_all || !error.use_stderr()) {
+        let printed = stream::printed(error.print());
+        // If standard error is gone, there is no stream left to report that on.
+        if let (Err(error), false) = (printed, error.use_stderr()) {
+            return ExitCode::from(CommandError::from(error).failed(&stderr).code());
+        }
+    } else {
+        stderr.line(redacted.trim_end());
+    }
+    if let Some(origin) = origin {
+        stderr.say("hint", &origin);
+    }
+    if error.use_stderr() { ExitCode::from(ExitStatus::Usage.code()) } else { ExitCode::SUCCESS }
 }
 
 /// Renders an error whose value may be secret; `None` if clap may print it as it is.
