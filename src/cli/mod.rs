@@ -314,8 +314,10 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
 }
 
 fn no_directory() -> CommandError {
-    CommandError::usage("there is no directory to keep runs in: HOME is not set")
-        .with_hint("name one with `--state-dir DIR`")
+    CommandError::usage(
+        "there is no directory to keep runs in: HOME is not set, or no absolute path",
+    )
+    .with_hint("name one with `--state-dir DIR`")
 }
 
 fn dispatch(verb: Verb, context: &Context) -> Result<ExitStatus, CommandError> {

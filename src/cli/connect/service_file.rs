@@ -4,6 +4,7 @@
 //! a link is followed, and its target is judged.
 
 use crate::cli::Context;
+use crate::cli::flags::config_file::is_absent;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::environment::Environment;
 use batchctl::service::{MOST_BYTES, Service, ServiceFile, ServiceProblem, VIAS};
@@ -147,7 +148,7 @@ impl ServiceText {
 pub(crate) fn names_in(directory: &Path) -> Result<Vec<String>, ServiceFileError> {
     let failed = |source| ServiceFileError::Read { path: directory.into(), source };
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };
     check(directory, &std::fs::metadata(directory).map_err(failed)?)?;

@@ -129,12 +129,17 @@ pub(crate) fn load(
                 .map_err(|source| ConfigError::Read { path: path.into(), source })?;
             Ok(Some(ConfigFile { distrust, ..read }))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match profile {
+        Err(error) if is_absent(&error) => match profile {
             DEFAULT_PROFILE => Ok(None),
             name => Err(unknown_profile(path, name, [])),
         },
         Err(source) => Err(ConfigError::Read { path: path.into(), source }),
     }
+}
+
+/// Returns whether nothing is there: users of a system have `/dev/null` as their home.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn unknown_profile<'a>(

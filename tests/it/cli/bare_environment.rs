@@ -65,6 +65,29 @@ fn a_state_directory_that_cannot_be_made_is_told_with_what_helps() {
 }
 
 #[test]
+fn a_home_that_is_no_directory_has_no_config_file() {
+    let scene = Scene::new();
+    assert_eq!(script(&scene, &format!("export HOME=/dev/null; {STOP} >out 2>err")), Some(0));
+    assert_eq!(script(&scene, "HOME=/dev/null \"$0\" service list >out 2>err"), Some(0));
+    let named = "HOME=/dev/null \"$0\" config show --profile night 2>err; echo $? >status";
+    assert_eq!(script(&scene, named), Some(0));
+    assert_eq!(scene.read("status"), "2\n");
+    assert!(scene.read("err").contains("there is no profile `night`"), "{}", scene.read("err"));
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let scene = Scene::new();
+    for call in ["--help", "--version", "start --help"] {
+        assert_eq!(script(&scene, &format!("\"$0\" {call} >/dev/full 2>err")), Some(74), "{call}");
+        assert!(scene.read("err").contains("cannot write to standard output"), "{call}");
+        let gone = format!("(\"$0\" {call}; echo $? >status) | true");
+        assert_eq!(script(&scene, &gone), Some(0));
+        assert_eq!(scene.read("status"), "0\n", "{call}");
+    }
+}
+
+#[test]
 fn without_a_home_a_config_file_has_no_place() {
     let scene = Scene::new();
     assert_eq!(script(&scene, "\"$0\" config path 2>err"), Some(2));
