@@ -9,6 +9,7 @@ use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::taken_files::directory_of;
 use crate::cli::output::{command_hint, lost_ids, stream};
+use batchctl::event::StopReason;
 use batchctl::report::{
     ExitStatus, Report, ResultsOptions, StillRunning, TaskContext, summary, write_json,
 };
@@ -96,6 +97,8 @@ fn deliver(
         } else {
             stream::print_bytes(summary(report, &written, stdout_style).as_bytes())?;
         }
+    } else if wanted.end.is_some() {
+        say_why_it_stopped(report, stderr);
     }
     print_unwritten(unwritten, stderr)?;
     if let Some(damaged) = warn_of_damage(report, runs, stderr) {
@@ -175,6 +178,20 @@ fn ids_are_lost(report: &Report) -> CommandError {
 
 /// The most columns of a line about damage.
 const LONGEST_LINE: usize = 600;
+
+/// Says why a run without a summary stopped by itself: that is an error, which quiet does not hide.
+fn say_why_it_stopped(report: &Report, stderr: &Stderr) {
+    let is_error =
+        matches!(report.exit, Some(ExitStatus::StoppedEarly | ExitStatus::NotAuthorised));
+    // What an operator asked for is none.
+    let is_ordered = |reason: &str| reason == StopReason::Drained.as_str();
+    let stopped = report.stopped.as_ref().filter(|it| is_error && !is_ordered(&it.reason));
+    let Some(stopped) = stopped else { return };
+    let stderr = stderr.of_failures();
+    let detail = printable(&stopped.detail, LONGEST_LINE);
+    stderr.say("error", &format!("the run stopped early: {detail}"));
+    stderr.say("hint", &format!("`batchctl resume {}` goes on with the rest", report.run.id));
+}
 
 /// Prints a digest on standard error, unless every task succeeded.
 fn print_for_cron(report: &Report, written: &[PathBuf], stderr: &Stderr) {

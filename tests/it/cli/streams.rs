@@ -73,6 +73,23 @@ fn quiet_says_nothing_but_errors() {
 }
 
 #[test]
+fn a_run_that_stops_by_itself_is_an_error_that_quiet_does_not_hide() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let limit = ["-j", "1", "--max-failures", "5"];
+    let call = [&["stop", "tasks.txt", "--rate", "none", "--quiet"][..], &limit].concat();
+    let told =
+        "error: the run stopped early: 6 tasks failed, more than `--max-failures 5` tolerates";
+    for call in [&call[..], &[&call[..], &["--cron"]].concat()] {
+        let ended = scene.call(call).expect(3);
+        assert_eq!(ended.stdout, "");
+        ended.says(told).says("hint: `batchctl resume 20");
+    }
+    let json = scene.call(&[&call[..], &["--json"]].concat()).expect(3);
+    assert_eq!((&*json.stderr, &report(&json.stdout)["exit"]["code"]), ("", &3.into()));
+}
+
+#[test]
 fn progress_is_told_as_often_as_the_work_is_a_tenth_further() {
     let server = Server::start(mixed);
     let scene = scene(&server);
