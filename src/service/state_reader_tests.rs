@@ -103,7 +103,7 @@ fn what_is_no_state_is_told_and_never_guessed() {
         assert_eq!((judgement.meaning, judgement.error.message.as_str()), (None, expected));
     }
     let ReadState::Other(judgement) = look(302, "") else { panic!("it is a redirect") };
-    assert!(judgement.error.message.starts_with("status 302 redirects to `nowhere`"));
+    assert!(judgement.error.message.starts_with("status 302 redirects without an address"));
     let ReadState::Other(judgement) = look(429, "") else { panic!("it is throttled") };
     assert_eq!(judgement.meaning, Some(AnswerMeaning::Throttled));
 }

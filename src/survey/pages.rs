@@ -4,7 +4,7 @@
 //! walk always ends, and is never called whole if it may have missed a task. See
 //! `docs/GLOSSARY.md`: gap.
 
-use crate::api::{LAST_PAGE, Listing, Page};
+use crate::api::{LAST_PAGE, ListedTask, Listing, Page};
 use crate::policy::SlotTrouble;
 use crate::task::Failure;
 use std::collections::HashSet;
@@ -94,8 +94,14 @@ pub(super) struct Pages {
     seen: u64,
     nameless: u64,
     total: Option<u64>,
+    /// The total that the first page said.
+    first_total: Option<u64>,
     shrank: bool,
     prints: HashSet<u64>,
+    /// The hashes of the ids of the last page.
+    neighbours: HashSet<u64>,
+    /// The entries that stood on the page before theirs, too.
+    doubled: u64,
 }
 
 impl Pages {
@@ -108,8 +114,11 @@ impl Pages {
             seen: 0,
             nameless: 0,
             total: None,
+            first_total: None,
             shrank: false,
             prints: HashSet::new(),
+            neighbours: HashSet::new(),
+            doubled: 0,
         }
     }
 
@@ -121,6 +130,7 @@ impl Pages {
         self.nameless += page.nameless;
         self.shrank |= page.total < self.total;
         self.total = page.total;
+        self.first_total = self.first_total.or(page.total);
         if size == 0 && page.is_last != Some(false) {
             return self.end();
         }
@@ -129,6 +139,7 @@ impl Pages {
             return Next::Gap(Gap::Repeated { page: self.number });
         }
         self.seen += size;
+        self.compare_with_neighbours(page);
         match page.is_last {
             Some(true) => return self.end(),
             Some(false) => return self.next(),
@@ -148,6 +159,16 @@ impl Pages {
         }
     }
 
+    /// Counts what a shift of the list moved from the page before to this one.
+    ///
+    /// A list without a firm order repeats some entries and leaves out as many: the sum looks right.
+    fn compare_with_neighbours(&mut self, page: &Page) {
+        let ids = page.tasks.iter().map(|task| hash_of([task]));
+        let ids: HashSet<u64> = ids.collect();
+        self.doubled += ids.intersection(&self.neighbours).count() as u64;
+        self.neighbours = ids;
+    }
+
     fn next(&self) -> Next {
         match self.number {
             LAST_PAGE.. => Next::Gap(Gap::Endless),
@@ -157,11 +178,17 @@ impl Pages {
 
     fn end(&self) -> Next {
         // The gravest reason first: after a shift, even a matching number of tasks proves nothing.
-        match self.total {
-            _ if self.shrank => Next::Gap(Gap::Shrank),
-            Some(total) if self.seen < total => Next::Gap(Gap::Short { seen: self.seen, total }),
-            _ if self.nameless > 0 => Next::Gap(Gap::Nameless { count: self.nameless }),
-            Some(_) | None => Next::Whole,
+        let distinct = self.seen - self.doubled;
+        // Against the first total: a task that is new since then shifts the others by one.
+        let missed = self.first_total.filter(|&total| self.doubled > 0 && distinct < total);
+        match (self.total, missed) {
+            (_, _) if self.shrank => Next::Gap(Gap::Shrank),
+            (Some(total), _) if self.seen < total => {
+                Next::Gap(Gap::Short { seen: self.seen, total })
+            }
+            (_, Some(total)) => Next::Gap(Gap::Short { seen: distinct, total }),
+            (_, None) if self.nameless > 0 => Next::Gap(Gap::Nameless { count: self.nameless }),
+            (_, None) => Next::Whole,
         }
     }
 }
@@ -170,15 +197,18 @@ impl Pages {
 fn print(page: &Page) -> u64 {
     // Hashes instead of ids keep memory small: ten thousand pages take some hundred kilobytes. A
     // collision would only report a gap that is none.
+    hash_of(&page.tasks)
+}
+
+fn hash_of<'a>(tasks: impl IntoIterator<Item = &'a ListedTask>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    page.tasks.iter().for_each(|task| task.id.hash(&mut hasher));
+    tasks.into_iter().for_each(|task| task.id.hash(&mut hasher));
     hasher.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::ListedTask;
     use proptest::prelude::*;
 
     fn page(total: Option<u64>, ids: std::ops::Range<u32>) -> Page {
@@ -248,6 +278,17 @@ mod tests {
         check(&[page(Some(5), 0..200)], &Next::Page(2));
         let short = Next::Gap(Gap::Short { seen: 3, total: 9 });
         check(&[page(Some(9), 0..3), page(Some(9), 0..0)], &short);
+    }
+
+    #[test]
+    fn an_entry_that_comes_again_on_the_next_page_stands_for_one_that_was_missed() {
+        let short = Next::Gap(Gap::Short { seen: 300, total: 400 });
+        check(&[page(Some(400), 0..200), page(Some(400), 100..300)], &short);
+        // One task more since the first page moves one entry over, and none is missed.
+        let grown = [page(Some(399), 0..200), page(Some(400), 199..399)];
+        check(&grown, &Next::Whole);
+        // Without a total nothing says how many there are.
+        check(&[page(None, 0..200), page(None, 199..399), page(None, 0..0)], &Next::Whole);
     }
 
     #[test]
