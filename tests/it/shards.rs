@@ -98,6 +98,15 @@ fn lasting_report(json: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_file_that_is_no_run_is_told_with_what_to_name() {
+    let scene = Scene::new();
+    scene.write("notes.txt", "notes");
+    for file in ["latest", "notes.txt"] {
+        scene.call(&["report", "merge", file]).expect(74).says("`batchctl runs path RUN`");
+    }
+}
+
+#[test]
 fn the_merge_of_all_shards_equals_one_run() {
     let input = table(&rows(60));
     let whole = Machine::run(&Server::start(answer), &input, &[]);

@@ -147,7 +147,7 @@ impl From<MergeError> for CommandError {
     fn from(error: MergeError) -> Self {
         let hint = error.hint();
         match error {
-            MergeError::Store(error) => error.into(),
+            MergeError::Store(error) => Self::from(error).with_hint(hint),
             error => Self::new(ExitStatus::BadInput, error).with_hint(hint),
         }
     }

@@ -161,7 +161,7 @@ fn without_place(error: io::Error) -> io::Error {
 /// Returns the error of a file that cannot be written, with what helps.
 pub(crate) fn not_written(path: &Path, source: io::Error) -> CommandError {
     let hint = remedy(path, &source);
-    let error = ReplacementError::Write { path: path.into(), source };
+    let error = ReplacementError::Write { path: path.into(), source: without_place(source) };
     CommandError::io(error).with_hint(hint)
 }
 

@@ -3,11 +3,12 @@
 //! The file is complete or not there. Times are texts, as in all documents.
 
 use crate::clock::TimestampText;
-use crate::store::error::{StoreError, file, sqlite};
+use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
 use crate::store::rows::{AttemptRow, TaskRow};
 use crate::task::{Failure, Outcome, TaskState};
 use rusqlite::{Connection, params};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,6 +48,14 @@ pub enum ExportError {
         /// The file.
         path: PathBuf,
     },
+    /// The file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The run or the file failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,12 +73,12 @@ impl RunReader {
         }
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
-        let failed = file(path);
-        let made = tempfile::NamedTempFile::new_in(directory).map_err(&failed)?;
+        let failed = |source| ExportError::Write { path: path.into(), source };
+        let made = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
         let connection = Connection::open(made.path()).map_err(sqlite(path))?;
         Export { run: self, connection: &connection, path }.write()?;
         connection.close().map_err(|(_, error)| sqlite(path)(error))?;
-        made.as_file().sync_all().map_err(&failed)?;
+        made.as_file().sync_all().map_err(failed)?;
         made.persist_noclobber(path).map_err(|error| failed(error.error))?;
         Ok(())
     }

@@ -82,6 +82,9 @@ impl MergeError {
     /// Returns what can be done.
     pub fn hint(&self) -> String {
         match self {
+            Self::Store(StoreError::File { .. } | StoreError::Foreign { .. }) => {
+                "name files of runs; `batchctl runs path RUN` prints that of a run".into()
+            }
             Self::Store(error) => error.hint(),
             Self::NoShard { .. } => {
                 "name the files of runs that were begun with `--shard K/N`".into()

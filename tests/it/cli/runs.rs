@@ -309,4 +309,10 @@ fn an_export_has_plain_tables_that_say_what_the_report_says() {
     assert_eq!(counts, (0, 0));
     let ended = scene.call(&["runs", "export", "latest", "run.sqlite"]).expect(2);
     ended.says("`run.sqlite` exists").says("name a file that does not exist");
+    let ended = scene.call(&["runs", "export", "latest", "nodir/run.sqlite"]).expect(74);
+    ended
+        .says(
+            "cannot write `nodir/run.sqlite`\ncaused by: No such file or directory (os error 2)\n",
+        )
+        .says("`mkdir -p nodir`");
 }

@@ -11,6 +11,7 @@ use crate::cli::flags::values;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
+use crate::cli::output::replacement::not_written;
 use crate::cli::output::stream;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::stored_plan;
@@ -213,6 +214,7 @@ pub(crate) fn carry_out(
 fn not_exported(error: ExportError) -> CommandError {
     match error {
         ExportError::Store(error) => error.into(),
+        ExportError::Write { path, source } => not_written(&path, source),
         error => CommandError::usage(error).with_hint("name a file that does not exist"),
     }
 }
