@@ -80,7 +80,7 @@ fn batch_tasks_without_a_sub_task_are_told_of() {
     let rehearsal = rehearsal(1..=1);
     let ended = rehearsal.scene.call(&["tasks", "--id", "nobody"]).expect(0);
     assert_eq!(ended.stdout, HEADING);
-    ended.says("1 batch task has no sub-task or do not exist, such as `nobody`");
+    ended.says("1 batch task has no sub-task or does not exist, such as `nobody`");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use batchctl::policy::SharedSlots;
 use batchctl::store::TaskRow;
 use batchctl::survey::{Gap, Unrecorded, Walker, WalkerSettings, read_sub_task, read_sub_tasks};
 use batchctl::task::TaskId;
-use batchctl::text::{plural, printable};
+use batchctl::text::{grouped, printable};
 
 /// A batch task whose sub-tasks are read.
 pub(super) struct BatchTask {
@@ -91,8 +91,11 @@ impl<'a, A: TaskApi> SubTaskWalk<'a, A> {
     /// Says which batch tasks have no sub-task: the service does not say that one does not exist.
     pub(super) fn warn_of_empty(&self, stderr: &Stderr) {
         let Some(example) = &self.example else { return };
-        let tasks = plural(self.empty, "batch task has", "batch tasks have");
-        let message = format!("{tasks} no sub-task or do not exist, such as `{example}`");
+        let tasks = match self.empty {
+            1 => "1 batch task has no sub-task or does not exist".to_owned(),
+            more => format!("{} batch tasks have no sub-task or do not exist", grouped(more)),
+        };
+        let message = format!("{tasks}, such as `{example}`");
         stderr.say("warning", &message);
     }
 }
