@@ -14,8 +14,17 @@ use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-/// The largest body that is looked at, in bytes.
+/// The largest body of a call that is looked at, in bytes.
 pub const MOST_BODY_BYTES: usize = 1 << 20;
+/// The largest page of a list that is looked at, in bytes.
+pub const MOST_PAGE_BYTES: usize = 8 << 20;
+/// How much memory the values of a body may take, by the two estimates below: short values take many
+/// times their text.
+const MOST_MEMORY: usize = 64 << 20;
+/// What a value takes in its list or object.
+const VALUE_MEMORY: usize = 64;
+/// What an object with fields takes besides them.
+const OBJECT_MEMORY: usize = 640;
 /// How much of a body that is no JSON is searched for a text.
 const MOST_TEXT_BYTES: usize = 64 << 10;
 /// How deep values are looked into.
@@ -160,8 +169,8 @@ impl SeenBody {
         compression: Option<&str>,
         redact: impl FnOnce(String) -> String,
     ) -> Self {
-        if bytes.len() > MOST_BODY_BYTES {
-            return Self::Unusable("the body is longer than 1 MiB".into());
+        if bytes.len() > MOST_PAGE_BYTES {
+            return Self::Unusable("the body is longer than 8 MiB".into());
         }
         // Of bytes that are no UTF-8, JSON alone is sure to be read as it was meant.
         let (text, is_sure) = match json::decode(bytes) {
@@ -196,11 +205,12 @@ impl JsonBody {
     }
 
     fn read_strictly(text: &str) -> Option<Self> {
-        let mut twice = Vec::new();
+        let mut notes = Notes { twice: Vec::new(), memory_left: MOST_MEMORY };
         let mut reader = serde_json::Deserializer::from_str(text);
-        let noting = Noting { place: Place::Whole, depth: 0, twice: &mut twice };
+        let noting = Noting { place: Place::Whole, depth: 0, notes: &mut notes };
         let value = noting.deserialize(&mut reader).ok()?;
         let is_last = || value.is_object() && !json::after_first_value(text).contains('{');
+        let Notes { twice, .. } = notes;
         (reader.end().is_ok() || is_last()).then_some(Self { value, text: String::new(), twice })
     }
 }
@@ -234,11 +244,27 @@ fn without_large_numbers(text: &str) -> String {
     kept
 }
 
+/// What is noted while a body is read.
+struct Notes {
+    /// The places of fields that stand twice.
+    twice: Vec<String>,
+    /// How much more its values may take.
+    memory_left: usize,
+}
+
+impl Notes {
+    fn take<E: Error>(&mut self, memory: usize) -> Result<(), E> {
+        let left = self.memory_left.checked_sub(memory);
+        self.memory_left = left.ok_or_else(|| E::custom("the values take too much memory"))?;
+        Ok(())
+    }
+}
+
 /// Reads a value and notes the places of fields that stand twice.
 struct Noting<'a> {
     place: Place<'a>,
     depth: usize,
-    twice: &'a mut Vec<String>,
+    notes: &'a mut Notes,
 }
 
 /// Where a value stands. Written as a text only for fields that stand twice, which are rare.
@@ -264,6 +290,7 @@ impl<'de> DeserializeSeed<'de> for Noting<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.notes.take(VALUE_MEMORY)?;
         if self.depth > MOST_DEPTH {
             // Passed over without a stack, however deep it goes.
             return IgnoredAny::deserialize(deserializer).map(|_| Value::Null);
@@ -311,7 +338,7 @@ impl<'de> Visitor<'de> for Noting<'_> {
         let mut values = Vec::new();
         loop {
             let place = Place::Entry(&self.place, values.len());
-            let noting = Noting { place, depth: self.depth + 1, twice: self.twice };
+            let noting = Noting { place, depth: self.depth + 1, notes: self.notes };
             let Some(value) = seq.next_element_seed(noting)? else {
                 return Ok(Value::Array(values));
             };
@@ -322,8 +349,11 @@ impl<'de> Visitor<'de> for Noting<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let (place, before) = (Place::Field(&self.place, &name), self.twice.len());
-            let noting = Noting { place, depth: self.depth + 1, twice: self.twice };
+            if fields.is_empty() {
+                self.notes.take(OBJECT_MEMORY)?;
+            }
+            let (place, before) = (Place::Field(&self.place, &name), self.notes.twice.len());
+            let noting = Noting { place, depth: self.depth + 1, notes: self.notes };
             let value = map.next_value_seed(noting)?;
             match fields.entry(name) {
                 Entry::Vacant(field) => {
@@ -332,7 +362,7 @@ impl<'de> Visitor<'de> for Noting<'_> {
                 Entry::Occupied(mut field) => {
                     // In front of those within it.
                     let place = Place::Field(&self.place, field.key()).to_string();
-                    self.twice.insert(before, place);
+                    self.notes.twice.insert(before, place);
                     field.insert(value);
                 }
             }
@@ -420,6 +450,17 @@ mod tests {
     }
 
     #[test]
+    fn short_values_that_take_many_times_their_text_are_bounded() {
+        let page = |entry: &str, entries: usize| format!("[{}]", vec![entry; entries].join(","));
+        // As many as fit into the largest page, and as many as a page of a real list has.
+        assert!(JsonBody::read(&page(r#"{"a":1}"#, 1_000_000)).is_none());
+        assert!(JsonBody::read(&page("1", 4_000_000)).is_none());
+        assert!(JsonBody::read(&page(r#"{"id":"a","x":{"y":[1,2,3]}}"#, 20_000)).is_some());
+        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(8_000));
+        assert!(JsonBody::read(&page(&long, 1_000)).is_some());
+    }
+
+    #[test]
     fn a_body_is_read_whole_or_not_at_all() {
         let body = |headers: &[(&str, &str)], bytes: &[u8]| {
             let headers = headers.iter().map(|&(name, value)| (name.into(), value.into()));
@@ -436,7 +477,7 @@ mod tests {
         assert!(matches!(body(&[("Content-Encoding", "gzip")], b"{}"), SeenBody::Json(_)));
         assert!(matches!(body(&[("Content-Encoding", "gzip")], b"ok"), SeenBody::Unusable(_)));
         assert!(matches!(body(&[("Content-Encoding", "identity")], b"{}"), SeenBody::Json(_)));
-        let long = vec![b' '; MOST_BODY_BYTES + 1];
+        let long = vec![b' '; MOST_PAGE_BYTES + 1];
         assert!(matches!(body(&[], &long), SeenBody::Unusable(_)));
         assert!(matches!(body(&[], b"\xef\xbb\xbf{}"), SeenBody::Json(_)));
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));

@@ -30,7 +30,7 @@ mod unread;
 
 /// What an answer means, in the word of a rule.
 pub use crate::policy::AnswerMeaning;
-pub use answer::{JsonBody, MOST_BODY_BYTES, SeenAnswer, SeenBody};
+pub use answer::{JsonBody, MOST_BODY_BYTES, MOST_PAGE_BYTES, SeenAnswer, SeenBody};
 pub use body::{BodyTemplate, is_of_kind};
 pub use call::{CallValues, ServiceCall, ValueFault, ValuePlace, ValueProblem, call, state_call};
 pub use definition::{Action, Auth, GONE, IdError, IdRule, Method, Service};

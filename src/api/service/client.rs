@@ -17,7 +17,7 @@ use crate::api::transport::{Incomplete, Outgoing, Reply, Transport, plain_http_t
 use crate::api::wire::wants_tls;
 use crate::policy::NoResponse;
 use crate::service;
-use crate::service::{Auth, MOST_BODY_BYTES, SeenAnswer, ServiceCall};
+use crate::service::{Auth, MOST_BODY_BYTES, MOST_PAGE_BYTES, SeenAnswer, ServiceCall};
 use crate::task::Task;
 use bytes::Bytes;
 use hyper::header::{CONTENT_LENGTH, DATE, HeaderName, HeaderValue};
@@ -100,7 +100,12 @@ impl ServiceClient {
 
     /// Makes a request that changes nothing, for as long as the caller waits.
     pub(super) async fn ask(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
-        Ok(self.exchange(call, None).await?.seen(&self.redactor))
+        Ok(self.exchange(call, None, MOST_BODY_BYTES).await?.seen(&self.redactor))
+    }
+
+    /// Requests a page of a list, which is larger than other answers, for as long as the caller waits.
+    pub(super) async fn ask_for_page(&self, call: &ServiceCall) -> Result<SeenAnswer, NoResponse> {
+        Ok(self.exchange(call, None, MOST_PAGE_BYTES).await?.seen(&self.redactor))
     }
 
     /// Makes the call of a task, for as long as the caller waits.
@@ -109,7 +114,7 @@ impl ServiceClient {
         call: &ServiceCall,
         task: &Arc<Task>,
     ) -> Result<Received, NoResponse> {
-        self.exchange(call, Some(task)).await
+        self.exchange(call, Some(task), MOST_BODY_BYTES).await
     }
 
     /// Sends a call once, and returns the answer without secrets.
@@ -130,6 +135,7 @@ impl ServiceClient {
         &self,
         call: &ServiceCall,
         task: Option<&Arc<Task>>,
+        most_bytes: usize,
     ) -> Result<Received, NoResponse> {
         let Some(mut request) = self.request(call) else {
             return Err(NoResponse::never_made("a value would change the address of the call"));
@@ -152,7 +158,7 @@ impl ServiceClient {
         if let Some(recording) = &mut recording {
             recording.head(reply.status.as_u16(), &reply.headers);
         }
-        let received = read(&mut reply, recording).await?;
+        let received = read(&mut reply, recording, most_bytes).await?;
         let date = header(&received.headers, &DATE);
         let advice = refused_for_skew(received.status, date, sent.signed_at);
         Ok(Received { advice, ..received })
@@ -204,23 +210,25 @@ impl ServiceClient {
 async fn read(
     reply: &mut Reply<'_>,
     recording: Option<Box<Recording>>,
+    most_bytes: usize,
 ) -> Result<Received, NoResponse> {
     let status = reply.status.as_u16();
     let (mut body, mut received) = (Vec::new(), 0);
     let take = |chunk: &[u8]| {
         received += chunk.len();
         body.extend_from_slice(chunk);
-        if body.len() > MOST_BODY_BYTES {
+        if body.len() > most_bytes {
             // Blanks before a body have no meaning, however many they are.
             let blanks = body.len() - body.trim_ascii_start().len();
             body.drain(..blanks);
         }
-        let is_too_long = received > MOST_RECEIVED || body.len() > MOST_BODY_BYTES;
+        let is_too_long = received > MOST_RECEIVED || body.len() > most_bytes;
         if is_too_long { Err(TooLong) } else { Ok(()) }
     };
+    let too_long = format!("the answer is longer than {} MiB", most_bytes >> 20);
     let missing = reply.receive(take).await.err();
     let is_too_long = matches!(missing, Some(Incomplete::TooLong));
-    let missing = missing.map(|missing| missing.described("the answer is longer than 1 MiB"));
+    let missing = missing.map(|missing| missing.described(&too_long));
     if let Some(mut recording) = recording {
         let received = u64::try_from(received).unwrap_or(u64::MAX);
         recording.body(received, &body, missing.as_deref());

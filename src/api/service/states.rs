@@ -102,7 +102,7 @@ impl StateClient<'_> {
             Ok(request) => request,
             Err(why) => return never_made(why),
         };
-        let seen = match request.client.ask(&request.call).await {
+        let seen = match request.client.ask_for_page(&request.call).await {
             Ok(seen) => seen,
             Err(gone) => return Listed::Answer(Answer::NoResponse(gone)),
         };

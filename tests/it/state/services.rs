@@ -212,6 +212,11 @@ name = "/label"
     )
 }
 
+/// Lamps whose service is somewhere.
+fn lamps_at(page: &str, url: &str) -> String {
+    lamps(page).replace("https://lamps.example.com/api", url)
+}
+
 const PAGINGS: [&str; 7] = [
     "",
     r#"page = { by = "number", param = "page", size_param = "size", size = 40 }"#,
@@ -245,6 +250,23 @@ fn a_list_is_read_with_each_way_of_asking_for_its_pages() {
 }
 
 #[test]
+fn a_page_is_read_up_to_eight_mib() {
+    let text = "x".repeat(4 << 10);
+    let list = |lamps: usize| {
+        let lamp = |number| format!(r#"{{"id":"{number}","power":"ON","text":"{text}"}}"#);
+        let page = (0..lamps).map(lamp).collect::<Vec<_>>().join(",");
+        let body = format!(r#"{{"lamps":[{page}]}}"#);
+        let server = Server::start(move |_: &Request| Reply::answer(200, body.as_str()));
+        let mut scene = Scene::new();
+        scene.set("BATCHCTL_TOKEN", "a-token-of-the-test");
+        scene.write("service.toml", lamps_at("", &server.url()));
+        scene.call(&["list", "--service", "service.toml"])
+    };
+    assert_eq!(list(1_000).expect(0).stdout.lines().count(), 1_001);
+    list(3_000).expect(1).says("the answer is longer than 8 MiB");
+}
+
+#[test]
 fn what_is_gone_is_where_a_removal_leads() {
     let settings = SandboxSettings { tasks: 20, drop: 0.3, seed: 1, ..SandboxSettings::default() };
     let lamps = Rehearsal::new(&lamps(PAGINGS[1]), settings);
@@ -274,8 +296,7 @@ fn a_token_follows_no_link_to_another_host() {
         });
         let mut scene = Scene::new();
         scene.set("BATCHCTL_TOKEN", "canary-of-the-test");
-        let text = lamps(PAGINGS[5]).replace("https://lamps.example.com/api", &server.url());
-        scene.write("service.toml", text);
+        scene.write("service.toml", lamps_at(PAGINGS[5], &server.url()));
         let list = ["list", "--service", "service.toml"];
         scene.call(&list).expect(1).says("the link to the next page leads elsewhere");
         // What was not seen is not known, and never keeps a call back.
