@@ -22,7 +22,7 @@ use crate::cli::connect::store::{Store, Wanted};
 use crate::cli::flags::config_file::ConfigFile;
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::which_run::WhichRunArgs;
-use crate::cli::flags::{effect, refusal, secret_value, sources, unknown_variables};
+use crate::cli::flags::{effect, home_mark, refusal, secret_value, sources, unknown_variables};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
@@ -279,7 +279,8 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
     let is_preview = unattended.is_none() && has_preview(&cli.verb);
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
-    if let Err(error) = effects {
+    let places = || if shows_flags { Ok(()) } else { home_mark::check(&command(), &given) };
+    if let Err(error) = effects.and_then(|()| places()) {
         return error.failed(&stderr);
     }
     let place = cli.global.store.as_deref().filter(|_| keeps_runs(&cli.verb));

@@ -6,6 +6,7 @@ pub(crate) mod config_file;
 pub(crate) mod config_trust;
 pub(crate) mod connection;
 pub(crate) mod effect;
+pub(crate) mod home_mark;
 pub(crate) mod input;
 pub(crate) mod notify;
 pub(crate) mod output;

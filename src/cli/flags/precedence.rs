@@ -87,6 +87,13 @@ impl GivenFlags {
         values.into_iter().flatten().cloned().collect()
     }
 
+    /// Returns the values of a flag as texts, whatever their source; what is no text is left out.
+    pub(crate) fn texts(&self, flag: &str) -> Vec<&str> {
+        let argument = flag.replace('-', "_");
+        let raw = self.subcommand().and_then(|own| own.try_get_raw(&argument).ok()?);
+        raw.into_iter().flatten().filter_map(|value| value.to_str()).collect()
+    }
+
     /// Returns how often a flag is given that can be repeated, whatever its source.
     pub(crate) fn count(&self, flag: &str) -> u8 {
         self.value(flag).unwrap_or(0)

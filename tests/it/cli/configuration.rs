@@ -293,3 +293,21 @@ fn without_a_home_the_state_directory_must_be_named() {
     assert_eq!(without_home(&call).status.code(), Some(0));
     assert!(scene.path("state/runs").is_dir());
 }
+
+#[test]
+fn a_home_that_no_shell_put_in_is_refused_in_every_source() {
+    let mut scene = Scene::new();
+    let call = ["stop", "--id", "gate-1", "--sandbox"];
+    scene.configure("state_dir = '~/state'");
+    scene.call(&call).expect(2).says("`state_dir` of the config file begins with `~/`");
+    scene.configure("");
+    let marked = ["--output=csv:~/out.csv"];
+    let ended = scene.call(&[&call[..], &marked].concat()).expect(2);
+    ended.says("`--output` begins with `~/`, which only a shell replaces").says("`./~/`");
+    scene.set("BATCHCTL_STATE_DIR", "~/state");
+    scene.call(&call).expect(2).says("BATCHCTL_STATE_DIR begins with `~/`");
+    assert!(!scene.path("~").exists());
+    scene.set("BATCHCTL_STATE_DIR", "./~/state");
+    scene.call(&call).expect(0);
+    assert!(scene.path("~/state").exists());
+}
