@@ -168,8 +168,9 @@ impl StoreError {
             Self::File { source, .. } if is_out_of_descriptors(source) => {
                 "raise the limit of open files (`ulimit -n`)".into()
             }
-            Self::File { .. } | Self::Foreign { .. } => {
-                "name another place with `--state-dir DIR`".into()
+            Self::File { .. } => "name another place with `--state-dir DIR`".into(),
+            Self::Foreign { .. } => {
+                "put back a copy of it if it was a run; otherwise move it elsewhere".into()
             }
             Self::Untrusted { remedy, .. } => remedy.clone(),
             Self::Network { .. } => "name a local directory with `--state-dir DIR`".into(),
