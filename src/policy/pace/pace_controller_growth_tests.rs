@@ -36,7 +36,9 @@ fn a_rest_at_a_rough_limit_ends_with_the_way_to_it() {
 #[test]
 fn the_steps_towards_a_rough_limit_are_large_far_below_it_small_near_it_and_then_grow() {
     for (rate, limit, hint, step, next, next_step, known) in [
-        (90.0, 100.0, 100.0, 0.05, 102.0, 0.12, 100.0),
+        (80.0, 100.0, 100.0, 0.05, 92.0, 0.12, 100.0),
+        // A large step ends at the level that was accepted once.
+        (90.0, 100.0, 100.0, 0.05, 100.0, 0.12, 100.0),
         (93.0, 100.0, 100.0, 0.05, 93.8, 0.008, 100.0),
         (90.0, 100.0, 0.0, 0.05, 90.8, 0.008, 100.0),
         (102.9, 100.0, 0.0, 0.05, 103.7, 0.008, 100.0),
@@ -73,7 +75,7 @@ fn a_pace_that_grows_past_its_ceiling_has_no_limit() {
         (Opening::Doubling, 102.0, false),
     ] {
         let (mut controller, at) = controller(opening, 90.0);
-        (controller.limit, controller.hint, controller.bounds.most) = (Some(100.0), 100.0, most);
+        (controller.limit, controller.hint, controller.bounds.most) = (Some(100.0), 110.0, most);
         accept(&mut controller, 50, at(100));
         let (since, grown) = (at(0), at(0));
         controller.grow(Growth { since, is_rough: true, step: 0.1, grown, asked: 0 }, at(100));

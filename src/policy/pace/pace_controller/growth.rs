@@ -136,6 +136,8 @@ impl PaceController {
             false => GROWTH * step.max(LOOKING),
         };
         let next = self.rate + (step * limit).min(LARGEST_STEP * self.rate);
+        // A large step from far below ends at the level that was accepted once: the steps near it are small.
+        let next = if is_rough && step == FAR_STEP { next.min(self.hint) } else { next };
         if is_look {
             self.limit = Some(f64::midpoint(limit, self.rate));
         }
