@@ -167,6 +167,27 @@ fn four_calls_of_which_at_most_a_tenth_is_accepted_exhaust() {
 }
 
 #[test]
+fn a_row_that_the_fall_of_the_pace_parts_exhausts_where_the_limit_is_roughly_known() {
+    // How many calls, and how many of them were throttled, after and before one that was, too; when a
+    // window began, and whether the limit is exact.
+    for (calls, resumed, is_exact, is_exhausted) in [
+        ((3, 3), Some(1_999), false, true),
+        ((3, 3), Some(2_001), false, false),
+        ((3, 3), None, false, false),
+        ((3, 3), Some(1_999), true, false),
+        ((2, 2), Some(1_999), false, false),
+        ((4, 3), Some(1_999), false, false),
+    ] {
+        let (mut controller, heard, at) = listening(Met::AtRest, 50.0, calls);
+        (controller.limit, controller.is_exact) = (Some(100.0), is_exact);
+        controller.resumed = resumed.map(|millis| (at(millis), 0.0));
+        controller.end_listening(heard, at(2_600));
+        let found = matches!(controller.phase, Phase::Exhausted { .. });
+        assert_eq!(found, is_exhausted, "{calls:?} {resumed:?} {is_exact}");
+    }
+}
+
+#[test]
 fn what_was_heard_at_the_ceiling_is_measured_at_once_and_a_full_window_is_rested_at() {
     let (mut controller, heard, at) = listening(Met::AtCeiling, 50.0, (3, 1));
     controller.end_listening(heard, at(2_600));

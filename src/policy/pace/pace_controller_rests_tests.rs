@@ -191,6 +191,24 @@ fn a_row_of_throttled_calls_exhausts_counted_from_the_last_cut_or_the_beginning_
 }
 
 #[test]
+fn a_row_since_single_calls_were_accepted_exhausts_a_rest_whose_limit_is_roughly_known() {
+    for (resumed, is_exact, is_exhausted) in [
+        (Some(101), false, true),
+        (Some(102), false, false),
+        (None, false, false),
+        (Some(101), true, false),
+    ] {
+        let (mut controller, at) = resting(0, false);
+        (controller.cut_at, controller.is_exact) = (at(103), is_exact);
+        controller.resumed = resumed.map(|millis| (at(millis), 0.0));
+        throttle(&mut controller, &at, 100, 5);
+        controller.throttled_at_rest(rest_of(&controller), at(105), at(105));
+        let found = matches!(controller.phase, Phase::Exhausted { .. });
+        assert_eq!(found, is_exhausted, "{resumed:?} {is_exact}");
+    }
+}
+
+#[test]
 fn a_rest_follows_what_is_accepted_between_throttled_calls_by_a_tenth_at_most() {
     // The limit after so many accepted calls, of which the last is as long after the cycle began.
     let lowered = |lowered: u32, calls: u64, millis: u64| {

@@ -36,6 +36,13 @@ impl PaceController {
         self.history.ends_with_throttled(row, later)
     }
 
+    /// Returns whether a service that accepted nothing before does so again, while its limit is only
+    /// roughly known. The pace falls by small steps then, so that only an accepted call ends a row.
+    pub(super) fn accepts_nothing_again(&self) -> bool {
+        let Some((resumed, _)) = self.resumed.filter(|_| !self.is_exact) else { return false };
+        self.accepts_nothing(self.chance.share(), resumed)
+    }
+
     /// Asks now and then whether a service that accepts nothing does so again.
     pub(super) fn exhaust(&mut self, now: Instant) {
         let interval =

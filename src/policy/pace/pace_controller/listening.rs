@@ -105,7 +105,14 @@ impl PaceController {
             self.confirmed = 0;
         }
         let rate = self.throttled_at;
-        if met != Met::Window && calls >= ENOUGH_ON_THE_WIRE && served <= NOTHING * calls {
+        let is_nothing = match met {
+            Met::Window => false,
+            Met::AtRest if served < 1.0 && self.accepts_nothing_again() => true,
+            Met::AtCeiling | Met::Growing | Met::AtRest => {
+                calls >= ENOUGH_ON_THE_WIRE && served <= NOTHING * calls
+            }
+        };
+        if is_nothing {
             self.rate = rate;
             return self.exhaust(now);
         }

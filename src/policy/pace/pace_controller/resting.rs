@@ -77,7 +77,7 @@ impl PaceController {
         let Rest { since, lowered, .. } = rest;
         // Lowering the pace a little meanwhile ends no row.
         let later = if lowered > 0 { since } else { self.cut_at };
-        if self.accepts_nothing(self.chance.share(), later) {
+        if self.accepts_nothing(self.chance.share(), later) || self.accepts_nothing_again() {
             self.throttled_at = self.rate;
             return self.exhaust(now);
         }
