@@ -152,8 +152,10 @@ impl Trial {
             return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
+        // Where nothing is throttled for long, the limit is not below the pace, whatever was measured.
+        let below = likelihood_ratio(counts, given.max(counts.rate), chance);
         let is_acquitted = (ratio < acquits && counts.rate < given)
-            || (is_long && ratio < -counts.conviction - irregularity);
+            || (is_long && below < -counts.conviction - irregularity);
         if counts.throttled == 0.0 && is_acquitted {
             return TrialFinding::Near { limit: given.max(counts.rate) };
         }

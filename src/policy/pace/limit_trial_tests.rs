@@ -50,6 +50,17 @@ fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
 }
 
 #[test]
+fn a_pace_at_which_nothing_is_throttled_for_long_is_below_the_limit_whatever_was_measured() {
+    let test = trial(TrialKind::Test { given: 200.0, chance: 0.25, step: 3 });
+    let lasted = |millis| {
+        let lasted = Duration::from_millis(millis);
+        test.judge(TrialCounts { lasted, ..counts(60.0, 0.0, 300.0) })
+    };
+    assert_eq!(lasted(900), TrialFinding::Open);
+    assert_eq!(lasted(901), TrialFinding::Near { limit: 300.0 });
+}
+
+#[test]
 fn what_earlier_tests_have_found_is_not_refuted_by_a_few_accepted_calls() {
     let found_thrice = |calls| TrialCounts { conviction: 6.0, ..counts(calls, 0.0, 300.0) };
     let test = trial(AT_300);
