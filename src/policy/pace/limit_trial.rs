@@ -25,6 +25,8 @@ pub(super) const DECISIVE: f64 = 4.0;
 /// The same against all limits, whatever was measured, and how many of them are compared.
 const AGAINST_ANY_LIMIT: f64 = 2.0;
 const LIMITS: u32 = 50;
+/// How likely a limit's order must be, as a logarithm, to end a test.
+const ORDERLY: f64 = 6.0;
 /// The share that is throttled now and then below a limit.
 const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.
@@ -130,17 +132,21 @@ impl Trial {
         if ratio > DECISIVE && counts.throttled >= 3.0 && share > 0.45 * chance {
             let is_lower = counts.rate < 0.97 * self.from;
             let seen = self.seen.with(counts.observed());
+            let against = seen.against_any_limit(counts.chance);
             // Where one of several servers behind a gateway refuses, its calls come in rows. A row
             // counts as one call, and nothing but what was seen at several paces counts.
             let rows = if counts.is_scattered { 0.0 } else { counts.in_a_row };
-            let is_clear = || {
-                (counts.is_scattered && !seen.is_large())
-                    || seen.against_any_limit(counts.chance) + seen.irregularity()
-                        > AGAINST_ANY_LIMIT * (1.0 + rows)
-            };
+            let is_clear = (counts.is_scattered && !seen.is_large())
+                || against + seen.irregularity() > AGAINST_ANY_LIMIT * (1.0 + rows);
+            // A limit's order counts against chance, as that of chance does against a limit: unless
+            // no limit explains what was seen at several paces.
+            let order = if against > AGAINST_ANY_LIMIT { 0.0 } else { seen.order().min(0.0) };
             let is_chance = is_lower && counts.is_steady;
-            if is_chance && ratio > counts.decisive && is_clear() {
+            if is_chance && ratio + order > counts.decisive && is_clear {
                 return TrialFinding::Chance { share: f64::midpoint(chance, share) };
+            }
+            if order < -ORDERLY {
+                return next_test(counts.rate, counts.accepted(), share.max(0.01), step + 1);
             }
             if counts.throttled < 3.0 * ENOUGH
                 && !(is_lower && counts.is_steady && !counts.is_scattered)
@@ -178,9 +184,13 @@ impl Seen {
     }
 
     /// Returns how much more likely the order of all these calls is by chance, as a logarithm.
+    fn order(self) -> f64 {
+        self.observed.into_iter().flatten().map(|seen| seen.irregularity).sum()
+    }
+
+    /// Returns the same, as far as it counts beside other evidence.
     fn irregularity(self) -> f64 {
-        let sum = self.observed.into_iter().flatten().map(|seen| seen.irregularity).sum::<f64>();
-        sum.clamp(-MOST_OF_ORDER, MOST_OF_ORDER)
+        self.order().clamp(-MOST_OF_ORDER, MOST_OF_ORDER)
     }
 
     /// Returns whether a large share was throttled at any of these paces: with few calls it is

@@ -50,6 +50,34 @@ fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
 }
 
 #[test]
+fn a_limits_order_counts_against_chance_until_it_outweighs_the_share() {
+    let ordered = |calls, throttled, irregularity| {
+        let counts = TrialCounts { irregularity, ..counts(calls, throttled, 300.0) };
+        trial(AT_300).judge(counts)
+    };
+    // The share alone makes chance e^19.09 times as likely, and e^7.71 times.
+    assert_eq!(ordered(32.0, 8.0, -15.0), TrialFinding::Chance { share: 0.25 });
+    let lower = TrialFinding::TestAt { rate: 213.75, given: 225.0, chance: 0.25, step: 2 };
+    assert_eq!(ordered(32.0, 8.0, -15.1), lower);
+    assert_eq!(ordered(10.0, 3.0, -6.0), TrialFinding::Open);
+    let lower = TrialFinding::TestAt { rate: 216.3, given: 210.0, chance: 0.3, step: 2 };
+    assert_eq!(ordered(10.0, 3.0, -6.1), lower);
+}
+
+#[test]
+fn the_order_counts_for_nothing_where_no_limit_explains_the_shares_at_several_paces() {
+    let mut test = trial(AT_300);
+    let earlier = |rate| Observed { calls: 100.0, throttled: 25.0, rate, irregularity: 0.0 };
+    let judged =
+        |test: &Trial| test.judge(TrialCounts { irregularity: -20.0, ..counts(32.0, 8.0, 300.0) });
+    // A limit of 225 a second throttles a quarter of 300, and 0.44 of 400.
+    test.seen = Seen::default().with(earlier(400.0));
+    assert_eq!(judged(&test), TrialFinding::Chance { share: 0.25 });
+    test.seen = Seen::default().with(earlier(300.0));
+    assert!(matches!(judged(&test), TrialFinding::TestAt { .. }));
+}
+
+#[test]
 fn a_pace_at_which_nothing_is_throttled_for_long_is_below_the_limit_whatever_was_measured() {
     let test = trial(TrialKind::Test { given: 200.0, chance: 0.25, step: 3 });
     let lasted = |millis| {

@@ -24,8 +24,8 @@ fn trial(at: Instant, kind: TrialKind) -> Trial {
 }
 
 const TEST: TrialKind = TrialKind::Test { given: 315.0, chance: 0.25, step: 1 };
-/// Three of sixteen, scattered.
-const SCATTERED: [u64; 3] = [3, 9, 15];
+/// Three of sixteen, scattered, and not as evenly as a bucket throttles.
+const SCATTERED: [u64; 3] = [3, 5, 14];
 
 #[test]
 fn hardly_any_throttled_calls_let_the_pace_go_on() {

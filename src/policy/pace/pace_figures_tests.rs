@@ -139,6 +139,30 @@ fn every_kind_of_limiter_is_used_and_throttles_hardly_a_call() {
     assert!(missed.is_empty(), "whole, late, throttled:\n{}", missed.join("\n"));
 }
 
+#[test]
+fn a_limit_of_50_a_second_is_used_and_throttles_hardly_a_call_below_a_rate() {
+    for (limiter, limit, ceiling) in [
+        (Limiter::Bucket(0.1), 50.0, 65),
+        (Limiter::Bucket(0.5), 50.0, 65),
+        (Limiter::Bucket(1.0), 50.0, 65),
+        (Limiter::Bucket(0.5), 50.0, 200),
+        (Limiter::Bucket(1.0), 50.0, 200),
+        (Limiter::Fixed(1.0), 50.0, 200),
+        (Limiter::Fixed(0.1), 100.0, 400),
+    ] {
+        let row = Row::of(limiter, limit, Some(ceiling), Seeds::All);
+        assert!(row.is_good(), "{row}");
+    }
+}
+
+#[test]
+fn evenly_throttled_calls_of_a_bucket_just_below_a_rate_are_not_put_down_to_chance() {
+    for limiter in [Limiter::Bucket(0.1), Limiter::Bucket(0.5), Limiter::Bucket(1.0)] {
+        let row = Row::of(limiter, 20.0, Some(26), Seeds::All);
+        assert!(row.whole >= 0.95 && row.throttled <= 0.045, "{row}");
+    }
+}
+
 /// Returns what is used of a rate where chance throttles, on average and in the worst run.
 fn used_where_chance_throttles(share: f64, rate: u32, seconds: f64, seeds: Seeds) -> (f64, f64) {
     let level = |_: f64| f64::from(rate);
