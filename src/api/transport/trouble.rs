@@ -10,7 +10,7 @@ use super::wire::AnyError;
 use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
-use rustls::InvalidMessage;
+use rustls::{CertificateError, InvalidMessage};
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -93,7 +93,11 @@ fn unreached(error: &(dyn Error + 'static), redactor: &Redactor) -> Description 
         Some(tls) if is_plain_answer(tls) => {
             "it does not speak TLS on this port, and its address says https: use http".into()
         }
-        Some(_) | None => reason(error, redactor),
+        Some(tls) => match remedy(tls) {
+            Some(remedy) => format!("{}; {remedy}", reason(error, redactor)),
+            None => reason(error, redactor),
+        },
+        None => reason(error, redactor),
     };
     let away = causes(error).find_map(wrapped::<ProxyAway>).map(ToString::to_string);
     let silent = causes(error).find_map(wrapped::<ProxySilent>).map(ToString::to_string);
@@ -103,6 +107,26 @@ fn unreached(error: &(dyn Error + 'static), redactor: &Redactor) -> Description 
         Some(_) | None => reason,
     };
     (kind, Delivery::NeverLeft, message)
+}
+
+/// Returns what helps against a certificate that is refused: no retry does.
+fn remedy(error: &rustls::Error) -> Option<&'static str> {
+    let rustls::Error::InvalidCertificate(refused) = error else { return None };
+    match refused {
+        CertificateError::UnknownIssuer => {
+            Some("its authority is not trusted here: name the file of that with `--ca-file`")
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            Some("it has to be renewed, or the clock of this machine is wrong")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("the endpoint has to be a name that it is for")
+        }
+        _ => None,
+    }
 }
 
 /// Returns whether the other side answered a TLS handshake in another protocol.
@@ -172,4 +196,20 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     let skipped = messages.len().saturating_sub(2);
     messages.drain(..skipped);
     messages.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_against_a_certificate_is_told_where_it_is_known() {
+        let told = |refused| remedy(&rustls::Error::InvalidCertificate(refused));
+        assert!(told(CertificateError::UnknownIssuer).unwrap().contains("`--ca-file`"));
+        assert!(told(CertificateError::Expired).unwrap().contains("the clock of this machine"));
+        assert!(told(CertificateError::NotValidYet).unwrap().contains("the clock of this machine"));
+        assert!(told(CertificateError::NotValidForName).unwrap().contains("endpoint"));
+        assert_eq!(told(CertificateError::BadSignature), None);
+        assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
+    }
 }

@@ -23,8 +23,9 @@ fn behind_tls() -> (Server, TlsFront, Scene) {
 #[test]
 fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     let (server, _front, scene) = behind_tls();
-    let untrusted = [&STOP[..], &["--outage-timeout", "1ms"]].concat();
-    scene.call(&untrusted).expect(1).prints("tls");
+    let untrusted = [&STOP[..], &["--outage-timeout", "1ms", "--json"]].concat();
+    let ended = scene.call(&untrusted).expect(1).prints("\"tls\"");
+    ended.prints("its authority is not trusted here: name the file of that with `--ca-file`");
     assert_eq!(server.count(), 0);
     scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(0);
     assert_eq!((server.count(), &*server.requests()[0].headers["x-auth-token"]), (1, TOKEN));
@@ -34,7 +35,8 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
 fn a_certificate_for_another_name_is_refused() {
     let (server, front, mut scene) = behind_tls();
     scene.set("BATCHCTL_ENDPOINT", &front.url().replace("localhost", "127.0.0.1"));
-    scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(1).prints("tls");
+    let ended = scene.call(&[&STOP[..], &["--ca-file", "ca.pem", "--json"]].concat()).expect(1);
+    ended.prints("\"tls\"").prints("the endpoint has to be a name that it is for");
     assert_eq!(server.count(), 0);
 }
 
