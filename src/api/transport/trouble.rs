@@ -125,6 +125,10 @@ fn remedy(error: &rustls::Error) -> Option<&'static str> {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             Some("the endpoint has to be a name that it is for")
         }
+        // The verifier has no error of its own for that.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            Some("it is that of an authority: the service needs one that the authority has issued")
+        }
         _ => None,
     }
 }
@@ -209,6 +213,9 @@ mod tests {
         assert!(told(CertificateError::Expired).unwrap().contains("the clock of this machine"));
         assert!(told(CertificateError::NotValidYet).unwrap().contains("the clock of this machine"));
         assert!(told(CertificateError::NotValidForName).unwrap().contains("endpoint"));
+        let own = io::Error::other("CaUsedAsEndEntity");
+        let own = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(own)));
+        assert!(told(own).unwrap().contains("an authority"));
         assert_eq!(told(CertificateError::BadSignature), None);
         assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
     }
