@@ -1,7 +1,7 @@
 //! The rate: never exceeded, and used.
 
 use super::scene::{Scene, secs};
-use super::service::{after_millis, at_once, done, in_doubt};
+use super::service::{after_millis, at_once, done, in_doubt, throttled};
 use crate::task::{Outcome, Rate};
 
 /// Checks that 99 % of the rate are used by a run of that many tasks.
@@ -53,4 +53,19 @@ async fn a_stop_does_not_wait_for_the_pace() {
     let seen = Scene::with_tasks(3).rate("1/h").interrupted_after(secs(10)).run().await;
     assert_eq!(seen.sendings().len(), 1);
     assert_eq!(seen.lasted(), secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_calls_keep_a_pace_of_some_seconds_when_a_few_are_throttled() {
+    let scene = Scene::with_tasks(40).concurrency(1).answering(|ordinal, number| {
+        let is_throttled = ordinal % 8 == 7 && number == 1;
+        after_millis(3_000, if is_throttled { throttled(2) } else { done() })
+    });
+    let seen = scene.run().await;
+    let sendings = seen.sendings();
+    let gaps = sendings.windows(2).map(|pair| pair[1].1 - pair[0].1);
+    // A wait of 2 s, a call of 3 s, and a pace of some seconds a call. None was seen in the last second
+    // of such a run, and the pace fell to a call in a quarter of an hour.
+    assert!(gaps.max().unwrap() < secs(15));
+    assert_eq!(sendings.len(), 45);
 }

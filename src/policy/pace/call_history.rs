@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How long calls are remembered, in nanoseconds.
 const MEMORY: Stamp = 6_000_000_000;
+/// How many calls are remembered at least, however long ago they were sent.
+const MIN_CALLS: usize = 8;
 /// How many calls are remembered at most, whatever the rate: some 300 kB.
 const MAX_CALLS: usize = 20_000;
 /// The longest time, in seconds, that a throttled answer is taken to need: one that hangs says nothing
@@ -20,6 +22,9 @@ const LAG_DECAY: f64 = 0.98;
 const MOST_ORDERED: usize = 200;
 /// How far apart calls are that stay in their order, as a share of the time that an answer takes.
 const SURELY_IN_ORDER: f64 = 0.5;
+/// How many calls a span needs to show a rate. Where it has fewer, that of as many latest calls does.
+const FEW: f64 = 2.0;
+const LATEST: usize = 4;
 /// The shortest span over which a rate is computed.
 const SHORTEST_SPAN: f64 = 0.05;
 
@@ -59,7 +64,7 @@ impl CallHistory {
         let now = self.stamp(now);
         self.accepted += 1.0;
         self.sent.push_back(now);
-        forget(&mut self.sent, now);
+        self.forget(now);
     }
 
     pub(super) fn count_throttled(&mut self, sent: Instant, now: Instant) {
@@ -69,7 +74,7 @@ impl CallHistory {
         // Answers may overtake one another; nearly all come last.
         let place = until(&self.throttled, sent);
         self.throttled.insert(place, sent);
-        forget(&mut self.throttled, now);
+        self.forget(now);
     }
 
     /// Takes note of the end of a call that was not throttled.
@@ -77,7 +82,18 @@ impl CallHistory {
         let now = self.stamp(now);
         self.ended_in_all += 1.0;
         self.ended.push_back(now);
-        forget(&mut self.ended, now);
+        self.forget(now);
+    }
+
+    /// Forgets what is too long ago, and of all kinds the same: they are compared.
+    fn forget(&mut self, now: Stamp) {
+        let kept = self.sent.len().checked_sub(MIN_CALLS).map(|first| self.sent[first]);
+        let oldest = kept.map_or(0, |kept| kept.min(now.saturating_sub(MEMORY)));
+        for times in [&mut self.sent, &mut self.throttled, &mut self.ended] {
+            while times.len() > MAX_CALLS || times.front().is_some_and(|&at| at < oldest) {
+                times.pop_front();
+            }
+        }
     }
 
     /// Returns how many calls are on the wire.
@@ -183,16 +199,31 @@ impl CallHistory {
         self.accepted - self.accepted_from(at, newest)
     }
 
-    /// Returns the accepted calls per second in the `span` before `to`, or since the beginning.
+    /// Returns the accepted calls per second in the `span` before `to`, or since the beginning; of the
+    /// latest calls where those are too few.
     pub(super) fn accepted_per_second(&self, span: f64, to: Instant) -> f64 {
-        let span = seconds(self.begun, to).clamp(SHORTEST_SPAN, span);
+        let span = self.telling(span, to);
         self.accepted_between(before(to, span), to) / span
     }
 
-    /// Returns the sent calls per second in the second before `to`, or since the beginning.
+    /// Returns the sent calls per second in the second before `to`, or since the beginning; of the latest
+    /// calls where those are too few.
     pub(super) fn sent_per_second(&self, to: Instant) -> f64 {
-        let span = seconds(self.begun, to).clamp(SHORTEST_SPAN, 1.0);
+        let span = self.telling(1.0, to);
         self.sent_between(before(to, span), to) / span
+    }
+
+    /// Returns the span before `to` that shows a rate. Slow calls that leave one after the other show
+    /// none in a second, and a pace that falls to nothing hardly comes back.
+    fn telling(&self, span: f64, to: Instant) -> f64 {
+        let span = seconds(self.begun, to).clamp(SHORTEST_SPAN, span);
+        if self.sent_between(before(to, span), to) >= FEW {
+            return span;
+        }
+        let end = until(&self.sent, self.stamp(to));
+        let earlier = end.checked_sub(LATEST + 1).map(|index| self.sent[index]);
+        let begin = earlier.map_or(self.begun, |at| self.instant(at));
+        span.max(seconds(begin, to))
     }
 
     /// Returns whether the last `row` throttled calls were sent after `after` and one after the
@@ -280,13 +311,6 @@ impl Groups {
     }
 }
 
-fn forget(times: &mut VecDeque<Stamp>, now: Stamp) {
-    let is_old = |&at: &Stamp| now.saturating_sub(at) > MEMORY;
-    while times.len() > MAX_CALLS || times.front().is_some_and(is_old) {
-        times.pop_front();
-    }
-}
-
 /// Returns how many of these are not later than that.
 fn until(times: &VecDeque<Stamp>, to: Stamp) -> usize {
     // Most questions are about the present.
@@ -356,6 +380,50 @@ mod tests {
         assert_eq!(history.accepted_until(at(50)), 50.0);
         assert_eq!(history.accepted_until(at(52)), 50.0);
         assert_eq!(history.sent_per_second(at(100)), 100.0);
+    }
+
+    #[test]
+    fn a_slow_call_shows_a_slow_pace_and_not_none() {
+        let (history, at) = history(1, &[]);
+        let paces = [1, 100, 102, 500].map(|call| history.sent_per_second(at(call)));
+        assert_eq!(paces, [20.0, 1.0, 1.0 / 1.02, 0.2]);
+        assert_eq!(CallHistory::new(at(0)).sent_per_second(at(500)), 0.0);
+    }
+
+    #[test]
+    fn calls_minutes_apart_show_their_pace() {
+        let start = origin();
+        let at = |secs: u64| start + Duration::from_secs(secs);
+        let mut history = CallHistory::new(start);
+        for call in 1..=20 {
+            history.count_sent(at(60 * call));
+            if call % 4 == 0 {
+                history.count_throttled(at(60 * call), at(60 * call + 5));
+            } else {
+                history.count_ended(at(60 * call + 5));
+            }
+        }
+        let (to, pace) = (at(1_200), 1.0 / 60.0);
+        assert!((history.sent_per_second(to) - pace).abs() < 1e-12);
+        assert!((history.accepted_per_second(1.0, to) - 0.75 * pace).abs() < 1e-12);
+        // What is forgotten of one kind is forgotten of all.
+        assert!(!history.ends_with_throttled(2, at(0)));
+        assert_eq!((history.sent.len(), history.throttled.len(), history.ended.len()), (8, 2, 6));
+        assert_eq!(history.on_the_wire(), 0);
+    }
+
+    #[test]
+    fn two_calls_of_a_second_show_its_rate_and_one_does_not() {
+        let start = origin();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut history = CallHistory::new(start);
+        for millis in [1_000, 2_000, 3_000, 4_000, 5_000, 5_900] {
+            history.count_sent(at(millis));
+        }
+        assert_eq!(history.sent_per_second(at(5_999)), 2.0);
+        // The four latest in four seconds and what has passed since the last one.
+        assert_eq!(history.sent_per_second(at(6_000)), 1.0);
+        assert_eq!(history.sent_per_second(at(4_000)), 1.0);
     }
 
     #[test]
@@ -544,16 +612,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_six_seconds_is_forgotten_of_every_kind() {
+    fn what_is_older_than_six_seconds_is_forgotten_of_every_kind_but_for_the_last_eight() {
         let start = origin();
-        let mut history = CallHistory::new(start);
-        for millis in [0, 1, 6_000, 6_001] {
-            let now = start + Duration::from_millis(millis);
-            history.count_sent(now);
-            history.count_throttled(now, now);
-            history.count_ended(now);
+        for (last, expected) in [(6_001, 9), (12_000, 8)] {
+            let mut history = CallHistory::new(start);
+            for millis in [0, 1, 2, 3, 4, 5, 6, 7, 6_000, last] {
+                let now = start + Duration::from_millis(millis);
+                history.count_sent(now);
+                history.count_throttled(now, now);
+                history.count_ended(now);
+            }
+            let kept = [&history.sent, &history.throttled, &history.ended].map(VecDeque::len);
+            assert_eq!(kept, [expected; 3], "{last}");
         }
-        let kept = [&history.sent, &history.throttled, &history.ended].map(VecDeque::len);
-        assert_eq!(kept, [3; 3]);
     }
 }
