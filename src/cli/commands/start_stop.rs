@@ -18,7 +18,6 @@ use crate::cli::run::shard;
 use crate::cli::run::source::RunSource;
 use crate::cli::run::target_flags;
 use batchctl::input::{CommandSource, Header, InputOptions, Lists, Source};
-use batchctl::plan::OnDuplicate;
 use batchctl::policy::{OnDoubt, Sample};
 use batchctl::report::ExitStatus;
 use batchctl::store::{NewPlan, RunId};
@@ -26,7 +25,6 @@ use batchctl::task::{Command, Level};
 use batchctl::text::printable;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const ACTION_HELP: &str = "\
 Examples:
@@ -294,21 +292,12 @@ pub(crate) fn plan_of_all(
     if inputs.paths.is_empty() && !inputs.ids.is_empty() {
         effect::check_without_file(&context.given)?;
     }
-    Ok(NewPlan {
-        options: InputOptions {
-            level: Some(inputs.level),
-            ..input_options(table, inputs.command.clone(), &context.given)
-        },
-        sources: sources(inputs)?,
-        on_duplicate: OnDuplicate::Collapse,
-        // Read later, because a resumed run has files of its own.
-        exclusions: Arc::default(),
-        after: None,
-        sample: None,
-        offset: 0,
-        limit: None,
-        service: None,
-    })
+    let options = InputOptions {
+        level: Some(inputs.level),
+        ..input_options(table, inputs.command.clone(), &context.given)
+    };
+    // Exclusions are read later, because a resumed run has files of its own.
+    Ok(NewPlan::of(sources(inputs)?, options))
 }
 
 /// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
