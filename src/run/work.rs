@@ -147,17 +147,10 @@ impl Planned {
         let patience = self.patience(shared);
         patience.ask(runs, async |runs| Ok(runs.prepare().await?)).await?;
         if shared.taken_up == TakenUp::Anew {
-            let mut is_first = true;
-            let stored = patience.ask(runs, async |runs| {
-                // The last try may have landed, if nobody answered since.
-                if !std::mem::take(&mut is_first)
-                    && let Some(no) = runs.number_of(&self.id).await?
-                {
-                    return Ok(no);
-                }
+            let store = async |runs: &mut DatabaseRuns| {
                 runs.plan_from(&self.runs, &self.id, shared.terms).await
-            });
-            return Ok(stored.await?);
+            };
+            return Ok(patience.ask(runs, store).await?);
         }
         let found = patience.ask(runs, async |runs| Ok(runs.number_of(&self.id).await?)).await?;
         let no = found.ok_or_else(|| StoreError::NoSuchRun { wanted: self.id.to_string() })?;

@@ -29,6 +29,21 @@ impl RunId {
         Self(format!("{}-{}-{first}{second}{third}{last}", &digits[..8], &digits[8..14]))
     }
 
+    /// Returns the next id of the same second, for a run whose id another one has taken.
+    pub(crate) fn next(&self) -> Self {
+        let (second, letters) = self.0.split_at(self.0.len() - 4);
+        let mut letters: Vec<char> = letters.chars().collect();
+        for letter in letters.iter_mut().rev() {
+            if let Some(following) = ('a'..='z').skip_while(|it| it != letter).nth(1) {
+                *letter = following;
+                break;
+            }
+            // And the letter before it is the next.
+            *letter = 'a';
+        }
+        Self(second.chars().chain(letters).collect())
+    }
+
     /// Returns the id as files and messages show it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -108,6 +123,15 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(id(0).as_str().starts_with("20240705-120000-aaa"));
         assert!(id(999_999).as_str().starts_with("20240705-120000-zzz"));
+    }
+
+    #[test]
+    fn the_next_id_is_of_the_same_second() {
+        let next = |id: &str| id.parse::<RunId>().unwrap().next().to_string();
+        assert_eq!(next("20240705-120000-abcd"), "20240705-120000-abce");
+        assert_eq!(next("20240705-120000-abzz"), "20240705-120000-acaa");
+        assert_eq!(next("20240705-120000-zzzz"), "20240705-120000-aaaa");
+        assert_eq!(next("20240705-120000-k3f9"), "20240705-120000-k3ga");
     }
 
     #[test]

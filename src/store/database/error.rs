@@ -1,5 +1,6 @@
 //! The errors of a database, each with what to do about it.
 
+use crate::store::ids::RunId;
 use std::error::Error;
 use tokio_postgres::error::SqlState;
 
@@ -88,6 +89,14 @@ pub enum DatabaseError {
         /// Host and database.
         shown: String,
     },
+    /// Another planner has chosen the same id for a run of its own, at the same moment.
+    #[error("the database {shown} has another run {run}, planned at the same moment")]
+    RunExists {
+        /// Host and database.
+        shown: String,
+        /// The id.
+        run: RunId,
+    },
     /// The thread of the writer is gone.
     #[error("the writer of the database has stopped")]
     WriterGone,
@@ -126,7 +135,9 @@ impl DatabaseError {
                     .into()
             }
             Self::WriterGone => "`batchctl work` goes on from what was recorded".into(),
-            Self::JobTaken { .. } => "nothing was stored; start the run again".into(),
+            Self::JobTaken { .. } | Self::RunExists { .. } => {
+                "nothing was stored; start the run again".into()
+            }
             Self::TooOld { .. } => {
                 "name another server with `--store postgres://USER@HOST/NAME`".into()
             }

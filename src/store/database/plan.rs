@@ -99,7 +99,7 @@ pub fn chunk_size(tasks: u64) -> u64 {
     tasks.div_ceil(CHUNKS).clamp(LEAST_TASKS, u64::from(crate::journal::MAX_CHUNK_TASKS))
 }
 
-/// Stores a run and returns its number.
+/// Stores a run and returns its number; one that is stored already stays as it is.
 ///
 /// # Errors
 ///
@@ -109,8 +109,12 @@ pub(crate) async fn store(
     run: &NewDatabaseRun,
     chunks: Vec<NewChunk>,
 ) -> Result<i64, DatabaseError> {
+    let mut is_id_taken = false;
     let stored = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        let no = insert_run(transaction, run, chunks.len()).await?;
+        let Some(no) = insert_run(transaction, run, chunks.len()).await? else {
+            is_id_taken = true;
+            return Ok(None);
+        };
         copy_chunks(transaction, no, &chunks).await?;
         copy_states(transaction, no, &chunks).await?;
         insert_rate(transaction, no, run).await?;
@@ -119,7 +123,21 @@ pub(crate) async fn store(
         Ok((kept > 0 || run.job_epoch.is_none()).then_some(no))
     });
     let stored = stored.await?;
+    if is_id_taken {
+        return number_of_same(link, run).await;
+    }
     stored.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
+}
+
+/// Returns the number of a run that an earlier try has stored, whose answer was lost.
+async fn number_of_same(link: &mut Link, run: &NewDatabaseRun) -> Result<i64, DatabaseError> {
+    let found = link.with(async |client| {
+        // Another planner may have chosen the same id at the same moment; its run is not this one.
+        let same = "SELECT no FROM run WHERE id = $1 AND head = $2";
+        client.query_opt(same, &[&run.id.as_str(), &run.head.as_bytes()]).await
+    });
+    let taken = |shown: &str| DatabaseError::RunExists { shown: shown.into(), run: run.id.clone() };
+    found.await?.map(|row| row.get(0)).ok_or_else(|| taken(link.shown()))
 }
 
 /// Returns the number of a run, if it is there.
@@ -131,18 +149,19 @@ pub(crate) async fn number_of(link: &mut Link, id: &RunId) -> Result<Option<i64>
     .await
 }
 
+/// Inserts the row of a run, unless its id is taken.
 async fn insert_run(
     transaction: &Transaction<'_>,
     run: &NewDatabaseRun,
     chunks: usize,
-) -> Result<i64, tokio_postgres::Error> {
+) -> Result<Option<i64>, tokio_postgres::Error> {
     let head = run.head.as_bytes();
     let statement = "INSERT INTO run (id, job, tasks, chunks, head, crc, lease, tolerated, trip_us, \
                      phase, first_phase, looks_after, stopping) \
                      VALUES ($1, $2, $3, $4, $5, $6, $7 * interval '1 second', $8, $9, $10, $10, $11, $12) \
-                     RETURNING no";
+                     ON CONFLICT (id) DO NOTHING RETURNING no";
     let row = transaction
-        .query_one(
+        .query_opt(
             statement,
             &[
                 &run.id.as_str(),
@@ -160,7 +179,7 @@ async fn insert_run(
             ],
         )
         .await?;
-    Ok(row.get(0))
+    Ok(row.map(|row| row.get(0)))
 }
 
 async fn copy_chunks(

@@ -83,11 +83,12 @@ impl DatabaseRuns {
         }
     }
 
-    /// Stores a run with all its chunks, and returns its number.
+    /// Stores a run with all its chunks, and returns its number; one that is stored already stays as
+    /// it is.
     ///
     /// # Errors
     ///
-    /// Nothing is stored then.
+    /// Nothing is stored then, unless the database stayed away after its answer was lost.
     pub async fn plan(
         &mut self,
         run: &NewDatabaseRun,

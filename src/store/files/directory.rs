@@ -21,6 +21,9 @@ use std::{fs, io, thread};
 const LOCK_TRIES: u32 = 10;
 const LOCK_STEP: Duration = Duration::from_millis(20);
 
+/// How many ids are tried for a new run: as many as could be planned in a second.
+const MOST_IDS: u32 = 26 * 26;
+
 /// The directory of the runs, below the state directory.
 const RUNS: &str = "runs";
 /// The maximum length of a holder's name, in bytes.
@@ -139,6 +142,21 @@ impl RunDirectory {
             None => String::new(),
         };
         Err(StoreError::Busy { run: run.clone(), holder })
+    }
+
+    /// Takes the lock of a run that is to come: of this id, or of the next one that is free.
+    pub(crate) fn lock_free(&self, first: &RunId, holder: &str) -> Result<RunLock, StoreError> {
+        let mut id = first.clone();
+        for _ in 0..MOST_IDS {
+            // Under the lock no other process can create the file after this check.
+            if let Some(lock) = self.try_lock(&id, holder)?
+                && !self.file(&id).exists()
+            {
+                return Ok(lock);
+            }
+            id = id.next();
+        }
+        Err(StoreError::Exists { run: first.clone() })
     }
 
     fn try_lock(&self, run: &RunId, holder: &str) -> Result<Option<RunLock>, StoreError> {

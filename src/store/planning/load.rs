@@ -100,7 +100,7 @@ pub fn plan_run(
     new: NewPlan,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |plan| load(plan, runs, run, new))
+    store_plan(runs, run, holder, |plan| load(plan, runs, new))
 }
 
 /// Reads all inputs and stores the plan of a new run with the states that its tasks are in, in the
@@ -113,9 +113,9 @@ pub fn plan_run_in_states(
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
     store_plan(runs, run, holder, |plan| {
-        let loaded = load(plan, runs, run, new)?;
+        let loaded = load(plan, runs, new)?;
         if loaded.is_ok() {
-            keep_in(plan, states)?;
+            keep_in(plan.file, states)?;
         }
         Ok(loaded)
     })
@@ -152,8 +152,8 @@ fn keep_in(plan: PlanFile<'_>, states: &[Option<TaskState>]) -> Result<(), Store
 }
 
 /// Fills a plan from inputs.
-pub(crate) fn load(plan: PlanFile<'_>, runs: &RunDirectory, run: &NewRun, new: NewPlan) -> Filled {
-    let filled = load_parts(&[PlanPart { file: plan, run }], runs, new)?;
+pub(crate) fn load(plan: PlanPart<'_>, runs: &RunDirectory, new: NewPlan) -> Filled {
+    let filled = load_parts(&[plan], runs, new)?;
     Ok(filled.map(|totals| totals[0]))
 }
 

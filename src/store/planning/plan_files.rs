@@ -79,15 +79,16 @@ pub(crate) fn store_plan(
     runs: &RunDirectory,
     run: &NewRun,
     holder: &str,
-    fill: impl FnOnce(PlanFile<'_>) -> Filled,
+    fill: impl FnOnce(PlanPart<'_>) -> Filled,
 ) -> Result<PlannedRun, StoreError> {
-    let fill = |parts: &[PlanPart<'_>]| Ok(fill(parts[0].file)?.map(|totals| vec![totals]));
+    let fill = |parts: &[PlanPart<'_>]| Ok(fill(parts[0])?.map(|totals| vec![totals]));
     store_parts(runs, std::slice::from_ref(run), holder, fill).map(PlannedTargets::whole)
 }
 
 /// Makes the files of the targets of a new run, calls `fill` for them, and publishes them.
 ///
-/// The runs have the same id.
+/// The runs have the same id, or the next one that no other run has: two processes that begin at the
+/// same moment may have chosen the same.
 pub(crate) fn store_parts(
     runs: &RunDirectory,
     parts: &[NewRun],
@@ -96,13 +97,10 @@ pub(crate) fn store_parts(
 ) -> Result<PlannedTargets, StoreError> {
     // Failing to clean up is harmless: the leftovers only take space.
     let _ = runs.sweep();
-    let id = &parts[0].id;
-    let lock = runs.lock(id, holder)?;
-    // Under the lock no other process can create the file between this check and the rename.
-    if runs.file(id).exists() {
-        return Err(StoreError::Exists { run: id.clone() });
-    }
-    match fill_files(runs, parts, fill) {
+    let lock = runs.lock_free(&parts[0].id, holder)?;
+    let renamed = |part: &NewRun| NewRun { id: lock.run().clone(), ..part.clone() };
+    let parts: Vec<NewRun> = parts.iter().map(renamed).collect();
+    match fill_files(runs, &parts, fill) {
         Ok(Ok(totals)) => Ok(PlannedTargets::Ready { totals, lock }),
         Ok(Err(problems)) => {
             runs.remove(lock)?;

@@ -4,9 +4,11 @@ use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
 use crate::plan::OnDuplicate;
 use crate::policy::Sample;
-use crate::store::{NewPlan, PlanTotals, PlannedRun, SourceRecord, StoreError, temporary_plan};
+use crate::store::{
+    NewPlan, PlanTotals, PlannedRun, RunId, RunReader, SourceRecord, StoreError, temporary_plan,
+};
 use crate::task::Command;
-use std::fs;
+use std::{fs, thread};
 
 /// The plan of a table with a column for the commands.
 fn mixed(table: &str) -> NewPlan {
@@ -228,11 +230,50 @@ fn a_dry_run_leaves_no_file() {
 #[test]
 fn a_plan_never_replaces_another_run() {
     let fixture = Fixture::with_tasks(3);
-    for input in ["aaaa\n", "not an id\n"] {
-        let refused = fixture.plan(new_plan(&[input])).unwrap_err();
-        assert!(matches!(refused, StoreError::Exists { .. }), "{refused}");
-        assert_eq!(fixture.rows().len(), 3);
+    let refused = fixture.plan(new_plan(&["not an id\n"])).unwrap();
+    assert!(matches!(refused, PlannedRun::Refused(_)), "{refused:?}");
+    let PlannedRun::Ready { lock, .. } = fixture.plan(new_plan(&["aaaa\n"])).unwrap() else {
+        panic!("the plan is right");
+    };
+    assert_eq!(*lock.run(), fixture.run().next());
+    assert_eq!(RunReader::open(&fixture.runs, lock.run()).unwrap().record().unwrap().selected, 1);
+    assert_eq!(fixture.rows().len(), 3);
+    assert_eq!(fixture.runs.list().unwrap(), [fixture.run(), fixture.run().next()]);
+}
+
+#[test]
+fn runs_that_are_planned_at_the_same_moment_have_their_own_ids() {
+    let fixture = Fixture::empty();
+    // All of them chose the same id.
+    let plan = |tasks: usize| {
+        fixture.plan(new_plan(&["aaaa\nbbbb\ncccc\ndddd\n".get(..5 * tasks).unwrap()])).unwrap()
+    };
+    let planned: Vec<PlannedRun> = thread::scope(|scope| {
+        let planners: Vec<_> = (1..=4).map(|tasks| scope.spawn(move || plan(tasks))).collect();
+        planners.into_iter().map(|planner| planner.join().unwrap()).collect()
+    });
+    let mut ids = Vec::new();
+    for (tasks, planned) in (1..).zip(&planned) {
+        let PlannedRun::Ready { lock, .. } = planned else { panic!("the plan is right") };
+        let record = RunReader::open(&fixture.runs, lock.run()).unwrap().record().unwrap();
+        assert_eq!((record.selected, &record.run.id), (tasks, lock.run()));
+        ids.push(lock.run().clone());
     }
+    ids.sort();
+    let next = |id: &RunId| Some(id.next());
+    let wanted: Vec<_> = std::iter::successors(Some(fixture.run()), next).take(4).collect();
+    assert_eq!(ids, wanted);
+}
+
+#[test]
+fn a_second_without_a_free_id_is_told() {
+    let fixture = Fixture::empty();
+    let ids = std::iter::successors(Some(fixture.run()), |id| Some(id.next()));
+    for id in ids.take(26 * 26) {
+        fs::write(fixture.runs.file(&id), "").unwrap();
+    }
+    let refused = fixture.plan(new_plan(&["aaaa\n"])).unwrap_err();
+    assert_eq!(refused.to_string(), format!("there is a run {RUN} already"));
 }
 
 #[test]

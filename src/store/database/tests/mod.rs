@@ -260,9 +260,13 @@ async fn a_plan_is_there_whole_or_not_at_all() {
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
     let id = run(LONG).id;
     assert_eq!(scene.runs.number_of(&id).await.unwrap(), Some(scene.run));
-    // The id is taken, so that nothing of the second plan may stay.
-    let refused = scene.runs.plan(&run(LONG), chunks()).await.unwrap_err();
-    assert!(matches!(refused, DatabaseError::Statement { .. }), "{refused:?}");
+    // The answer to the first try may have been lost; it is not stored twice.
+    assert_eq!(scene.runs.plan(&run(LONG), chunks()).await.unwrap(), scene.run);
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.run").await, 1);
+    // The id is taken by another run, so that nothing of the second plan may stay.
+    let other = NewDatabaseRun { head: "another".into(), ..run(LONG) };
+    let refused = scene.runs.plan(&other, chunks()).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::RunExists { .. }), "{refused:?}");
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.rate").await, 1);
     // A planner that dies in the middle of its load.
