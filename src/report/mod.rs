@@ -15,7 +15,7 @@ mod tests;
 pub use diff::{Diff, TaskChange, write_diff_csv, write_diff_json};
 pub use explain::{Account, RunContext};
 pub use format::{
-    CsvDialect, Following, JUnitWriter, LiveMessage, LivePage, NextCommand, PageRequests,
+    CsvDialect, Following, JUnitWriter, LiveMessage, LivePage, LiveRun, NextCommand, PageRequests,
     PageWriter, ResultsError, ResultsOptions, ResultsSummary, ResultsWriter, RowFilter, Schema,
     Spool, content_policy, followed_page_policy, followed_page_style, markdown, next_commands,
     prometheus, summary, write_closing_events, write_followed_page, write_html, write_json,

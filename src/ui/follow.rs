@@ -1,14 +1,16 @@
 //! Follows one run: what its page does not show yet.
 //!
-//! A run is read whole only when its `Share` allows that. In between, its page gets the number of
-//! settled tasks, which one row of the run's file tells.
+//! A run is read for its whole page only when its `Share` allows that. In between, the page gets the
+//! number of settled tasks, which one row of the run's file tells. What is read is kept in
+//! `FollowedRuns`, for all pages of the run.
 
 use crate::clock::Clock;
 use crate::report::{Following, LivePage, ResultsError, StillRunning};
 use crate::store::{RunId, RunReader, StoreError};
 use crate::system::machine::thread_time;
+use crate::ui::followed_runs::{FollowedRuns, SharedRun};
 use crate::ui::order::Operator;
-use crate::ui::share::{Cost, Readers, Share};
+use crate::ui::share::{Cost, Share};
 use crate::ui::source::RunSource;
 use crate::ui::stream::{Found, Look, SHORTEST_WAIT, TROUBLE_WAIT};
 use serde_json::{Value, json};
@@ -17,15 +19,20 @@ use std::sync::Arc;
 /// The looks that may fail one after the other before the page is told.
 const FAILURES: u32 = 2;
 
+/// The number of the reading, that of commits, and whether a process works on the run.
+type Seen = (u64, u64, bool);
+
 /// A run that a browser follows.
 pub(crate) struct FollowedRun {
     runs: Arc<dyn RunSource>,
     id: RunId,
     following: Following,
     page: LivePage,
-    /// What the browser has: the number of the reading, that of commits, and whether a process works
-    /// on the run.
-    seen: Option<(u64, u64, bool)>,
+    followed: Arc<FollowedRuns>,
+    /// What is read of the run, since the first look.
+    live: Option<SharedRun>,
+    /// What the browser has.
+    seen: Option<Seen>,
     /// The settled tasks that the browser knows of.
     settled: u64,
     share: Share,
@@ -43,16 +50,18 @@ impl FollowedRun {
         id: RunId,
         following: Following,
         operator: Arc<dyn Operator>,
-        readers: &Arc<Readers>,
+        followed: &Arc<FollowedRuns>,
     ) -> Self {
         Self {
             runs,
             id,
             following,
             page: LivePage::new(following),
+            followed: Arc::clone(followed),
+            live: None,
             seen: None,
             settled: 0,
-            share: Share::new(readers),
+            share: Share::new(followed.readers()),
             clock: Clock::start(),
             failures: 0,
             operator,
@@ -105,18 +114,11 @@ impl FollowedRun {
             return Ok(found);
         }
         let before = self.seen.replace(now);
-        if before.is_some_and(|(known, ..)| known != reading) {
-            self.page.read_anew();
-        }
-        if !is_live {
-            found.is_last = is_locked || before.is_some();
-        } else {
-            let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
-            for message in self.page.look(&reader, running)? {
-                found.add(message.name, &message.json);
-            }
-            self.settled = reader.outcomes()?.selected();
+        if is_live {
             found.is_last = !is_locked;
+            self.add_changes(&reader, now, &mut found)?;
+        } else {
+            found.is_last = is_locked || before.is_some();
         }
         // The page is asked for again: whole after the end, and live once there is something to see.
         if found.is_last {
@@ -124,6 +126,29 @@ impl FollowedRun {
         }
         self.share.spend(Cost { own: thread_time().saturating_sub(spent), others });
         Ok(found)
+    }
+
+    /// Adds what the browser does not have.
+    fn add_changes(
+        &mut self,
+        reader: &RunReader,
+        (reading, _, is_locked): Seen,
+        found: &mut Found,
+    ) -> Result<(), ResultsError> {
+        let live = match self.live.take() {
+            Some(live) => live,
+            None => self.followed.of(&self.id, reader.record()?.selected),
+        };
+        let mut run = self.live.insert(live).lock();
+        run.note_file(reading);
+        let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
+        for message in run.look(&mut self.page, reader, running)? {
+            found.add(message.name, &message.json);
+        }
+        // The page that comes in the place of this one follows what there is room for.
+        found.is_last |= self.following == Following::Rows && !run.has_rows();
+        self.settled = reader.outcomes()?.selected();
+        Ok(())
     }
 
     /// Adds how many tasks are settled, if the browser does not know that.

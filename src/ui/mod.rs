@@ -7,6 +7,7 @@
 
 mod answer;
 mod follow;
+mod followed_runs;
 mod gate;
 mod order;
 mod reading;

@@ -1,17 +1,22 @@
 //! The page of one run, as it stands.
 
 use crate::report::{
-    Following, LivePage, ResultsError, StillRunning, followed_page_policy, write_followed_page,
+    Following, ResultsError, StillRunning, followed_page_policy, write_followed_page,
 };
 use crate::store::{RunId, RunReader, StoreError};
 use crate::ui::answer;
 use crate::ui::answer::Body;
+use crate::ui::followed_runs::FollowedRuns;
 use crate::ui::source::RunSource;
 use hyper::{Response, StatusCode};
 
 /// Returns the page of a run; may block.
-pub(crate) fn run_page(runs: &dyn RunSource, id: &RunId) -> Response<Body> {
-    match read(runs, id) {
+pub(crate) fn run_page(
+    runs: &dyn RunSource,
+    followed: &FollowedRuns,
+    id: &RunId,
+) -> Response<Body> {
+    match read(runs, followed, id) {
         Ok(page) => answer::page(page, &followed_page_policy()),
         Err(ResultsError::Store(error @ StoreError::NoSuchRun { .. })) => {
             answer::words(StatusCode::NOT_FOUND, &error.to_string())
@@ -20,19 +25,30 @@ pub(crate) fn run_page(runs: &dyn RunSource, id: &RunId) -> Response<Body> {
     }
 }
 
-fn read(runs: &dyn RunSource, id: &RunId) -> Result<Vec<u8>, ResultsError> {
-    runs.refresh(id)?;
+fn read(
+    runs: &dyn RunSource,
+    followed: &FollowedRuns,
+    id: &RunId,
+) -> Result<Vec<u8>, ResultsError> {
+    let reading = runs.refresh(id)?;
     let runs = runs.directory();
     // Before the reader, as for a report.
     let is_locked = runs.is_locked(id)?;
-    let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::open(runs, id)?;
-    let following = match is_locked {
-        false => Following::End,
-        true if LivePage::has_room_for(reader.record()?.selected) => Following::Rows,
-        true => Following::Head,
-    };
     let mut page = Vec::new();
-    write_followed_page(&reader, running, following, &mut page)?;
+    if !is_locked {
+        write_followed_page(&reader, StillRunning::No, Following::End, &mut page)?;
+        return Ok(page);
+    }
+    let live = followed.of(id, reader.record()?.selected);
+    let mut live = live.lock();
+    if live.has_rows() {
+        live.note_file(reading);
+        live.write_page(&reader, &mut page)?;
+    }
+    if !live.has_rows() {
+        page.clear();
+        write_followed_page(&reader, StillRunning::Yes, Following::Head, &mut page)?;
+    }
     Ok(page)
 }

@@ -4,13 +4,13 @@ use crate::store::RunId;
 use crate::ui::answer;
 use crate::ui::answer::Body;
 use crate::ui::follow::FollowedRun;
+use crate::ui::followed_runs::{FollowedRuns, LINGER};
 use crate::ui::gate::{Gate, Passage, Refusal};
 use crate::ui::order::{LONGEST_ORDER, Operator, UiOrder};
 use crate::ui::reading::Reading;
 use crate::ui::route::Route;
 use crate::ui::run_list::{ListedRuns, list_page};
 use crate::ui::run_page::run_page;
-use crate::ui::share::Readers;
 use crate::ui::source::RunSource;
 use crate::ui::stream;
 use crate::ui::stream::Look;
@@ -33,7 +33,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 /// The most pages that are followed at a time.
 const MAX_FOLLOWED: usize = 64;
@@ -69,8 +69,8 @@ struct Shared {
     operator: Arc<dyn Operator>,
     /// Runs are read here, so that many pages take no more of the machine than one.
     reading: Arc<Reading>,
-    readers: Arc<Readers>,
-    followed: Arc<Semaphore>,
+    followed: Arc<FollowedRuns>,
+    places: Arc<Semaphore>,
 }
 
 impl Ui {
@@ -88,8 +88,8 @@ impl Ui {
             runs: settings.runs,
             operator: settings.operator,
             reading: Arc::new(Reading::start()?),
-            readers: Arc::default(),
-            followed: Arc::new(Semaphore::new(MAX_FOLLOWED)),
+            followed: Arc::default(),
+            places: Arc::new(Semaphore::new(MAX_FOLLOWED)),
         };
         Ok(Self { listener, address, token, shared: Arc::new(shared) })
     }
@@ -103,6 +103,7 @@ impl Ui {
     pub async fn serve(self, stopped: impl Future<Output = ()>) {
         let mut stopped = pin!(stopped);
         let mut connections = JoinSet::new();
+        let mut sweep = interval(LINGER);
         loop {
             tokio::select! {
                 () = &mut stopped => break,
@@ -116,6 +117,7 @@ impl Ui {
                     }
                 }
                 Some(_) = connections.join_next() => {}
+                _ = sweep.tick() => self.shared.followed.drop_unused(),
             }
         }
         connections.shutdown().await;
@@ -155,7 +157,7 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
         Some(Route::ListEvents) => follow(ListedRuns::new(runs), shared),
         Some(Route::RunEvents(id, following)) => {
             let operator = Arc::clone(&shared.operator);
-            let run = FollowedRun::new(runs, id, following, operator, &shared.readers);
+            let run = FollowedRun::new(runs, id, following, operator, &shared.followed);
             follow(run, shared)
         }
         Some(Route::Run(id)) => page_of(id, shared).await,
@@ -164,7 +166,8 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Response<Body> 
 
 async fn page_of(id: RunId, shared: &Shared) -> Response<Body> {
     let runs = Arc::clone(&shared.runs);
-    let page = shared.reading.read(move || run_page(&*runs, &id)).await;
+    let followed = Arc::clone(&shared.followed);
+    let page = shared.reading.read(move || run_page(&*runs, &followed, &id)).await;
     page.unwrap_or_else(no_page)
 }
 
@@ -213,7 +216,7 @@ fn no_page() -> Response<Body> {
 }
 
 fn follow(subject: impl Look, shared: &Shared) -> Response<Body> {
-    let Ok(place) = Arc::clone(&shared.followed).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
         let words = "Too many pages are open. Close some of them.";
         return answer::words(StatusCode::SERVICE_UNAVAILABLE, words);
     };

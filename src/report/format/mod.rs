@@ -32,7 +32,7 @@ pub use self::csv::{ResultsError, ResultsOptions, ResultsSummary, ResultsWriter,
 pub use closing_events::write_closing_events;
 pub use csv_dialect::CsvDialect;
 pub use html::{
-    Following, LiveMessage, LivePage, PageRequests, PageWriter, content_policy,
+    Following, LiveMessage, LivePage, LiveRun, PageRequests, PageWriter, content_policy,
     followed_page_policy, followed_page_style, write_followed_page, write_html,
 };
 pub use json::write_json;

@@ -116,6 +116,8 @@ impl Grouping {
 #[derive(Debug, Clone)]
 struct OpenGroup {
     group: FailureGroup,
+    /// How many causes came before it.
+    number: usize,
     /// Its first task, which decides the order among groups of one size.
     first: Ordinal,
     /// Its first tasks, in the order of the input.
@@ -156,24 +158,26 @@ pub(crate) struct FailureGroups {
 }
 
 impl FailureGroups {
-    /// Adds a task, if it failed.
-    pub(crate) fn add(&mut self, task: &TaskRow) {
-        let Some(failure) = failure_of_sent(task) else { return };
+    /// Adds a task, and returns the number of its cause among these tasks, if it failed.
+    pub(crate) fn add(&mut self, task: &TaskRow) -> Option<usize> {
+        let failure = failure_of_sent(task)?;
         let cause = Cause::from_failure(task, failure);
         let is_retryable = cause.is_retryable();
         // The first causes keep their groups: the limit never moves a task to another group later.
-        let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&cause);
+        let number = self.groups.len();
+        let is_full = number >= MAX_GROUPS && !self.groups.contains_key(&cause);
         let open = if is_full {
             self.rest.get_or_insert_with(OpenGroup::of_others)
         } else {
             self.groups
                 .entry(cause)
-                .or_insert_with_key(|cause| OpenGroup::new(cause, task, failure))
+                .or_insert_with_key(|cause| OpenGroup::new(number, cause, task, failure))
         };
         self.count += 1;
         // The group of all other causes may mix both kinds; one that may help is reason enough.
         open.group.retryable |= is_retryable;
         open.add(task, failure);
+        Some(open.number)
     }
 
     /// Returns the groups of tasks that were added part by part, in the order of the input.
@@ -186,13 +190,14 @@ impl FailureGroups {
     fn add_all(&mut self, later: &Self) {
         self.count += later.count;
         for (cause, open) in later.in_order() {
-            let is_full = self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(cause);
+            let number = self.groups.len();
+            let is_full = number >= MAX_GROUPS && !self.groups.contains_key(cause);
             if is_full {
                 self.rest.get_or_insert_with(OpenGroup::of_others).add_all(open);
             } else if let Some(known) = self.groups.get_mut(cause) {
                 known.add_all(open);
             } else {
-                self.groups.insert(cause.clone(), open.clone());
+                self.groups.insert(cause.clone(), OpenGroup { number, ..open.clone() });
             }
         }
         if let Some(rest) = &later.rest {
@@ -203,13 +208,14 @@ impl FailureGroups {
     /// Returns the causes in the order in which they came, because the first ones have groups.
     fn in_order(&self) -> Vec<(&Cause, &OpenGroup)> {
         let mut groups: Vec<_> = self.groups.iter().collect();
-        groups.sort_unstable_by_key(|(_, open)| open.first);
+        groups.sort_unstable_by_key(|(_, open)| open.number);
         groups
     }
 
-    /// Returns the label of each cause in a grouping.
+    /// Returns the label of each cause in a grouping, by its number.
     pub(crate) fn labels_in(&self, grouping: &Grouping) -> Vec<Option<GroupLabel>> {
-        self.in_order().into_iter().map(|(cause, _)| grouping.label_of(cause)).collect()
+        let labels = self.in_order().into_iter().map(|(cause, _)| grouping.label_of(cause));
+        labels.chain(self.rest.as_ref().map(|_| grouping.rest)).collect()
     }
 
     /// Returns the groups, the largest first and the one of all other causes last.
@@ -234,7 +240,7 @@ impl FailureGroups {
 }
 
 impl OpenGroup {
-    fn new(cause: &Cause, task: &TaskRow, failure: &Failure) -> Self {
+    fn new(number: usize, cause: &Cause, task: &TaskRow, failure: &Failure) -> Self {
         let sub_task_error = failure.error_list.first().map_or("", |error| kept(error));
         let group = FailureGroup {
             kind: Some(cause.kind),
@@ -251,18 +257,18 @@ impl OpenGroup {
             advice: kept(&failure.advice).to_owned(),
             ..FailureGroup::empty()
         };
-        Self::of(group)
+        Self::of(number, group)
     }
 
     /// Begins the group of all other causes.
     fn of_others() -> Self {
         let group = FailureGroup { error_msg: "all other causes".into(), ..FailureGroup::empty() };
-        Self::of(group)
+        Self::of(MAX_GROUPS, group)
     }
 
-    fn of(group: FailureGroup) -> Self {
+    fn of(number: usize, group: FailureGroup) -> Self {
         let (messages, details) = (Sameness::Same, Sameness::Same);
-        Self { group, first: Ordinal(u32::MAX), examples: Vec::new(), messages, details }
+        Self { group, number, first: Ordinal(u32::MAX), examples: Vec::new(), messages, details }
     }
 
     fn add(&mut self, task: &TaskRow, failure: &Failure) {

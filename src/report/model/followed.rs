@@ -3,6 +3,7 @@
 //! Every chunk of the plan has sums of its own, so a chunk that changed is added up anew and all others
 //! stay. A report follows from these sums by the same rules as from one walk over the whole run, and
 //! is the same. Memory grows with a thousandth of the tasks. A run of several files is read whole.
+//! What else is made of each task is made on the way (`TakeTasks`), so that each is read once.
 
 use crate::clock::Timestamp;
 use crate::report::model::active_time::ActiveTime;
@@ -15,8 +16,35 @@ use crate::store::{FollowedFile, RunReader, StoreError, TaskRow};
 use crate::task::OutcomeCounts;
 use std::time::Duration;
 
-/// The most chunks whose tasks are kept until their groups are known; more are read once more.
-const KEPT_CHUNKS: usize = 8;
+/// What is made of the tasks of the chunks that are read.
+///
+/// The label of a failure depends on all failures of the run. So a task comes with the number of its
+/// cause in its chunk, and the label of that is known once all is read (`FollowedSums::labels`).
+pub(crate) trait TakeTasks {
+    /// Begins a chunk, whose tasks before may be others; its first task has this place in the input.
+    fn begin(&mut self, chunk: usize, place: usize);
+
+    /// Takes the next task of the chunk, with the number of its cause if it failed.
+    fn add(&mut self, task: &TaskRow, cause: Option<usize>);
+
+    /// Ends the chunk.
+    fn end(&mut self);
+}
+
+/// With `None`, nothing is made of them.
+impl<T: TakeTasks> TakeTasks for Option<T> {
+    fn begin(&mut self, chunk: usize, place: usize) {
+        self.iter_mut().for_each(|it| it.begin(chunk, place));
+    }
+
+    fn add(&mut self, task: &TaskRow, cause: Option<usize>) {
+        self.iter_mut().for_each(|it| it.add(task, cause));
+    }
+
+    fn end(&mut self) {
+        self.iter_mut().for_each(TakeTasks::end);
+    }
+}
 
 /// The sums over a run that is followed.
 #[derive(Debug, Default)]
@@ -36,8 +64,6 @@ struct Followed {
     attempts: FollowedAttempts,
     chunks: Vec<ChunkSums>,
     grouping: Grouping,
-    /// The tasks of chunks that were read and not handed out.
-    kept: Vec<(usize, Vec<TaskRow>)>,
 }
 
 /// The sums over the tasks of a chunk, or over all of a run of several files.
@@ -46,32 +72,32 @@ struct ChunkSums {
     totals: TaskTotals,
     groups: FailureGroups,
     settled: TimeBins<OutcomeCounts>,
-    /// The labels of its causes when its tasks were handed out; `None` if they have changed since.
-    handed_out: Option<Vec<Option<GroupLabel>>>,
 }
 
 impl ChunkSums {
-    fn add(&mut self, task: &TaskRow, scale: &BinScale) {
+    /// Adds a task, and returns the number of its cause, if it failed.
+    fn add(&mut self, task: &TaskRow, scale: &BinScale) -> Option<usize> {
         self.totals.add(task);
-        self.groups.add(task);
         if let Some(at) = task.settled {
             let mut one = OutcomeCounts::default();
             one[task.outcome] = 1;
             self.settled.add(scale, at, one);
         }
+        self.groups.add(task)
     }
 }
 
 impl FollowedSums {
-    /// Reads what has changed, and returns the report.
+    /// Reads what has changed, hands it to `tasks`, and returns the report.
     ///
     /// # Errors
     ///
-    /// The store's. Then the next reading must be that of new sums.
+    /// The store's. Then the next reading begins anew.
     pub(crate) fn read(
         &mut self,
         run: &RunReader,
         still_running: StillRunning,
+        tasks: &mut impl TakeTasks,
     ) -> Result<Report, StoreError> {
         Report::build(run, still_running, |worked, totals| {
             let begun = worked.without_ends();
@@ -80,24 +106,17 @@ impl FollowedSums {
                 Some(known) => known,
                 None => Followed::begin(run, begun)?,
             });
-            known.read(run)?;
+            known.read(run, tasks)?;
             known.chunks.iter().for_each(|chunk| totals.add_all(&chunk.totals));
             Ok((known.attempts.totals(worked), known.grouping.groups().to_vec()))
         })
     }
 
-    /// Calls `take` for each task whose row may have changed since it was handed out, with its place
-    /// in the input.
-    ///
-    /// # Errors
-    ///
-    /// Those of the store and of `take`.
-    pub(crate) fn hand_out<E: From<StoreError>>(
-        &mut self,
-        run: &RunReader,
-        take: impl FnMut(usize, &TaskRow, &Grouping) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.0.as_mut().map_or(Ok(()), |known| known.hand_out(run, take))
+    /// Returns the labels of the causes of failure in a chunk, by their numbers.
+    pub(crate) fn labels(&self, chunk: usize) -> Vec<Option<GroupLabel>> {
+        let Some(known) = &self.0 else { return Vec::new() };
+        let sums = known.chunks.get(chunk);
+        sums.map_or_else(Vec::new, |sums| sums.groups.labels_in(&known.grouping))
     }
 
     /// Calls `take` with the tasks that were settled at each time.
@@ -134,7 +153,6 @@ impl Followed {
             begun,
             chunks: (0..chunks).map(|_| ChunkSums::default()).collect(),
             grouping: FailureGroups::default().finish(),
-            kept: Vec::new(),
         })
     }
 
@@ -144,12 +162,13 @@ impl Followed {
         file.is_some_and(|file| file.leads_to(run)) && self.begun == *begun
     }
 
-    fn read(&mut self, run: &RunReader) -> Result<(), StoreError> {
+    fn read(&mut self, run: &RunReader, tasks: &mut impl TakeTasks) -> Result<(), StoreError> {
+        // Without its file until all is read: after an error it leads nowhere.
         match self.file.take() {
-            None => self.read_whole(run)?,
+            None => self.read_whole(run, tasks)?,
             Some(mut file) => {
                 self.read_attempts(&mut file, run)?;
-                self.read_chunks(&mut file, run)?;
+                self.read_chunks(&mut file, run, tasks)?;
                 self.file = Some(file);
             }
         }
@@ -158,16 +177,23 @@ impl Followed {
         Ok(())
     }
 
-    fn read_whole(&mut self, run: &RunReader) -> Result<(), StoreError> {
+    fn read_whole(
+        &mut self,
+        run: &RunReader,
+        tasks: &mut impl TakeTasks,
+    ) -> Result<(), StoreError> {
         run.for_each_sending::<StoreError>(|sending| {
             self.attempts.add(&self.scale, &sending);
             Ok(())
         })?;
         let all = &mut self.chunks[0];
+        tasks.begin(0, 0);
         run.for_each_task::<StoreError>(|task| {
-            all.add(&task, &self.scale);
+            tasks.add(&task, all.add(&task, &self.scale));
             Ok(())
-        })
+        })?;
+        tasks.end();
+        Ok(())
     }
 
     fn read_attempts(
@@ -181,47 +207,23 @@ impl Followed {
         Ok(())
     }
 
-    fn read_chunks(&mut self, file: &mut FollowedFile, run: &RunReader) -> Result<(), StoreError> {
-        self.kept.clear();
+    fn read_chunks(
+        &mut self,
+        file: &mut FollowedFile,
+        run: &RunReader,
+        tasks: &mut impl TakeTasks,
+    ) -> Result<(), StoreError> {
         for (number, chunk) in self.chunks.iter_mut().enumerate() {
             if !file.is_stale(number) {
                 continue;
             }
-            let tasks = file.read_chunk(run, number)?;
             *chunk = ChunkSums::default();
-            tasks.iter().for_each(|task| chunk.add(task, &self.scale));
-            if self.kept.len() < KEPT_CHUNKS {
-                self.kept.push((number, tasks));
-            }
+            tasks.begin(number, file.place(number));
+            file.read_chunk(run, number, |task| {
+                tasks.add(&task, chunk.add(&task, &self.scale));
+            })?;
+            tasks.end();
         }
         file.check_sums(run)
-    }
-
-    fn hand_out<E: From<StoreError>>(
-        &mut self,
-        run: &RunReader,
-        mut take: impl FnMut(usize, &TaskRow, &Grouping) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(file) = &mut self.file else {
-            let mut place = 0;
-            return run.for_each_task(|task| {
-                place += 1;
-                take(place - 1, &task, &self.grouping)
-            });
-        };
-        let mut kept = std::mem::take(&mut self.kept).into_iter().peekable();
-        for (number, chunk) in self.chunks.iter_mut().enumerate() {
-            let tasks = kept.next_if(|(of, _)| *of == number).map(|(_, tasks)| tasks);
-            // The label of a task depends on all failures of the run.
-            let labels = Some(chunk.groups.labels_in(&self.grouping));
-            if chunk.handed_out == labels {
-                continue;
-            }
-            let tasks = tasks.map_or_else(|| file.read_chunk(run, number), Ok)?;
-            let places = file.place(number)..;
-            tasks.iter().zip(places).try_for_each(|(task, at)| take(at, task, &self.grouping))?;
-            chunk.handed_out = labels;
-        }
-        Ok(())
     }
 }

@@ -41,6 +41,6 @@ pub use sub_task_error::SubTaskError;
 
 pub(crate) use cause::{NO_ANSWER_WORDS, failure_of};
 pub(crate) use command::command;
-pub(crate) use followed::FollowedSums;
+pub(crate) use followed::{FollowedSums, TakeTasks};
 pub(crate) use followed_attempts::SentCounts;
 pub(crate) use latency_classes::LatencyClasses;

@@ -137,7 +137,7 @@ impl FollowedFile {
         self.chunks[chunk].place
     }
 
-    /// Returns the tasks of a chunk, in the order of the input.
+    /// Calls `take` for each task of a chunk, in the order of the input.
     ///
     /// # Errors
     ///
@@ -146,7 +146,8 @@ impl FollowedFile {
         &mut self,
         run: &RunReader,
         chunk: usize,
-    ) -> Result<Vec<TaskRow>, StoreError> {
+        mut take: impl FnMut(TaskRow),
+    ) -> Result<(), StoreError> {
         let failed = sqlite(&run.path);
         let no = u32::try_from(chunk).expect("a plan has fewer chunks than rows");
         let bodies = ChunkBodies::read(run.home(), no).map_err(&failed)?;
@@ -155,7 +156,10 @@ impl FollowedFile {
         known.is_stale = false;
         known.sums = FoldedSums::default();
         known.sums.add(&bodies, &fold);
-        fold.tasks.iter().map(|(task, record)| run.row(task, record)).collect()
+        fold.tasks.iter().try_for_each(|(task, record)| {
+            take(run.row(task, record)?);
+            Ok(())
+        })
     }
 
     /// Checks, once all that changed is read, that nothing is missing.

@@ -146,6 +146,40 @@ fn a_page_follows_its_run_to_the_end() {
 }
 
 #[test]
+fn browsers_that_come_at_different_times_see_the_same() {
+    let server = Server::start(some_fail);
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "bad-1\ngate-1\ngate-2\nbad-2\n");
+    let served = Served::start(&scene, &[]);
+    let visitor = Visitor::enter(&served);
+    let run = scene.start(&["start", "tasks.txt", "--rate", "1/h", "--max-failures", "100%"]);
+    let id = listed(&mut visitor.follow("/events"), "running")["id"].as_str().unwrap().to_owned();
+    let open = || {
+        visitor.get(&format!("/runs/{id}"));
+        visitor.follow(&format!("/runs/{id}/events?as=rows"))
+    };
+    let (mut one, mut first) = (Followed::default(), open());
+    one.until_settled(&mut first, 1);
+    let (mut other, mut second) = (Followed::default(), open());
+    other.until_settled(&mut second, 1);
+    assert_eq!((&one.rows, &one.texts), (&other.rows, &other.texts));
+    assert_eq!((one.rows.len(), &one.rows[&0][7]), (4, &1.into()));
+
+    // The first browser goes, and comes back when more has happened.
+    drop(first);
+    scene.call(&["ctl", "rate", "none"]).expect(0);
+    let (mut again, mut third) = (Followed::default(), open());
+    for (followed, events) in [(&mut other, &mut second), (&mut again, &mut third)] {
+        while let Some((name, content)) = events.next() {
+            followed.take(&name, &content);
+        }
+    }
+    run.ended().expect(1);
+    assert_eq!((other.settled, again.settled), (4, 4));
+    assert_eq!((&other.rows, &other.texts), (&again.rows, &again.texts));
+}
+
+#[test]
 fn a_run_that_is_removed_is_gone_from_the_list() {
     let server = Server::start(some_fail);
     let scene = Scene::with(&server);

@@ -16,7 +16,40 @@ pub(crate) fn write_in_script(value: &impl Serialize, out: impl Write) -> io::Re
     Ok(())
 }
 
+/// Writes the members of a tuple in the same way, without the brackets around them all.
+pub(crate) fn write_members(tuple: &impl Serialize, out: impl Write) -> io::Result<()> {
+    tuple.serialize(&mut Serializer::with_formatter(out, Members::default()))?;
+    Ok(())
+}
+
 struct InScript;
+
+/// The same, without the outermost brackets.
+#[derive(Default)]
+struct Members {
+    /// How many arrays are open.
+    depth: usize,
+}
+
+impl Formatter for Members {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > 1 { writer.write_all(b"[") } else { Ok(()) }
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.depth > 0 { writer.write_all(b"]") } else { Ok(()) }
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        InScript.write_string_fragment(writer, fragment)
+    }
+}
 
 impl Formatter for InScript {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
@@ -53,6 +86,13 @@ mod tests {
             r#""\u003c/script\u003e\u003c!-- \u0026 \u2028""#
         );
         assert_eq!(written("\"\\\n"), r#""\"\\\n""#);
+    }
+
+    #[test]
+    fn members_are_written_without_the_brackets_of_their_tuple_alone() {
+        let mut out = Vec::new();
+        write_members(&("<", [[1], [2]], ((), 3)), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), r#""\u003c",[[1],[2]],[null,3]"#);
     }
 
     proptest! {

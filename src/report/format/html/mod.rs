@@ -9,6 +9,7 @@ mod facts;
 mod head;
 mod in_script;
 mod live;
+mod live_rows;
 mod page;
 mod place;
 mod policy;
@@ -17,7 +18,7 @@ mod rows;
 mod series;
 mod texts;
 
-pub use live::{LiveMessage, LivePage, write_followed_page};
+pub use live::{LiveMessage, LivePage, LiveRun, write_followed_page};
 pub use page::{PageWriter, write_html};
 pub use place::{Following, followed_page_policy, followed_page_style};
 pub use policy::{PageRequests, content_policy};

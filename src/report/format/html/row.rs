@@ -8,9 +8,9 @@
 //! is none.
 
 use crate::clock::Timestamp;
-use crate::report::format::html::in_script::write_in_script;
+use crate::report::format::html::in_script::write_members;
 use crate::report::format::html::texts::{Text, Texts};
-use crate::report::model::{Grouping, Report, failure_of};
+use crate::report::model::{GroupLabel, Report, failure_of};
 use crate::store::{AttemptRow, RunRecord, TaskRow};
 use crate::task::{Command, Counts, Failure, FailureKind, Outcome};
 use crate::text::whole_millis;
@@ -79,8 +79,8 @@ impl RowNames {
 }
 
 /// What the numbers of a row stand for.
+#[derive(Clone, Copy)]
 pub(crate) struct Words<'a> {
-    pub(crate) grouping: &'a Grouping,
     pub(crate) base: Timestamp,
     pub(crate) names: &'a RowNames,
 }
@@ -103,29 +103,54 @@ impl Words<'_> {
 /// Writes the row of a task, without an end of line.
 pub(crate) fn write_task(
     task: &TaskRow,
-    words: &Words<'_>,
+    group: Option<GroupLabel>,
+    words: Words<'_>,
     texts: &mut Texts,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Words { grouping, base, .. } = *words;
-    // A task that was never sent has no answer to show.
-    let failure = failure_of(task).filter(|_| task.last.is_some());
-    let failure = failure.map(|failure| failure_cells(task.last.as_ref(), failure, texts));
+    out.write_all(b"[")?;
+    write_before_group(task, words, out)?;
+    write!(out, ",{},", group_number(group))?;
+    write_behind_group(task, words, texts, out)?;
+    out.write_all(b"]")
+}
+
+/// Returns the number of a group in the rows of its tasks: from 1, and 0 for none.
+pub(crate) fn group_number(group: Option<GroupLabel>) -> usize {
+    group.map_or(0, |label| label.index() + 1)
+}
+
+/// Writes the cells of a task before its group.
+pub(crate) fn write_before_group(
+    task: &TaskRow,
+    words: Words<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let base = words.base;
     let times = task.first_sent.zip(task.settled);
     let command = words.command_number(task.command);
     let (a, b, c, d) = (task.id.as_str(), command, task.outcome as u8, task.attempts);
     let e = task.first_sent.map(|at| after_base(base, at));
     let f = times.map(|(first, settled)| whole_millis(settled.since(first)));
     let g = task.last.as_ref().and_then(|last| last.http_status);
-    let h = grouping.group_of(task).map_or(0, |label| label.index() + 1);
+    write_members(&(a, b, c, d, e, f, g), out)
+}
+
+/// Writes the cells of a task behind its group.
+pub(crate) fn write_behind_group(
+    task: &TaskRow,
+    words: Words<'_>,
+    texts: &mut Texts,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    // A task that was never sent has no answer to show.
+    let failure = failure_of(task).filter(|_| task.last.is_some());
+    let failure = failure.map(|failure| failure_cells(task.last.as_ref(), failure, texts));
     let (i, j) = (task.source, task.line);
-    // One tuple of eleven, because nested tuples would be nested arrays.
     match (failure, words.target_number(task)) {
-        (failure, Some(target)) => {
-            write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure, target), out)
-        }
-        (Some(failure), None) => write_in_script(&(a, b, c, d, e, f, g, h, i, j, failure), out),
-        (None, None) => write_in_script(&(a, b, c, d, e, f, g, h, i, j), out),
+        (failure, Some(target)) => write_members(&(i, j, failure, target), out),
+        (Some(failure), None) => write_members(&(i, j, failure), out),
+        (None, None) => write_members(&(i, j), out),
     }
 }
 

@@ -164,9 +164,9 @@ impl HtmlRows {
         if self.shares[index].written >= most {
             return Ok(());
         }
-        let words = Words { grouping, base: self.base, names: &self.names };
+        let words = Words { base: self.base, names: &self.names };
         let share = &mut self.shares[index];
-        write_task(task, &words, &mut self.texts, &mut share.lines)?;
+        write_task(task, grouping.group_of(task), words, &mut self.texts, &mut share.lines)?;
         share.lines.write_all(b"\n")?;
         // Only these need their attempts below the row, and only their rows are kept in memory.
         if task.attempts > 1 {

@@ -1,16 +1,17 @@
-//! A page that follows its run: however it was looked at, it shows what a new page shows.
+//! Pages that follow a run: however they were looked at, they show what a new page shows.
 
 use super::*;
-use crate::report::{Following, LiveMessage, LivePage, ResultsError, write_followed_page};
+use crate::report::{Following, LiveMessage, LivePage, LiveRun, ResultsError, write_followed_page};
 use crate::store::{StoreError, repair};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Two chunks, and the second is not full.
 const TASKS: usize = 1_030;
 
 /// What a browser makes of the messages.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 struct Browser {
     texts: Vec<Value>,
     rows: BTreeMap<u64, Value>,
@@ -61,6 +62,12 @@ fn written(run: &RunReader, following: Following) -> String {
     String::from_utf8(page).unwrap()
 }
 
+fn page_with_rows_to_come(live: &mut LiveRun, run: &RunReader) -> String {
+    let mut page = Vec::new();
+    live.write_page(run, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
+}
+
 /// A page with its browser.
 struct Watched {
     page: LivePage,
@@ -72,32 +79,63 @@ impl Watched {
         Self { page: LivePage::new(following), browser: Browser::default() }
     }
 
-    fn look(&mut self, run: &RunReader) -> Result<(), ResultsError> {
-        let messages = self.page.look(run, StillRunning::Yes)?;
+    fn look(&mut self, live: &mut LiveRun, run: &RunReader) -> Result<(), ResultsError> {
+        let messages = live.look(&mut self.page, run, StillRunning::Yes)?;
         self.browser.take(messages);
         Ok(())
     }
 }
 
-/// Checks that pages that were looked at before show what new ones show, and what is written.
-#[track_caller]
-fn check(run: &RunReader, rows: &mut Watched, head: &mut Watched) {
-    rows.look(run).unwrap();
-    head.look(run).unwrap();
-    let mut anew = Watched::new(Following::Rows);
-    anew.look(run).unwrap();
-    assert_eq!(rows.browser.rows, anew.browser.rows);
-    assert_eq!(rows.browser.head, anew.browser.head);
-    let page = written(run, Following::End);
-    let data = data(&page);
-    let texts = data["texts"].as_array().unwrap();
-    let of_page = (0..).zip(data["rows"].as_array().unwrap());
-    let of_page: BTreeMap<u64, Value> =
-        of_page.map(|(at, row)| (at, with_texts(row, texts))).collect();
-    assert_eq!(rows.browser.rows, of_page);
-    assert_eq!(rows.browser.head["head"], data["head"]);
-    // A page without rows is written from one walk over the whole run.
-    assert!(written(run, Following::Head).starts_with(head.browser.html()));
+/// The pages of one run.
+struct Pages {
+    live: LiveRun,
+    /// Each is looked at by itself.
+    rows: [Watched; 3],
+    head: Watched,
+    file: u64,
+}
+
+impl Pages {
+    fn new() -> Self {
+        let rows = [(); 3].map(|()| Watched::new(Following::Rows));
+        Self { live: LiveRun::new(true), rows, head: Watched::new(Following::Head), file: 0 }
+    }
+
+    fn read_anew(&mut self) {
+        self.file += 1;
+        self.live.note_file(self.file);
+    }
+
+    /// Checks that pages that were looked at before show what new ones show, and what is written.
+    #[track_caller]
+    fn check(&mut self, run: &RunReader, pages: Range<usize>) {
+        let mut anew = Watched::new(Following::Rows);
+        anew.look(&mut LiveRun::new(true), run).unwrap();
+        for rows in &mut self.rows[pages] {
+            rows.look(&mut self.live, run).unwrap();
+            assert_eq!(rows.browser.rows, anew.browser.rows);
+            assert_eq!(rows.browser.head, anew.browser.head);
+        }
+        let page = written(run, Following::End);
+        let data = data(&page);
+        let texts = data["texts"].as_array().unwrap();
+        let of_page = (0..).zip(data["rows"].as_array().unwrap());
+        let of_page: BTreeMap<u64, Value> =
+            of_page.map(|(at, row)| (at, with_texts(row, texts))).collect();
+        assert_eq!(anew.browser.rows, of_page);
+        assert_eq!(anew.browser.head["head"], data["head"]);
+        // A page without rows is written from one walk over the whole run.
+        self.head.look(&mut self.live, run).unwrap();
+        assert!(written(run, Following::Head).starts_with(self.head.browser.html()));
+    }
+
+    /// Opens a page, and checks that it is that of a run of which nothing was known.
+    #[track_caller]
+    fn open(&mut self, run: &RunReader, page: usize) {
+        let opened = page_with_rows_to_come(&mut self.live, run);
+        assert_eq!(opened, page_with_rows_to_come(&mut LiveRun::new(true), run));
+        self.rows[page] = Watched::new(Following::Rows);
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,9 +154,13 @@ enum Step {
     Withdraw,
     Hold,
     Pass(i64),
-    Look,
+    Look(usize),
+    /// A page comes in the place of one that goes.
+    Open(usize),
     /// The file of the run is made anew, as that of a run in a database.
-    LookAnew,
+    ReadAnew,
+    /// A page looks while a part of the file cannot be read.
+    LookInVain(usize),
     Kill(i64),
     Damage(usize),
 }
@@ -137,8 +179,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Withdraw),
         1 => Just(Step::Hold),
         2 => prop_oneof![Just(7), Just(900), Just(40_000), Just(3_000_000)].prop_map(Step::Pass),
-        6 => Just(Step::Look),
-        1 => Just(Step::LookAnew),
+        6 => (0..3_usize).prop_map(Step::Look),
+        2 => (0..3_usize).prop_map(Step::Open),
+        1 => Just(Step::ReadAnew),
+        1 => (0..2_usize).prop_map(Step::LookInVain),
         1 => prop_oneof![Just(-2_000), Just(0), Just(600_000)].prop_map(Step::Kill),
         1 => task.prop_map(Step::Damage),
     ]
@@ -207,14 +251,28 @@ impl Script {
             Step::Kill(pause) => self.go_on_after(pause),
             Step::Damage(segment) => self.damage(segment),
             // What cannot be made now.
-            Step::Look
-            | Step::LookAnew
+            Step::Look(_)
+            | Step::Open(_)
+            | Step::ReadAnew
+            | Step::LookInVain(_)
             | Step::Settle(..)
             | Step::Call(..)
             | Step::Send(_)
             | Step::Start(_)
             | Step::Answer(_) => {}
         }
+    }
+
+    /// Looks while a chunk cannot be read, at least not if it has changed.
+    fn look_in_vain(&self, chunk: usize, pages: &mut Pages) {
+        let connection = rusqlite::Connection::open(self.run.runs.file(&self.run.run.id)).unwrap();
+        let set = |change: &str| {
+            let set = format!("UPDATE chunk SET crc = crc {change} WHERE no = {chunk}");
+            connection.execute_batch(&set).unwrap();
+        };
+        set("- 1");
+        let _ = pages.rows[0].look(&mut pages.live, &self.run.reader());
+        set("+ 1");
     }
 
     fn go_on_after(&mut self, pause: i64) {
@@ -241,32 +299,37 @@ impl Script {
     }
 }
 
+/// Follows a run from its plan to its end, and checks its pages.
+fn follow(steps: &[Step]) {
+    let mut run = TestRun::with_tasks(TASKS);
+    let mut pages = Pages::new();
+    pages.check(&run.reader(), 0..1);
+    run.begin();
+    let (sent, started) = (Vec::new(), Vec::new());
+    let mut script = Script { run, done: vec![false; TASKS], sent, started };
+    for &step in steps {
+        script.make(step);
+        match step {
+            Step::Look(page) => pages.check(&script.run.reader(), page..page + 1),
+            Step::Open(page) => pages.open(&script.run.reader(), page),
+            Step::ReadAnew => pages.read_anew(),
+            Step::LookInVain(chunk) => script.look_in_vain(chunk, &mut pages),
+            _ => {}
+        }
+    }
+    pages.check(&script.run.reader(), 0..3);
+    script.run.end(Some(StopReason::Interrupted));
+    pages.check(&script.run.reader(), 0..3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_page_that_was_looked_at_often_shows_what_a_new_one_shows(
+    fn pages_that_come_and_go_show_what_a_new_one_shows(
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut run = TestRun::with_tasks(TASKS);
-        let (mut rows, mut head) = (Watched::new(Following::Rows), Watched::new(Following::Head));
-        check(&run.reader(), &mut rows, &mut head);
-        run.begin();
-        let (sent, started) = (Vec::new(), Vec::new());
-        let mut script = Script { run, done: vec![false; TASKS], sent, started };
-        for step in steps {
-            script.make(step);
-            if matches!(step, Step::LookAnew) {
-                rows.page.read_anew();
-                head.page.read_anew();
-            }
-            if matches!(step, Step::Look | Step::LookAnew) {
-                check(&script.run.reader(), &mut rows, &mut head);
-            }
-        }
-        check(&script.run.reader(), &mut rows, &mut head);
-        script.run.end(Some(StopReason::Interrupted));
-        check(&script.run.reader(), &mut rows, &mut head);
+        follow(&steps);
     }
 }
 
@@ -275,17 +338,22 @@ fn a_chunk_that_is_read_is_not_read_again_before_it_changes() {
     let mut run = TestRun::with_tasks(TASKS);
     run.begin();
     run.settle(0, counted(0, 1), Outcome::Succeeded);
-    let mut page = Watched::new(Following::Rows);
-    page.look(&run.reader()).unwrap();
+    let (mut live, mut page) = (LiveRun::new(true), Watched::new(Following::Rows));
+    page.look(&mut live, &run.reader()).unwrap();
     // Whoever reads the second chunk finds the damage.
     let connection = rusqlite::Connection::open(run.runs.file(&run.run.id)).unwrap();
     connection.execute_batch("UPDATE chunk SET crc = crc - 1 WHERE no = 1").unwrap();
     run.settle(1, counted(0, 1), Outcome::Succeeded);
-    let messages = page.page.look(&run.reader(), StillRunning::Yes).unwrap();
+    let messages = live.look(&mut page.page, &run.reader(), StillRunning::Yes).unwrap();
     let rows = messages.iter().find(|message| message.name == "rows").unwrap();
     let rows: Value = serde_json::from_str(&rows.json).unwrap();
     assert_eq!(rows["rows"].as_array().unwrap().len(), 1, "{rows}");
+    // Nor is it for a page that comes later.
+    let mut later = Watched::new(Following::Rows);
+    page_with_rows_to_come(&mut live, &run.reader());
+    later.look(&mut live, &run.reader()).unwrap();
+    assert_eq!(later.browser.rows.len(), TASKS);
     run.settle(1_000, counted(0, 1), Outcome::Succeeded);
-    let damaged = page.look(&run.reader());
+    let damaged = page.look(&mut live, &run.reader());
     assert!(matches!(damaged, Err(ResultsError::Store(StoreError::Damaged { .. }))), "{damaged:?}");
 }
