@@ -130,6 +130,11 @@ impl FollowedSums {
         self.0.as_ref().map(|known| &known.attempts)
     }
 
+    /// Returns whether times are known in these units.
+    pub(crate) fn fit(&self, unit: Duration) -> bool {
+        self.0.as_ref().is_none_or(|known| known.scale.fits(unit))
+    }
+
     /// Keeps times no finer than in these units, which divide the spans of all charts to come.
     pub(crate) fn coarsen(&mut self, unit: Duration) {
         let Some(known) = &mut self.0 else { return };

@@ -34,6 +34,11 @@ impl BinScale {
         (coarser.unit_micros > self.unit_micros).then_some(coarser)
     }
 
+    /// Returns whether bins are no longer than this.
+    pub(crate) fn fits(&self, unit: Duration) -> bool {
+        u128::try_from(self.unit_micros).is_ok_and(|micros| micros <= unit.as_micros().max(1))
+    }
+
     /// Returns where the bin of a time begins.
     fn bin_of(&self, at: Timestamp) -> Timestamp {
         let begun = self.starts.partition_point(|start| *start <= at);

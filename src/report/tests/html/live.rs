@@ -334,6 +334,16 @@ proptest! {
 }
 
 #[test]
+fn charts_keep_their_spans_when_a_clock_that_was_set_back_makes_them_shorter() {
+    use Step::{Call, Kill, Pass, Settle};
+
+    let begin = [Settle(18, 5), Call(788, 5), Settle(779, 1), Settle(929, 5), Settle(518, 2)];
+    let later = [Settle(993, 2), Settle(177, 2), Settle(12, 0), Settle(439, 1)];
+    let last = [Settle(445, 4), Settle(5, 6), Kill(-2_000), Pass(900)];
+    follow(&[&begin[..], &[Pass(900)], &later, &[Pass(7)], &last].concat());
+}
+
+#[test]
 fn a_chunk_that_is_read_is_not_read_again_before_it_changes() {
     let mut run = TestRun::with_tasks(TASKS);
     run.begin();
