@@ -54,9 +54,10 @@ impl PeakRate {
     }
 
     fn count_all(&mut self) {
-        while let Some(Reverse(first)) = self.pending.pop() {
-            self.count(first);
-        }
+        let mut pending = std::mem::take(&mut self.pending).into_vec();
+        // They are nearly in order, which this sort makes use of and taking one after the other does not.
+        pending.sort_by_key(|Reverse(sent)| *sent);
+        pending.into_iter().for_each(|Reverse(sent)| self.count(sent));
     }
 
     /// Moves the window so that it ends with `sent`.
