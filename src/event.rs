@@ -65,6 +65,12 @@ pub trait Watch: Send {
         let _ = (settled, now);
     }
 
+    /// Receives the number of tasks of one target that all workers have settled so far, in a run of
+    /// several in a database. By default does nothing.
+    fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
+        let _ = (target, settled, now);
+    }
+
     /// Called about once a second, even without events. By default does nothing.
     fn tick(&mut self, now: Timestamp) {
         let _ = now;

@@ -41,8 +41,8 @@ pub(crate) fn measure(server: &Postgres, tasks: u64) -> Result<Vec<Figure>, Trou
     let runtime = runtime()?;
     let mut database = runtime.block_on(DatabaseRuns::create(address.clone()))?;
     let terms = StoredTerms { lease: LEASE, trip: SHORT_TRIP, job_epoch: None };
-    let (number, loaded) = timed(|| runtime.block_on(database.plan_from(&runs, &run.id, terms)));
-    let number = number?;
+    let (rows, loaded) = timed(|| runtime.block_on(database.plan_from(&runs, &run.id, terms)));
+    let number = rows?[0];
     let (settled, drained) = timed(|| settle_all(&address, number));
     settled?;
     let (standings, summed) = timed(|| runtime.block_on(database.standings(Some(&run.id))));

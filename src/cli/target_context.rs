@@ -3,7 +3,6 @@
 //! The command line is parsed once more for each target, with its table as the config file. Where
 //! its calls go, and with what, is said there alone.
 
-use crate::cli::connect::store::Store;
 use crate::cli::flags::connection::{ConnectionArgs, CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::GivenFlags;
 use crate::cli::flags::targets::{of_place, settings_of};
@@ -48,8 +47,7 @@ impl Context {
             stderr: self.stderr,
             state: self.state.clone(),
             machine: self.machine.clone(),
-            // Runs of several targets are for directories.
-            store: Store::Directory,
+            store: self.store.clone(),
             profile: self.profile.clone(),
             given,
             config: Some(file),

@@ -103,7 +103,11 @@ impl Watch for Bar {
     }
 
     fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
-        lock(&self.tallies).settled_by_all(settled, now);
+        lock(&self.tallies).settled_by_all(None, settled, now);
+    }
+
+    fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
+        lock(&self.tallies).settled_by_all(Some(target), settled, now);
     }
 
     fn finish(&mut self) {

@@ -193,6 +193,10 @@ impl Watch for Lines {
         self.tally.settled_by_all(settled, now);
     }
 
+    fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
+        self.of_target(target).on_settled_by_all(settled, now);
+    }
+
     fn tick(&mut self, now: Timestamp) {
         self.write_if_due(now);
         self.targets.iter_mut().for_each(|(_, lines)| lines.write_if_due(now));

@@ -12,6 +12,8 @@ use crate::run::phases::RunPhases;
 use crate::run::plan::Planned;
 use crate::run::rate_memory::RateMemory;
 use crate::run::settings::{engine_settings, remembered_sendings};
+#[cfg(feature = "postgres")]
+use crate::run::target_orders::TargetOrders;
 use crate::run::watchers;
 use crate::run::watchers::WatchTrouble;
 use crate::run::waves::WaveOrigin;
@@ -53,7 +55,9 @@ impl Planned {
     ) -> Result<Ended, RunError> {
         #[cfg(feature = "postgres")]
         if self.shared.is_some() {
-            return self.carry_out_shared(api, watchers, control).await;
+            // No order names a target.
+            let orders = TargetOrders { all: control, one: mpsc::unbounded_channel().1 };
+            return self.carry_out_shared(&[Some(api)], watchers, orders).await;
         }
         let profile = self.profile.as_deref();
         let memory = RateMemory { runs: &self.runs, run: &self.id, part: 0, profile };

@@ -2,7 +2,7 @@
 
 use crate::clock::{Instant, Timestamp};
 use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
-use crate::event::{AttemptSeq, Event, EventKind, RunStats};
+use crate::event::{AttemptSeq, Event, EventKind, RunStarted, RunStats};
 use crate::policy::LeaseState;
 use crate::run::ledger::{claim, is_end};
 use crate::run::watchers::WatcherChannel;
@@ -59,6 +59,17 @@ impl DatabaseLedger {
     /// Records the end of the session.
     pub(crate) async fn end(&mut self, at: Timestamp, stats: RunStats) -> Result<(), LedgerError> {
         self.keep(vec![Event { at, kind: EventKind::RunEnded(stats) }]).await.map(drop)
+    }
+
+    /// Records a session that ends before its first call.
+    pub(crate) async fn begin_and_end(
+        &mut self,
+        at: Timestamp,
+        started: RunStarted,
+        stats: RunStats,
+    ) -> Result<(), LedgerError> {
+        let kinds = [EventKind::RunStarted(started), EventKind::RunEnded(stats)];
+        self.keep(kinds.map(|kind| Event { at, kind }).into()).await.map(drop)
     }
 
     fn keep(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {

@@ -66,6 +66,7 @@ impl Scene {
         let mut runs = DatabaseRuns::create(server.database("runs").await).await.unwrap();
         let new = NewDatabaseRun {
             id: "20240705-120000-aaaa".parse().unwrap(),
+            part: 0,
             job: None,
             head: "{}".into(),
             tasks: u64::from(tasks),

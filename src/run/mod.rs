@@ -3,6 +3,8 @@
 //! Wires plan, store, engine, survey and watchers together. The decisions are in `policy`. The
 //! words are explained in `docs/GLOSSARY.md`: run, session, phase, survey, verify.
 
+#[cfg(feature = "postgres")]
+mod begun;
 mod carry_out;
 #[cfg(feature = "postgres")]
 mod common_pacing;
@@ -32,6 +34,8 @@ mod settings;
 mod shared_job;
 #[cfg(feature = "postgres")]
 mod shared_orders;
+#[cfg(feature = "postgres")]
+mod shared_part;
 #[cfg(feature = "postgres")]
 mod shared_phases;
 #[cfg(feature = "postgres")]

@@ -66,7 +66,7 @@ pub struct Planned {
 }
 
 /// A target of a run that is carried out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TargetRun {
     /// Its place among all targets of the run.
     pub(crate) index: usize,

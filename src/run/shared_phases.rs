@@ -5,9 +5,9 @@
 //! phase anew.
 
 use crate::api::TaskApi;
-use crate::engine::EngineSettings;
 use crate::event::StopReason;
 use crate::policy::SharedSlots;
+use crate::run::begun::{Begun, First};
 use crate::run::carry_out::starting_point;
 use crate::run::control_router::ControlRouter;
 use crate::run::drill_targets::Drill;
@@ -19,12 +19,12 @@ use crate::run::plan::Planned;
 use crate::run::settings::engine_settings;
 use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
+use crate::settings::{OnUnknown, RunSettings};
 use crate::store::database::{
     CopyMark, DatabaseError, DatabaseRuns, MostUncertain, Phase, PhaseStanding, TakenPhase, Then,
     Worker,
 };
 use crate::store::{RunWriter, StoreError};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ const UNKNOWN_TASKS: &str = "unknown_tasks";
 pub(crate) struct SharedPhases<'a, A> {
     pub(crate) api: &'a A,
     pub(crate) planned: &'a Planned,
+    /// The target that they are of, in a run of several; otherwise 0.
+    pub(crate) part: usize,
+    /// How it is carried out.
+    pub(crate) settings: &'a RunSettings,
     pub(crate) runs: DatabaseRuns,
     pub(crate) worker: Worker,
     pub(crate) patience: Patience,
@@ -46,26 +50,6 @@ pub(crate) struct SharedPhases<'a, A> {
     /// A worker that has no slots must not have a phase that all others wait for.
     pub(crate) uncertainty: MostUncertain,
     pub(crate) watcher_channel: WatcherChannel,
-}
-
-/// How a worker begins to send.
-#[derive(Debug)]
-pub(crate) enum Begun {
-    /// Beside all others; so many tasks are settled.
-    WithOthers(u64),
-    /// Alone: it sends the canary or the first waves.
-    First(First),
-    /// Not at all.
-    Stopped(StopReason),
-}
-
-/// Where the worker begins that sends alone first.
-#[derive(Debug)]
-pub(crate) struct First {
-    settled: u64,
-    /// What workers before this one sent of the canary.
-    of_canary: u64,
-    waves: WaveOrigin,
 }
 
 /// What became of a phase that was taken.
@@ -94,7 +78,9 @@ impl<A: TaskApi> SharedPhases<'_, A> {
                 Ok(is_far) => is_far,
                 Err(reason) => return Ok(Begun::Stopped(reason)),
             };
+            let waits = standing.phase != Phase::Survey && self.others_look().await?;
             match standing.phase {
+                _ if waits => {}
                 Phase::Survey if !standing.is_leased && !is_far => {
                     if let Some(taken) = self.take(Phase::Survey).await? {
                         match self.survey(taken, router).await? {
@@ -122,12 +108,24 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         }
     }
 
+    /// Returns whether nothing is to be sent yet, because a worker looks at the tasks of another target:
+    /// one that is unknown there may refuse the run as a whole.
+    async fn others_look(&mut self) -> Result<bool, RunError> {
+        let settings = self.settings;
+        let may_be_refused = settings.skip_unchanged && settings.on_unknown == OnUnknown::Fail;
+        if settings.target.is_none() || !may_be_refused {
+            return Ok(false);
+        }
+        let run = self.worker.run;
+        self.ask(async |runs| runs.others_look(run).await).await
+    }
+
     /// Returns where this worker begins alone; nothing if all may send already.
     async fn first(&mut self, taken: TakenPhase) -> Result<Option<First>, RunError> {
         // Once more: the one before may have recorded something meanwhile.
         let settled = self.standing().await?.settled;
         let of_canary = settled.saturating_sub(taken.settled_before);
-        let settings = &self.planned.settings;
+        let settings = self.settings;
         let is_passed = settings.canary.is_some_and(|canary| of_canary >= canary.get());
         if is_passed && settings.waves.is_none() {
             // It died before it could say so.
@@ -183,12 +181,12 @@ impl<A: TaskApi> SharedPhases<'_, A> {
     }
 
     /// Returns whether the session goes on after the calls, at whatever end.
-    pub(crate) fn ends_later(planned: &Planned) -> bool {
-        planned.settings.wait.is_some() || planned.settings.drill.is_some()
+    pub(crate) fn ends_later(settings: &RunSettings) -> bool {
+        settings.wait.is_some() || settings.drill.is_some()
     }
 
     fn looks_after(&self, stopped: Option<StopReason>) -> bool {
-        let settings = &self.planned.settings;
+        let settings = self.settings;
         let waits = settings.wait.is_some() && stopped.is_none();
         waits || settings.drill.is_some() && leaves_time_to_look(stopped)
     }
@@ -199,10 +197,9 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         router: &mut ControlRouter,
     ) -> Result<Carried, RunError> {
         let mark = self.copy().await?;
-        let planned = self.planned;
+        let settings = self.settings;
         let surveyed = self.on_copy(taken, router, async |mut phases| {
-            let mut engine =
-                engine_settings(&planned.settings, starting_point(&phases.ledger.writer));
+            let mut engine = engine_settings(settings, starting_point(&phases.ledger.writer));
             let nothing_sent = engine.origin.attempts == 0 && engine.origin.settled == 0;
             let unknown =
                 if nothing_sent { UnknownTasks::MayBeRefused } else { UnknownTasks::AreSent };
@@ -210,8 +207,8 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         });
         match surveyed.await {
             Ok(Some(Looked::ToTheEnd)) => {
-                let next = Phase::after_survey(&planned.settings);
-                self.publish(&mark, Then::Phase(taken.epoch, next), Carried::Out).await
+                let next = Phase::after_survey(settings);
+                self.publish(mark, Then::Phase(taken.epoch, next), Carried::Out).await
             }
             // A walk that was not whole has recorded nothing; another worker walks anew.
             Ok(Some(Looked::Until(reason))) => Ok(Carried::Stopped(reason)),
@@ -234,12 +231,9 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         router: &mut ControlRouter,
     ) -> Result<Carried, RunError> {
         let mark = self.copy().await?;
-        let planned = self.planned;
-        let settings = &planned.settings;
+        let (planned, settings) = (self.planned, self.settings);
         let waits = settings.wait.is_some() && stopped.is_none();
-        let limit = settings.drill.map(|limit| u64::from(limit.get()));
-        let drill =
-            limit.map(|limit| Drill { runs: &planned.runs, run: &planned.id, part: 0, limit });
+        let drill = Drill::of(&planned.runs, &planned.id, self.part, settings);
         let looked = self.on_copy(taken, router, async |mut phases| {
             if waits && let Some(reason) = phases.wait(taken.wait_left, Duration::ZERO).await? {
                 return Ok(Some(reason));
@@ -253,11 +247,11 @@ impl<A: TaskApi> SharedPhases<'_, A> {
             None => Ok(Carried::ByAnother),
             Some(Looked::ToTheEnd) => {
                 let then = Then::Phase(taken.epoch, Phase::Ended);
-                self.publish(&mark, then, Carried::Out).await
+                self.publish(mark, then, Carried::Out).await
             }
             // What was seen so far is true whoever goes on.
             Some(Looked::Until(reason)) => {
-                self.publish(&mark, Then::GivenBack(taken.epoch), Carried::Out).await?;
+                self.publish(mark, Then::GivenBack(taken.epoch), Carried::Out).await?;
                 Ok(Carried::Stopped(reason))
             }
         }
@@ -271,17 +265,17 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         router: &mut ControlRouter,
         work: impl AsyncFnOnce(RunPhases<'_, A>) -> Result<Option<StopReason>, RunError>,
     ) -> Result<Option<Looked>, RunError> {
-        let (api, planned) = (self.api, self.planned);
+        let (api, clock, settings) = (self.api, self.planned.clock, self.settings);
         let (slots, watcher_channel) = (self.slots.clone(), self.watcher_channel.clone());
         let writer = self.writer()?;
         let ledger = StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases };
         let working = router.beside(async |control| {
             let phases = RunPhases {
                 api,
-                settings: &planned.settings,
+                settings,
                 exclusions: Arc::default(),
                 slots,
-                clock: planned.clock,
+                clock,
                 ledger,
                 control_router: ControlRouter::new(control),
                 drill: None,
@@ -311,36 +305,36 @@ impl<A: TaskApi> SharedPhases<'_, A> {
 
     fn writer(&self) -> Result<RunWriter, StoreError> {
         let Planned { runs, lock, clock, .. } = self.planned;
-        RunWriter::reopen(runs, lock, 0, clock.now())
+        RunWriter::reopen(runs, lock, self.part, clock.now())
     }
 
     async fn wave_origin(&mut self) -> Result<WaveOrigin, RunError> {
-        if self.planned.settings.waves.is_none() {
+        if self.settings.waves.is_none() {
             return Ok(WaveOrigin::default());
         }
         self.copy().await?;
-        Ok(WaveOrigin::read(&self.planned.runs, &self.planned.id)?)
+        Ok(WaveOrigin::read_part(&self.planned.runs, &self.planned.id, self.part)?)
     }
 
     async fn copy(&mut self) -> Result<CopyMark, RunError> {
-        let Planned { runs, id, .. } = self.planned;
-        Ok(self.patiently(async |database| Ok(database.copy(id, runs).await?.1)).await?)
+        let (Planned { runs, id, .. }, part) = (self.planned, self.part);
+        Ok(self.patiently(async |database| database.copy_part(id, part, runs).await).await?)
     }
 
     async fn publish(
         &mut self,
-        mark: &CopyMark,
+        mark: CopyMark,
         then: Then,
         carried: Carried,
     ) -> Result<Carried, RunError> {
-        let copy = self.planned.runs.file(&self.planned.id);
-        let counts = self.patiently(async |runs| runs.publish(&copy, mark, then).await).await?;
+        let copies = [(self.planned.runs.part_file(&self.planned.id, self.part), mark)];
+        let counts = self.patiently(async |runs| runs.publish(&copies, then).await).await?;
         Ok(if counts { carried } else { Carried::ByAnother })
     }
 
     async fn take(&mut self, phase: Phase) -> Result<Option<TakenPhase>, RunError> {
         let worker = self.worker;
-        let patience = self.planned.settings.wait.unwrap_or_default();
+        let patience = self.settings.wait.unwrap_or_default();
         self.ask(async |runs| runs.take_phase(worker, phase, patience).await).await
     }
 
@@ -375,24 +369,4 @@ async fn pause(router: &mut ControlRouter) -> Result<(), StopReason> {
 pub(crate) fn reason_of(word: &str) -> StopReason {
     // Whatever other workers cannot know is an order for them.
     word.parse().unwrap_or(StopReason::Drained)
-}
-
-/// Returns the settings of the engine of a worker that sends with others, or alone first.
-pub(crate) fn gated(settings: EngineSettings, begun: &Begun) -> EngineSettings {
-    let mut settings = settings;
-    match begun {
-        Begun::First(First { settled, of_canary, waves }) => {
-            settings.origin.settled = *settled;
-            let left = |all: NonZeroU64| NonZeroU64::new(all.get().saturating_sub(*of_canary));
-            settings.canary = settings.canary.and_then(left);
-            settings.origin.unsent = waves.unsent;
-            settings.origin.wave_pause_until = waves.pause_until;
-        }
-        Begun::WithOthers(settled) => {
-            settings.origin.settled = *settled;
-            (settings.canary, settings.waves) = (None, None);
-        }
-        Begun::Stopped(_) => {}
-    }
-    settings
 }

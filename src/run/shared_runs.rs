@@ -16,7 +16,7 @@ use crate::store::{
     DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
 };
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -40,8 +40,21 @@ struct Connection {
     runs: DatabaseRuns,
     /// Runs that others are on, so that their copies count as running.
     running: Vec<RunLock>,
-    /// Where the copies end.
-    marks: HashMap<RunId, CopyMark>,
+    /// Where the copies end, one for each target of a run.
+    marks: HashMap<RunId, Vec<CopyMark>>,
+}
+
+impl Connection {
+    /// Returns the copies that a run has, with where each of them ends.
+    fn copies(
+        &mut self,
+        id: &RunId,
+        directory: &RunDirectory,
+    ) -> Result<Vec<(PathBuf, CopyMark)>, StoreError> {
+        let marks = self.marks.remove(id).ok_or_else(|| no_such_run(id))?;
+        let copy = |(part, mark)| (directory.part_file(id, part), mark);
+        Ok(marks.into_iter().enumerate().map(copy).collect())
+    }
 }
 
 impl SharedRuns {
@@ -156,8 +169,8 @@ impl SharedRuns {
         let mut connection = self.lock();
         connection.running.retain(|lock| lock.run() != id);
         let Connection { runtime, runs, marks, .. } = &mut *connection;
-        let (is_running, mark) = runtime.block_on(runs.copy_damaged(id, &directory))?;
-        marks.insert(id.clone(), mark);
+        let (is_running, copies) = runtime.block_on(runs.copy_damaged(id, &directory))?;
+        marks.insert(id.clone(), copies);
         if is_running {
             connection.running.push(directory.lock(id, "workers of other processes")?);
         }
@@ -171,11 +184,11 @@ impl SharedRuns {
     /// A worker is on the run, or was since it was copied: nothing is taken in then. The database is
     /// away, or the copy cannot be read.
     pub fn publish_repair(&self, id: &RunId, parts: &[DamagedPart]) -> Result<(), StoreError> {
-        let copy = RunDirectory::open(self.state())?.file(id);
+        let directory = RunDirectory::open(self.state())?;
         let mut connection = self.lock();
-        let Connection { runtime, runs, marks, .. } = &mut *connection;
-        let mark = marks.remove(id).ok_or_else(|| no_such_run(id))?;
-        if runtime.block_on(runs.publish_repair(&copy, &mark, parts))? {
+        let copies = connection.copies(id, &directory)?;
+        let Connection { runtime, runs, .. } = &mut *connection;
+        if runtime.block_on(runs.publish_repair(&copies, parts))? {
             return Ok(());
         }
         Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
@@ -188,11 +201,11 @@ impl SharedRuns {
     /// A worker has gone on with the run since it was copied: nothing is taken in then. The database is
     /// away, or the copy cannot be read.
     pub fn publish(&self, id: &RunId, then: Then) -> Result<(), StoreError> {
-        let copy = RunDirectory::open(self.state())?.file(id);
+        let directory = RunDirectory::open(self.state())?;
         let mut connection = self.lock();
-        let Connection { runtime, runs, marks, .. } = &mut *connection;
-        let mark = marks.remove(id).ok_or_else(|| no_such_run(id))?;
-        if runtime.block_on(runs.publish(&copy, &mark, then))? {
+        let copies = connection.copies(id, &directory)?;
+        let Connection { runtime, runs, .. } = &mut *connection;
+        if runtime.block_on(runs.publish(&copies, then))? {
             return Ok(());
         }
         Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
@@ -216,8 +229,8 @@ impl SharedRuns {
     ///
     /// The database is away.
     pub fn end(&self, id: &RunId) -> Result<(), StoreError> {
-        let no = self.number(id)?;
-        Ok(self.with(async |connection| connection.runs.end(no).await)?)
+        let rows = self.numbers(id)?;
+        Ok(self.with(async |connection| connection.runs.end(&rows).await)?)
     }
 
     /// Returns where runs stand, the oldest first: all of them, or one.
@@ -255,16 +268,31 @@ impl SharedRuns {
         Ok(Some(SharedSlots::new(DatabaseRuns::slots(self.address.clone(), terms)?)))
     }
 
-    /// Changes a run for all its workers.
+    /// Changes a run for all its workers: at all of its targets, or at one of them. A change that holds
+    /// for one of them is one.
     ///
     /// # Errors
     ///
     /// The database is away, or there is no such run.
-    pub fn order(&self, id: &RunId, change: Change, by: &str) -> Result<Ordered, StoreError> {
+    pub fn order(
+        &self,
+        id: &RunId,
+        target: Option<usize>,
+        change: Change,
+        by: &str,
+    ) -> Result<Ordered, StoreError> {
         let run = self.standings(Some(id))?.pop();
         let origin = run.ok_or_else(|| no_such_run(id))?.record.run.origin;
-        let no = self.number(id)?;
-        Ok(self.with(async |connection| connection.runs.order(no, origin, change, by).await)?)
+        let mut answers = Vec::new();
+        for (index, row) in self.numbers(id)?.into_iter().enumerate() {
+            if target.is_none_or(|target| target == index) {
+                let order =
+                    self.with(async |asked| asked.runs.order(row, origin, change, by).await);
+                answers.push(order?);
+            }
+        }
+        let order = [Ordered::Changed, Ordered::AsBefore, Ordered::Stopping, Ordered::Finished];
+        order.into_iter().find(|it| answers.contains(it)).ok_or_else(|| no_such_run(id))
     }
 
     /// Removes a run for good.
@@ -273,16 +301,22 @@ impl SharedRuns {
     ///
     /// A worker is on it, or the database is away.
     pub fn remove(&self, id: &RunId) -> Result<(), StoreError> {
-        let no = self.number(id)?;
-        if self.with(async |connection| connection.runs.remove(no).await)? {
+        let rows = self.numbers(id)?;
+        if self.with(async |connection| connection.runs.remove(&rows).await)? {
             return Ok(());
         }
         Err(StoreError::Busy { run: id.clone(), holder: "its workers".into() })
     }
 
+    /// Returns the numbers of the rows of a run, one for each target.
+    fn numbers(&self, id: &RunId) -> Result<Vec<i64>, StoreError> {
+        let found = self.with(async |connection| connection.runs.numbers_of(id).await)?;
+        if found.is_empty() { Err(no_such_run(id)) } else { Ok(found) }
+    }
+
+    /// Returns the number of a run: of several targets that of the first.
     fn number(&self, id: &RunId) -> Result<i64, StoreError> {
-        let found = self.with(async |connection| connection.runs.number_of(id).await)?;
-        found.ok_or_else(|| no_such_run(id))
+        Ok(self.numbers(id)?[0])
     }
 
     /// Asks the database, and once more if it was away: it was there a moment ago.
@@ -323,8 +357,8 @@ impl Connection {
                     tries += 1;
                 }
                 copied => {
-                    let (is_running, mark) = copied?;
-                    self.marks.insert(id.clone(), mark);
+                    let (is_running, marks) = copied?;
+                    self.marks.insert(id.clone(), marks);
                     return Ok(is_running);
                 }
             }

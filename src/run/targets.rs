@@ -184,6 +184,11 @@ impl Planned {
         watchers: Vec<Box<dyn Watch>>,
         orders: TargetOrders,
     ) -> Result<Ended, RunError> {
+        #[cfg(feature = "postgres")]
+        if self.shared.is_some() {
+            let apis: Vec<Option<&A>> = apis.iter().map(Option::as_ref).collect();
+            return self.carry_out_shared(&apis, watchers, orders).await;
+        }
         // Before any session begins: a group that cannot be joined leaves no trace in the run.
         let slots = self.slots()?;
         let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;

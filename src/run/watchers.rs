@@ -30,9 +30,9 @@ pub(crate) struct WatcherChannel {
 enum Shown {
     /// Events, with the target that they are of.
     Events(Option<Arc<str>>, Vec<Event>),
-    /// The number of tasks that all workers have settled.
+    /// The number of tasks that all workers have settled, of one target or of the run.
     #[cfg(feature = "postgres")]
-    SettledByAll(u64),
+    SettledByAll(Option<Arc<str>>, u64),
 }
 
 /// The thread of the watchers.
@@ -86,7 +86,7 @@ impl WatcherChannel {
 impl WatcherChannel {
     /// Shows how many tasks all workers have settled; the next number makes up for a lost one.
     pub(crate) fn show_settled_by_all(&self, settled: u64) {
-        let _ = self.shown.try_send(Shown::SettledByAll(settled));
+        let _ = self.shown.try_send(Shown::SettledByAll(self.target.clone(), settled));
     }
 }
 
@@ -114,9 +114,12 @@ fn show_all(
         let wait = next_tick.saturating_duration_since(clock.instant());
         match queue.recv_timeout(wait) {
             #[cfg(feature = "postgres")]
-            Ok(Shown::SettledByAll(settled)) => {
+            Ok(Shown::SettledByAll(target, settled)) => {
                 let now = clock.now();
-                each(&mut watchers, |watcher| watcher.on_settled_by_all(settled, now));
+                each(&mut watchers, |watcher| match &target {
+                    Some(target) => watcher.on_target_settled_by_all(target, settled, now),
+                    None => watcher.on_settled_by_all(settled, now),
+                });
             }
             Ok(Shown::Events(target, events)) => {
                 each(&mut watchers, |watcher| match &target {

@@ -19,6 +19,16 @@ impl WaveOrigin {
         Self::of(&RunReader::open(runs, run)?)
     }
 
+    /// Reads it for one target of a run; of a run without targets for the first and only part.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn read_part(
+        runs: &RunDirectory,
+        run: &RunId,
+        part: usize,
+    ) -> Result<Self, StoreError> {
+        Self::of(&RunReader::open_part(runs, run, part)?)
+    }
+
     /// Reads those of a run, or of one target of it.
     pub(crate) fn of(reader: &RunReader) -> Result<Self, StoreError> {
         let mut unsent = 0;

@@ -124,7 +124,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let waited = opened.run.wait(&opened.clients, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
     #[cfg(feature = "postgres")]
-    shared::looked::keep(&opened.id, Looked::from(stopped), context)?;
+    shared::looked::keep(&opened.id, Looked::of(stopped, opened.is_refused), context)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
     let wanted = ReportRequest {
         documents: &opened.documents,

@@ -12,7 +12,7 @@ use batchctl::store::RunId;
 use std::path::{Path, PathBuf};
 
 /// What runs are kept in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Store {
     Directory,
     #[cfg(feature = "postgres")]

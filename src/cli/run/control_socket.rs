@@ -250,7 +250,7 @@ async fn reply(line: &[u8], by: Operator, state: &ControlState) -> ReplyKind {
 }
 
 /// Refuses a target that the run does not have, and a change that must name one.
-fn check_target(
+pub(crate) fn check_target(
     named: Option<&str>,
     change: Option<Change>,
     targets: &[Arc<str>],

@@ -248,7 +248,11 @@ impl Watch for Counting {
     }
 
     fn on_settled_by_all(&mut self, settled: u64, now: Timestamp) {
-        lock(&self.0).settled_by_all(settled, now);
+        lock(&self.0).settled_by_all(None, settled, now);
+    }
+
+    fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
+        lock(&self.0).settled_by_all(Some(target), settled, now);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::scene::{LaunchFlags, Scene};
 use crate::cli::run::source::RunSource;
 use crate::cli::run::{
-    begin, exclusions, job_lock, log_file, settings, stored_plan, targets, terms,
+    begin, exclusions, job_lock, log_file, settings, stored_plan, target_flags, targets, terms,
 };
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
@@ -50,12 +50,12 @@ pub(crate) fn launch(
         }
     };
     if opened.has_targets() {
-        if context.store.is_elsewhere() {
-            let error =
-                "a run of several targets is for a directory, and `--store` names a database";
-            let hint = "leave out `--store`, or run each target by itself with `--profile`";
-            return Err(CommandError::usage(error).with_hint(hint));
+        target_flags::refuse(&context.given)?;
+        let service = opened.service()?;
+        if service.is_none() {
+            run_service::refuse_for_vias(flags.connection, context)?;
         }
+        exclude(&mut opened, service.as_ref(), flags, clock, context)?;
         return targets::launch(opened, documents, flags, clock, context);
     }
     // Contradictory flags are refused before the destination may ask for a password.
@@ -107,7 +107,8 @@ pub(crate) fn launch(
     };
     #[cfg(feature = "postgres")]
     if flags.shared.detach {
-        return shared::detach::detach(opened, lock.as_ref(), &scene);
+        let terms = opened.terms(&scene);
+        return shared::detach::detach(opened.plan(&scene)?, &terms, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
     let credentials = match service_place::source_of_run(

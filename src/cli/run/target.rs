@@ -13,11 +13,14 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::stored_plan;
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::api::CredentialSource;
 use batchctl::report::ExitStatus;
 use batchctl::settings::{RunSettings, TargetPart};
 use batchctl::store::RunRecord;
 use clap::FromArgMatches;
+use std::num::NonZeroUsize;
 
 /// A target of a run that is launched.
 pub(crate) struct Target {
@@ -105,6 +108,21 @@ impl Target {
         checked.map_err(|error| error.of_target(self.name()))
     }
 
+    /// Sets the calls at a time of this worker, which other workers do not share: what its table says, or
+    /// what the command line does.
+    pub(crate) fn work_at(&mut self, most: NonZeroUsize) {
+        let own = self.context.given.value::<NonZeroUsize>("concurrency");
+        self.settings.concurrency = own.unwrap_or(most);
+    }
+
+    /// Refuses what the workers of a database do not keep together.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn check_shared(&self) -> Result<(), CommandError> {
+        let planned = self.earlier_settings().filter(|_| self.is_resumed);
+        let checked = shared::share::check(&self.settings, planned);
+        checked.map_err(|error| error.of_target(self.name()))
+    }
+
     pub(crate) fn name(&self) -> &str {
         name_of(&self.settings)
     }
@@ -118,6 +136,11 @@ impl Target {
     fn place(&self, lookup: Lookup) -> Result<Destination, CommandError> {
         let ConnectionArgs { place, credentials, .. } = &self.connection;
         let context = &self.context;
+        #[cfg(feature = "postgres")]
+        if let (None, Some(record)) = (&self.service, &self.record) {
+            let checked = shared::target::check(place, record, context);
+            checked.map_err(|error| error.of_target(self.name()))?;
+        }
         match (self.service.clone(), &self.record) {
             (Some(service), None) => service_place::new(service, place, context),
             (Some(service), Some(record)) => {

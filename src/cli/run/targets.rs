@@ -3,7 +3,6 @@
 use crate::cli::Context;
 use crate::cli::connect::client::ConnectedTarget;
 use crate::cli::connect::destination::{Destination, Lookup};
-use crate::cli::connect::run_service;
 use crate::cli::flags::effect;
 use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
@@ -20,6 +19,8 @@ use crate::cli::run::target::{Target, name_of, unless_all_refused};
 use crate::cli::run::{
     begin, exclusions, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
 };
+#[cfg(feature = "postgres")]
+use crate::cli::shared;
 use batchctl::api::{Undo, undo_at};
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
@@ -38,16 +39,13 @@ pub(crate) fn launch(
     clock: Clock,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    target_flags::refuse(&context.given)?;
-    let service = opened.service()?;
-    if service.is_none() {
-        run_service::refuse_for_vias(flags.connection, context)?;
-    }
-    opened.exclude(flags.exclude, service.as_ref(), clock, &context.stderr)?;
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, flags, context)?;
     if targets.is_empty() {
         return Ok(nothing_to_do(&opened, context));
+    }
+    if let Some(most) = flags.shared.joins {
+        targets.iter_mut().for_each(|target| target.work_at(most));
     }
     check(&opened, &targets, &documents)?;
     if let (OpenedSource::New { run, .. }, Some(service)) = (&mut opened, targets[0].service()) {
@@ -92,10 +90,17 @@ fn begin(
     let Scene { flags, clock, context, .. } = *scene;
     // After all checks: a run that has waited for its job must not fail for its flags then.
     let job = opened.job();
-    let _lock = match job_lock::take(job.as_ref(), None, flags.lock, clock, context)? {
+    let taken_up = opened.taken_up();
+    let lock = match job_lock::take(job.as_ref(), taken_up.as_ref(), flags.lock, clock, context)? {
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };
+    #[cfg(feature = "postgres")]
+    if flags.shared.detach {
+        let terms = opened.terms(scene);
+        let planned = target_plans::plan(opened, &targets, scene, others)?;
+        return shared::detach::detach(planned, &terms, lock.as_ref(), scene);
+    }
     let all = iter::once(&scene.destination).chain(others);
     let sources = targets.iter_mut().zip(all).map(|(target, place)| target.source(place));
     let sources: Vec<_> = sources.collect();
@@ -107,6 +112,8 @@ fn begin(
     let terms = opened.terms(scene);
     // The guard removes a new plan at every early return below.
     let planned = target_plans::plan(opened, &targets, scene, others)?;
+    #[cfg(feature = "postgres")]
+    let planned = shared::share::shared(planned, terms.if_not_started, lock.as_ref(), scene);
     let pending = PendingPlan::new(planned, terms.if_not_started);
     // A target without a task needs no credentials.
     let sources = sources.into_iter().zip(pending.planned().targets_with_tasks());
@@ -120,7 +127,10 @@ fn begin(
         credentials: credentials.as_ref().and_then(Option::as_ref),
         context: &target.context,
     });
-    begin::carry_out_if_wanted(pending, &terms, connected.collect(), scene, log_file)
+    let status = begin::carry_out_if_wanted(pending, &terms, connected.collect(), scene, log_file);
+    // The job is ours until the report is written.
+    drop(lock);
+    status
 }
 
 /// Refuses flags and documents that do not fit to a target.
@@ -135,6 +145,10 @@ fn check(
             service.check(&target.settings, &opened.word(), &target.context)?;
         }
         target_flags::check_rates(&target.settings)?;
+        #[cfg(feature = "postgres")]
+        if target.context.store.database().is_some() {
+            target.check_shared()?;
+        }
         settings::check(&target.settings, &target.context.given)?;
         effect::check_of_run(&target.context.given, &target.settings, has_job)?;
         target.protect(documents)?;

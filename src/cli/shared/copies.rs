@@ -64,11 +64,7 @@ pub(crate) fn prepare(
         }
         Verb::Ctl(args) => {
             let id = find(&args.which, database)?;
-            if args.target.is_some() {
-                let error = "`--target` is about runs of several targets, which no database has";
-                return Err(CommandError::usage(error).with_hint("leave `--target` out"));
-            }
-            return ctl::order(&args.order, &id, database, context).map(ControlFlow::Break);
+            return ctl::order(args, &id, database, context).map(ControlFlow::Break);
         }
         Verb::Runs { command } => return prepare_runs(command, database),
         // `work` and `ui` find their runs themselves; the others have none, or were refused before.

@@ -1,10 +1,10 @@
 //! `ctl` for a run of a database: asks the database, or changes the run for all its workers.
 
 use crate::cli::Context;
-use crate::cli::commands::ctl::{OrderArgs, done};
+use crate::cli::commands::ctl::{CtlArgs, OrderArgs, done};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
-use crate::cli::run::stored_plan;
+use crate::cli::run::{control_socket, stored_plan};
 use batchctl::event::{Change, Operator};
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
@@ -13,23 +13,29 @@ use batchctl::store::StoreError;
 use batchctl::store::database::{Ordered, RunStanding, WorkerStanding};
 use batchctl::task::Outcome;
 use batchctl::text::{grouped, plural, printable};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// The most columns of a name of a machine.
 const LONGEST: usize = 60;
 
 /// Carries an order out.
 pub(crate) fn order(
-    order: &OrderArgs,
+    args: &CtlArgs,
     id: &RunId,
     database: &SharedRuns,
     context: &Context,
 ) -> Result<ExitStatus, CommandError> {
-    if let OrderArgs::Status { json } = order {
-        return status(id, *json, database);
+    let target = args.target.as_deref();
+    if let OrderArgs::Status { json: true } = args.order {
+        let run = wanted(standing_of(id, database)?, target, None)?;
+        let text = serde_json::to_string_pretty(&as_json(&run)).expect("a value is JSON");
+        stream::print_json(&(text + "\n"))?;
+        return Ok(ExitStatus::Ok);
     }
-    stream::print(&carry_out(order, id, database, &operator(context))?)?;
+    stream::print(&carry_out(&args.order, target, id, database, &operator(context))?)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -40,25 +46,30 @@ pub(crate) fn operator(context: &Context) -> String {
     by.map_or(process.clone(), |by| format!("{process} of {}@{}", by.user, by.host))
 }
 
-/// Gives an order to all workers of a run, and returns what came of it in words.
+/// Gives an order to all workers of a run, at all of its targets or at one, and returns what came of it in
+/// words.
 pub(crate) fn carry_out(
     order: &OrderArgs,
+    target: Option<&str>,
     id: &RunId,
     database: &SharedRuns,
     by: &str,
 ) -> Result<String, CommandError> {
+    let run = standing_of(id, database)?;
     let change = match order {
-        OrderArgs::Status { .. } => return Ok(as_text(&standing_of(id, database)?)),
+        OrderArgs::Status { .. } => return Ok(as_text(&wanted(run, target, None)?)),
         OrderArgs::Pause => Change::Paused,
         OrderArgs::Resume => Change::Resumed,
         OrderArgs::Rate { limit } => Change::Rate(limit.0),
         OrderArgs::Concurrency { most } => Change::Concurrency(*most),
         OrderArgs::Drain => Change::Drained,
     };
-    if standing_of(id, database)?.is_unapplied() {
+    if run.is_unapplied() {
         return Err(stored_plan::unapplied(id));
     }
-    let text = match database.order(id, change, by)? {
+    let place = run.targets.iter().position(|it| it.target() == target);
+    wanted(run, target, Some(change))?;
+    let text = match database.order(id, target.and(place), change, by)? {
         Ordered::Changed => done(order),
         Ordered::AsBefore => "nothing changed, it was like that before".into(),
         Ordered::Stopping => {
@@ -79,12 +90,17 @@ pub(crate) fn carry_out(
 pub(crate) fn standing(id: &RunId, database: &SharedRuns) -> Option<String> {
     let run = standing_of(id, database).ok().filter(RunStanding::is_running)?;
     let alive = run.workers.iter().filter(|worker| worker.is_alive());
-    let (workers, calls) = alive.fold((0, 0), |(workers, calls), worker| {
-        (workers + 1, calls + u64::from(worker.in_flight))
-    });
-    let workers = plural(workers, "worker", "workers");
-    let (state, standing, limits) = (state(&run), standing_words(&run), limits(&run));
-    Some(format!("{state}: {standing} · {workers}, {calls} in flight · {limits}"))
+    let (mut workers, mut calls) = (BTreeSet::new(), 0);
+    for worker in alive {
+        // A process is a worker at each target.
+        workers.insert((&worker.host, worker.process));
+        calls += u64::from(worker.in_flight);
+    }
+    let workers = plural(workers.len() as u64, "worker", "workers");
+    let (state, standing) = (state(&run), standing_words(&run));
+    let text = format!("{state}: {standing} · {workers}, {calls} in flight");
+    // Each target has limits of its own.
+    Some(if run.targets.is_empty() { format!("{text} · {}", limits(&run)) } else { text })
 }
 
 fn standing_of(id: &RunId, database: &SharedRuns) -> Result<RunStanding, StoreError> {
@@ -92,15 +108,21 @@ fn standing_of(id: &RunId, database: &SharedRuns) -> Result<RunStanding, StoreEr
     run.ok_or_else(|| StoreError::NoSuchRun { wanted: id.to_string() })
 }
 
-fn status(id: &RunId, json: bool, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
-    let run = standing_of(id, database)?;
-    if json {
-        let text = serde_json::to_string_pretty(&as_json(&run)).expect("a value is JSON");
-        stream::print_json(&(text + "\n"))?;
-    } else {
-        stream::print(&as_text(&run))?;
-    }
-    Ok(ExitStatus::Ok)
+/// Returns the target that is named, or all of the run; refuses a target that it does not have, and a change
+/// that must name one.
+fn wanted(
+    run: RunStanding,
+    target: Option<&str>,
+    change: Option<Change>,
+) -> Result<RunStanding, CommandError> {
+    let names: Vec<Arc<str>> =
+        run.targets.iter().filter_map(|it| Some(it.target()?.into())).collect();
+    control_socket::check_target(target, change, &names).map_err(|reason| {
+        let error = format!("run {} refused the order: {reason}", run.record.run.id);
+        CommandError::new(ExitStatus::Busy, error)
+    })?;
+    let named = run.targets.iter().find(|it| target.is_some() && it.target() == target);
+    Ok(named.cloned().unwrap_or(run))
 }
 
 /// Returns the state of a run in a word.
@@ -138,9 +160,21 @@ fn limits(run: &RunStanding) -> String {
 }
 
 fn as_text(run: &RunStanding) -> String {
-    let (id, state) = (&run.record.run.id, state(run));
-    let (standing, limits) = (standing_words(run), limits(run));
-    let mut text = format!("run       {id} ({state})\nstanding  {standing}\nlimits    {limits}\n");
+    let (id, state, standing) = (&run.record.run.id, state(run), standing_words(run));
+    let text = format!("run       {id} ({state})\nstanding  {standing}\n");
+    if run.targets.is_empty() {
+        return text + &limits_and_workers(run);
+    }
+    let target = |of: &RunStanding| {
+        let (name, state) = (printable(of.target().unwrap_or_default(), LONGEST), self::state(of));
+        let standing = standing_words(of);
+        format!("target    {name} ({state}): {standing}\n{}", limits_and_workers(of))
+    };
+    run.targets.iter().map(target).fold(text, |text, target| text + &target)
+}
+
+fn limits_and_workers(run: &RunStanding) -> String {
+    let mut text = format!("limits    {}\n", limits(run));
     for worker in &run.workers {
         let _ = writeln!(text, "worker {:<2} {}", worker.no, worker_text(worker));
     }
@@ -197,11 +231,11 @@ fn as_json(run: &RunStanding) -> Value {
     };
     let settled =
         Outcome::ALL.map(|outcome| (outcome.as_str().into(), run.outcomes[outcome].into()));
-    json!({
+    let mut text = json!({
         "run": run.record.run.id.as_str(),
         "state": state(run),
         "selected": run.record.selected,
-        "settled": serde_json::Map::from_iter(settled),
+        "settled": Map::from_iter(settled),
         "rate_limit": run.rate,
         "finds_rate": run.searches,
         "rate_learnt": run.learnt,
@@ -211,5 +245,11 @@ fn as_json(run: &RunStanding) -> Value {
         "takeovers": run.takeovers,
         "in_doubt": run.in_doubt,
         "workers": run.workers.iter().map(worker).collect::<Vec<_>>(),
-    })
+    });
+    if !run.targets.is_empty() {
+        let targets = run.targets.iter();
+        let targets = targets.map(|it| (it.target().unwrap_or_default().to_owned(), as_json(it)));
+        text["targets"] = Map::from_iter(targets).into();
+    }
+    text
 }

@@ -17,9 +17,10 @@ pub(crate) enum Looked {
     Once,
 }
 
-impl From<Option<StopReason>> for Looked {
-    fn from(stopped: Option<StopReason>) -> Self {
-        stopped.map_or(Self::ToTheEnd, |_| Self::InPart)
+impl Looked {
+    /// Returns how far a walk got that may have been stopped, or may not have had all credentials.
+    pub(crate) fn of(stopped: Option<StopReason>, is_refused: bool) -> Self {
+        if stopped.is_some() || is_refused { Self::InPart } else { Self::ToTheEnd }
     }
 }
 

@@ -24,6 +24,12 @@ pub(crate) fn check(
         let error = "`--shard` is for runs in a directory, and `--store` names a database";
         return Err(CommandError::usage(error).with_hint("leave out `--shard` or `--store`"));
     }
+    if settings.target.as_ref().is_some_and(|target| target.rate_total.is_some()) {
+        let error = "`--rate-total` is for runs in a directory, and `--store` names a database";
+        return Err(CommandError::usage(error).with_hint(
+            "give the targets one `rate_group`, whose rate they share, or leave it out",
+        ));
+    }
     let Some(planned) = planned else { return Ok(()) };
     let changed = [
         (settings.skip_unchanged != planned.skip_unchanged, "--skip-unchanged"),
@@ -57,7 +63,8 @@ pub(crate) fn shared(
         IfNotStarted::KeepPlan => TakenUp::Applied,
         IfNotStarted::Keep => TakenUp::Again,
     };
-    let least = 2 * planned.settings().timeout;
+    let of_targets = planned.targets().map(|settings| settings.timeout);
+    let least = 2 * of_targets.max().unwrap_or_default().max(planned.settings().timeout);
     let terms = StoredTerms {
         lease: flags.plan.map_or(Duration::ZERO, |plan| plan.lease).max(least),
         trip: flags.plan.map(|plan| plan.store_rtt).or(flags.store_rtt).unwrap_or_default(),

@@ -27,6 +27,10 @@ pub(crate) fn check(
     if endpoint != record.run.endpoint {
         return Err(other("endpoint", &endpoint, &record.run.endpoint));
     }
+    // Nobody could find it out when the run was planned: it is the one of this worker's credentials.
+    if destination::is_unknown_project(&record.run.project_id) {
+        return Ok(());
+    }
     let Some(project) = &place.project_id else {
         return Err(CommandError::usage("the project is missing")
             .with_hint("each worker names it itself, with `--project-id ID`"));

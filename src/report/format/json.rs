@@ -73,7 +73,7 @@ struct ReportJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     workers: Vec<WorkerJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    takeovers: Option<Vec<TakeoverJson>>,
+    takeovers: Option<Vec<TakeoverJson<'a>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     targets: Vec<TargetJson<'a>>,
     damage: Vec<DamageJson<'a>>,

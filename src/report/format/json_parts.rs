@@ -62,7 +62,9 @@ impl<'a> WorkerJson<'a> {
 
 /// A chunk that one of its workers took over from another.
 #[derive(Serialize)]
-pub(super) struct TakeoverJson {
+pub(super) struct TakeoverJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
     chunk: u32,
     from: Option<u32>,
     by: u32,
@@ -70,15 +72,15 @@ pub(super) struct TakeoverJson {
     in_doubt: Option<u32>,
 }
 
-impl TakeoverJson {
+impl<'a> TakeoverJson<'a> {
     /// Returns those of a run with workers, also if there were none.
-    pub(super) fn of_report(report: &Report) -> Option<Vec<Self>> {
+    pub(super) fn of_report(report: &'a Report) -> Option<Vec<Self>> {
         let takeovers = report.takeovers.iter().map(Self::from_row);
         (!report.workers.is_empty()).then(|| takeovers.collect())
     }
 
-    fn from_row(row: &TakeoverRow) -> Self {
-        let TakeoverRow { chunk, from, by, at, in_doubt } = *row;
-        Self { chunk, from, by, at: at.to_string(), in_doubt }
+    fn from_row(row: &'a TakeoverRow) -> Self {
+        let TakeoverRow { ref target, chunk, from, by, at, in_doubt } = *row;
+        Self { target: target.as_deref(), chunk, from, by, at: at.to_string(), in_doubt }
     }
 }

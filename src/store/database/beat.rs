@@ -13,7 +13,8 @@ WITH me AS (
     WHERE run = $1 AND no = $2),
 renewed AS (
     UPDATE job SET lease_until = clock_timestamp() + interval '15 seconds'
-    WHERE run = $1 AND lease_until < clock_timestamp() + interval '10 seconds'),
+    WHERE run = (SELECT f.no FROM run me JOIN run f ON f.id = split_part(me.id, '.', 1) WHERE me.no = $1)
+        AND lease_until < clock_timestamp() + interval '10 seconds'),
 kept AS (
     UPDATE chunk c SET lease_until = clock_timestamp() + $7 * interval '1 second'
     FROM unnest($8::int[], $9::int[]) AS m(no, epoch)
@@ -21,13 +22,15 @@ kept AS (
 SELECT change_no, paused, concurrency, stopping,
     (SELECT coalesce(array_agg(no), '{}') FROM kept) AS kept,
     (SELECT text_limit FROM rate WHERE scope = 'run:' || $1::bigint) AS rate,
-    job IS NOT NULL, EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run = run.no),
-    (SELECT j.holder FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
+    job IS NOT NULL, EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run = whole.of_job),
+    (SELECT j.holder FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM whole.of_job
         AND j.lease_until > clock_timestamp()),
     job,
     tolerated < failures.counted + failures.allowed, tolerated < failures.counted AND stopping IS NULL,
     trip_us
 FROM run, LATERAL (
+    -- A job is that of the first target, as long as a worker is at any of them.
+    SELECT (SELECT f.no FROM run f WHERE f.id = split_part(run.id, '.', 1)) AS of_job) whole, LATERAL (
     SELECT coalesce(sum(w.failed), 0) AS counted, coalesce(sum(w.allowance) FILTER (
         WHERE w.gone IS NULL AND w.seen > clock_timestamp() - 2 * run.lease), 0) AS allowed
     FROM worker w WHERE w.run = $1) failures
@@ -35,8 +38,8 @@ WHERE no = $1";
 /// While all workers were silent, another run may have had the job, and have freed it again.
 const TAKE_JOB_AGAIN: &str = "
 INSERT INTO job AS j (name, run, holder, epoch, lease_until)
-SELECT job, no, 'the workers of run ' || id, 1, clock_timestamp() + interval '15 seconds'
-FROM run WHERE no = $1
+SELECT f.job, f.no, 'the workers of run ' || f.id, 1, clock_timestamp() + interval '15 seconds'
+FROM run me JOIN run f ON f.id = split_part(me.id, '.', 1) WHERE me.no = $1
 ON CONFLICT (name) DO UPDATE SET run = excluded.run, holder = excluded.holder, epoch = j.epoch + 1,
     lease_until = excluded.lease_until
 WHERE j.lease_until < clock_timestamp() OR j.run = excluded.run";

@@ -55,6 +55,7 @@ pub(crate) async fn copy_workers(
     });
     let takeovers = snapshot.query(TAKEOVERS, &[&run]).await?;
     let takeovers = takeovers.iter().map(|row| TakeoverRow {
+        target: None,
         chunk: number(row, 0),
         from: row.get::<_, Option<i32>>(1).and_then(count),
         by: number(row, 2),

@@ -1,47 +1,29 @@
-//! Copies a run out of the database into a file, which is read like that of any other run.
+//! Copies the row of a run out of the database into a file, which is read like that of any other run.
 //!
-//! All of it is from one snapshot. The order of the segments is that in which they were written,
+//! The order of the segments is that in which they were written,
 //! over all chunks; those about the run itself come first, so that no session ends between the
 //! attempts of others.
 
 use crate::journal::{Damage, Place, PlanChunk, with_distance};
 use crate::store::database::copied::{Failed, OwnRecords, copy_workers, number};
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
-use crate::store::database::plan::LOAD_TIMEOUT;
 use crate::store::database::standing::note_applied;
-use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, beside, remove_if_there};
+use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home, Segment, Totals, head_text, parse_head};
-use crate::store::ids::RunId;
 use crate::store::schema;
 use futures::TryStreamExt;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::pin::pin;
-use tokio_postgres::{Client, IsolationLevel, Row, RowStream, Transaction};
+use tokio_postgres::{Row, RowStream, Transaction};
 
-const HEAD: &str = "
-SELECT r.no, r.head, r.crc, EXISTS (
-    SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease), r.stopping
-FROM run r WHERE r.id = $1";
 const CHUNKS: &str = "
 SELECT no, tasks, body, crc, next_seq, epoch FROM chunk WHERE run = $1 ORDER BY no";
 const OF_THE_RUN: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk < 0 ORDER BY chunk DESC, seq";
 const OF_CHUNKS: &str = "
 SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 ORDER BY place, seq";
-
-/// A run that was copied.
-#[derive(Debug)]
-pub(crate) struct Copied {
-    /// Whether a worker is on it.
-    pub(crate) is_running: bool,
-    /// Where the copy ends.
-    pub(crate) mark: CopyMark,
-}
 
 /// Where a copy of a run ends, so that what is added to it can be taken into the database.
 #[derive(Debug, Clone)]
@@ -76,50 +58,15 @@ pub(crate) enum OnDamage {
 /// The most segments that are taken for missing where a number is too large.
 const MOST_MISSING: u32 = 1 << 16;
 
-/// Copies a run into its file in a directory, in place of an earlier copy.
-///
-/// # Errors
-///
-/// There is no such run, it is damaged, the database is away, or the file cannot be written.
-pub(crate) async fn copy(
-    link: &mut Link,
-    id: &RunId,
-    runs: &RunDirectory,
-    on_damage: OnDamage,
-) -> Result<Copied, StoreError> {
-    let shown = link.shown().to_owned();
-    let unfinished = runs.unfinished_part(id, 0);
-    remove_if_there(&unfinished).map_err(file(&unfinished))?;
-    let copied = link.with_limit(LOAD_TIMEOUT, async |client| {
-        match copy_with(client, id, &unfinished, &shown, on_damage).await {
-            Err(Failed::Client(error)) => Err(error),
-            Err(Failed::Store(error)) => Ok(Err(error)),
-            Ok(copied) => Ok(Ok(copied)),
-        }
-    });
-    let copied = copied.await??;
-    let target = runs.file(id);
-    // The watermark of an earlier copy would ask for commits that this one does not have.
-    for old in ["-wal", "-shm", "-mark"].map(|ending| beside(&target, ending)) {
-        remove_if_there(&old).map_err(file(&old))?;
-    }
-    fs::rename(&unfinished, &target).map_err(file(&target))?;
-    Ok(copied)
-}
-
-async fn copy_with(
-    client: &mut Client,
-    id: &RunId,
+/// Copies the row of a run or of one of its targets into a file that is not in its place yet. The row
+/// begins with its number, the description, the checksum of that, and why it stops.
+pub(crate) async fn copy_row(
+    snapshot: &Transaction<'_>,
+    row: &Row,
     path: &Path,
     shown: &str,
     on_damage: OnDamage,
-) -> Result<Copied, Failed> {
-    let snapshot = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-    let snapshot = snapshot.read_only(true).start().await?;
-    snapshot.batch_execute("SET LOCAL statement_timeout = 0").await?;
-    let Some(row) = snapshot.query_opt(HEAD, &[&id.as_str()]).await? else {
-        return Err(StoreError::NoSuchRun { wanted: id.to_string() }.into());
-    };
+) -> Result<CopyMark, Failed> {
     let connection = schema::create(path)?;
     let failed = sqlite(path);
     let run = row.get(0);
@@ -133,13 +80,11 @@ async fn copy_with(
         on_damage,
         damaged_of_workers: Vec::new(),
     };
-    let is_running = row.get(3);
-    let chunks = copying.copy(&snapshot, &row).await?;
+    let chunks = copying.copy(snapshot, row).await?;
     let Copying { totals: Totals { segments, .. }, damaged_of_workers, .. } = copying;
-    snapshot.commit().await?;
     schema::finish(&connection).map_err(&failed)?;
     connection.close().map_err(|(_, error)| failed(error))?;
-    Ok(Copied { is_running, mark: CopyMark { run, segments, chunks, damaged_of_workers } })
+    Ok(CopyMark { run, segments, chunks, damaged_of_workers })
 }
 
 /// A copy on its way.
@@ -164,7 +109,7 @@ impl Copying<'_> {
         let head: Vec<u8> = row.get(1);
         self.check(Place::Head, &head, row.get(2))?;
         let head = String::from_utf8(head).map_err(|_| self.damaged(Place::Head.missing()))?;
-        let head = without_a_plan(head, row.get(4));
+        let head = without_a_plan(head, row.get(3));
         self.connection.execute_batch("BEGIN").map_err(&failed)?;
         self.home.put_head(&head).map_err(&failed)?;
         let chunks = self.copy_chunks(snapshot).await?;

@@ -22,8 +22,8 @@ const KEEP: &str = "
 UPDATE job SET lease_until = clock_timestamp() + interval '15 seconds' WHERE name = $1 AND epoch = $2";
 const FREE: &str = "
 DELETE FROM job j WHERE name = $1 AND epoch = $2 AND (run IS NULL OR NOT EXISTS (
-    SELECT FROM worker w JOIN run r ON r.no = w.run
-    WHERE w.run = j.run AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease))";
+    SELECT FROM run f JOIN run r ON split_part(r.id, '.', 1) = f.id JOIN worker w ON w.run = r.no
+    WHERE f.no = j.run AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease))";
 /// A holder that is silent for longer may be gone: it renews at a third of the lease.
 const SILENT: f64 = 8.0;
 

@@ -44,9 +44,10 @@ FROM unnest($2::int[], $3::int[]) AS m(no, epoch)
 WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1";
 
 const FREE_JOB: &str = "
-DELETE FROM job j WHERE j.run = $1 AND NOT EXISTS (
+DELETE FROM job j USING run me, run f
+WHERE me.no = $1 AND f.id = split_part(me.id, '.', 1) AND j.run = f.no AND NOT EXISTS (
     SELECT FROM worker w JOIN run r ON r.no = w.run
-    WHERE w.run = $1 AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)";
+    WHERE split_part(r.id, '.', 1) = f.id AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)";
 
 const NOTE_DOUBTS: &str = "
 INSERT INTO takeover (run, chunk, epoch, from_worker, by_worker, in_doubt) VALUES ($1, $2, $3, $4, $5, $6)

@@ -196,12 +196,13 @@ pub(crate) async fn allow_trip(
     .await
 }
 
-/// Lets workers carry out a plan of its own; returns whether nobody has done so before.
-pub(crate) async fn apply(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
-    let apply = "UPDATE run SET stopping = NULL WHERE no = $1 AND stopping = $2";
+/// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done so
+/// before.
+pub(crate) async fn apply(link: &mut Link, rows: &[i64]) -> Result<bool, DatabaseError> {
+    let apply = "UPDATE run SET stopping = NULL WHERE no = ANY($1) AND stopping = $2";
     let applied = link.transact(async |transaction| {
-        let applied = transaction.execute(apply, &[&run, &NOT_APPLIED]).await?;
-        Ok((applied == 1).then_some(()))
+        let applied = transaction.execute(apply, &[&rows, &NOT_APPLIED]).await?;
+        Ok((applied == rows.len() as u64).then_some(()))
     });
     Ok(applied.await?.is_some())
 }
@@ -220,17 +221,23 @@ pub(crate) async fn time_left(
     Ok(Duration::try_from_secs_f64(row.get::<_, f64>(0).max(0.0)).unwrap_or(span))
 }
 
-/// Removes a run, unless a worker is on it; returns whether it is gone.
-pub(crate) async fn remove(link: &mut Link, run: i64) -> Result<bool, DatabaseError> {
+/// Removes a run with all of its targets, unless a worker is at one of them; returns whether it is gone.
+pub(crate) async fn remove(link: &mut Link, rows: &[i64]) -> Result<bool, DatabaseError> {
     let removed = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        if transaction.query_one(BUSY, &[&run]).await?.get(0) {
-            return Ok(None);
+        for row in rows {
+            // One that is gone by now is what was wanted.
+            let busy = transaction.query_opt(BUSY, &[row]).await?;
+            if busy.is_some_and(|busy| busy.get(0)) {
+                return Ok(None);
+            }
         }
         for table in ["segment", "takeover", "chunk", "worker"] {
-            transaction.execute(&format!("DELETE FROM {table} WHERE run = $1"), &[&run]).await?;
+            let delete = format!("DELETE FROM {table} WHERE run = ANY($1)");
+            transaction.execute(&delete, &[&rows]).await?;
         }
-        transaction.execute("DELETE FROM rate WHERE scope = $1", &[&scope_of(run)]).await?;
-        transaction.execute("DELETE FROM run WHERE no = $1", &[&run]).await?;
+        let scopes: Vec<String> = rows.iter().map(|row| scope_of(*row)).collect();
+        transaction.execute("DELETE FROM rate WHERE scope = ANY($1)", &[&scopes]).await?;
+        transaction.execute("DELETE FROM run WHERE no = ANY($1)", &[&rows]).await?;
         Ok(Some(()))
     });
     Ok(removed.await?.is_some())

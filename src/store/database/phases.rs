@@ -9,7 +9,7 @@ use crate::store::database::link::Link;
 use crate::store::database::phase::Phase;
 use crate::store::database::runs::DatabaseRuns;
 use std::time::Duration;
-use tokio_postgres::Row;
+use tokio_postgres::{Client, Row};
 
 const STANDING: &str = "
 SELECT phase, stopping, EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2),
@@ -32,9 +32,18 @@ UPDATE run SET phase = 3, phase_owner = NULL WHERE no = $1 AND phase < 3
     AND (stopping IS NOT NULL OR NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2))
     AND NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state = 1 AND c.lease_until > clock_timestamp())";
 const END: &str = "
-UPDATE run r SET phase = 4 WHERE no = $1 AND NOT EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2)
-    AND NOT EXISTS (SELECT FROM worker w WHERE w.run = $1 AND w.gone IS NULL
+UPDATE run r SET phase = 4 WHERE no = ANY($1) AND NOT EXISTS (SELECT FROM chunk c WHERE c.run = r.no AND c.state < 2)
+    AND NOT EXISTS (SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL
         AND w.seen > clock_timestamp() - r.lease)";
+/// Whether a worker still looks at the tasks of another target of the run before it sends.
+const OTHERS_LOOK: &str = "
+SELECT EXISTS (SELECT FROM run me JOIN run r ON split_part(r.id, '.', 1) = split_part(me.id, '.', 1)
+    JOIN worker w ON w.run = r.no
+    WHERE me.no = $1 AND r.no <> me.no AND r.phase = 0 AND r.stopping IS NULL AND w.gone IS NULL
+        AND w.seen > clock_timestamp() - r.lease)";
+const STOP_ALL: &str = "
+UPDATE run r SET stopping = coalesce(r.stopping, $2) FROM run me
+WHERE me.no = $1 AND split_part(r.id, '.', 1) = split_part(me.id, '.', 1)";
 /// A century is for ever, and no more would fit the column.
 const FOR_EVER: f64 = 3e9;
 
@@ -108,22 +117,35 @@ impl DatabaseRuns {
         worker.open(&mut self.link).await
     }
 
-    /// Ends a run in which nothing is left to do, if no worker is on it.
+    /// Ends the targets of a run in which nothing is left to do, if no worker is at them.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn end(&mut self, run: i64) -> Result<(), DatabaseError> {
-        self.link.with(async |client| client.execute(END, &[&run]).await.map(drop)).await
+    pub async fn end(&mut self, rows: &[i64]) -> Result<(), DatabaseError> {
+        self.link.with(async |client| client.execute(END, &[&rows]).await.map(drop)).await
     }
 
-    /// Stops a run for all workers, unless it stops already.
+    /// Stops a run for all workers, and at all of its targets, unless it stops already.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn stop(&mut self, worker: Worker, reason: &str) -> Result<(), DatabaseError> {
-        worker.stop_all(&mut self.link, reason).await
+        let stop = async |client: &mut Client| {
+            client.execute(STOP_ALL, &[&worker.run, &reason]).await.map(drop)
+        };
+        self.link.with(stop).await
+    }
+
+    /// Returns whether a worker still looks at the tasks of another target of a run before it sends.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn others_look(&mut self, run: i64) -> Result<bool, DatabaseError> {
+        let row = self.link.with(async |client| client.query_one(OTHERS_LOOK, &[&run]).await);
+        Ok(row.await?.get(0))
     }
 }
 

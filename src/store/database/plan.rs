@@ -4,6 +4,7 @@ use crate::journal::Place;
 use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::parts::{numbers_of, row_id};
 use crate::store::database::phase::Phase;
 use crate::store::ids::RunId;
 use crate::task::Rate;
@@ -37,6 +38,8 @@ const JOB: &str = "UPDATE job SET run = $1 WHERE name = $2 AND epoch = $3";
 pub struct NewDatabaseRun {
     /// Its id.
     pub id: RunId,
+    /// Its place among the targets of the run; 0 without any.
+    pub part: usize,
     /// Its job, if it has one.
     pub job: Option<String>,
     /// Its description, as the journal writes it.
@@ -99,54 +102,51 @@ pub fn chunk_size(tasks: u64) -> u64 {
     tasks.div_ceil(CHUNKS).clamp(LEAST_TASKS, u64::from(crate::journal::MAX_CHUNK_TASKS))
 }
 
-/// Stores a run and returns its number; one that is stored already stays as it is.
+/// Stores a run, which has a plan for each of its targets, and returns the numbers of its rows; one that
+/// is stored already stays as it is.
 ///
 /// # Errors
 ///
 /// Nothing is stored then, unless the database stayed away after its answer was lost.
 pub(crate) async fn store(
     link: &mut Link,
-    run: &NewDatabaseRun,
-    chunks: Vec<NewChunk>,
-) -> Result<i64, DatabaseError> {
+    parts: &[(NewDatabaseRun, Vec<NewChunk>)],
+) -> Result<Vec<i64>, DatabaseError> {
+    let first = &parts[0].0;
     let mut is_id_taken = false;
     let stored = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        let Some(no) = insert_run(transaction, run, chunks.len()).await? else {
-            is_id_taken = true;
-            return Ok(None);
-        };
-        copy_chunks(transaction, no, &chunks).await?;
-        copy_states(transaction, no, &chunks).await?;
-        insert_rate(transaction, no, run).await?;
+        let mut numbers = Vec::new();
+        for (run, chunks) in parts {
+            let Some(no) = insert_run(transaction, run, chunks.len()).await? else {
+                is_id_taken = true;
+                return Ok(None);
+            };
+            copy_chunks(transaction, no, chunks).await?;
+            copy_states(transaction, no, chunks).await?;
+            insert_rate(transaction, no, run).await?;
+            numbers.push(no);
+        }
         // From here on the workers of the run keep the job.
-        let kept = transaction.execute(JOB, &[&no, &run.job, &run.job_epoch]).await?;
-        Ok((kept > 0 || run.job_epoch.is_none()).then_some(no))
+        let kept = transaction.execute(JOB, &[&numbers[0], &first.job, &first.job_epoch]).await?;
+        Ok((kept > 0 || first.job_epoch.is_none()).then_some(numbers))
     });
     let stored = stored.await?;
     if is_id_taken {
-        return number_of_same(link, run).await;
+        check_same(link, first).await?;
+        return numbers_of(link, &first.id).await;
     }
     stored.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
 }
 
-/// Returns the number of a run that an earlier try has stored, whose answer was lost.
-async fn number_of_same(link: &mut Link, run: &NewDatabaseRun) -> Result<i64, DatabaseError> {
+/// Checks that a run was stored by an earlier try, whose answer was lost.
+async fn check_same(link: &mut Link, run: &NewDatabaseRun) -> Result<(), DatabaseError> {
     let found = link.with(async |client| {
         // Another planner may have chosen the same id at the same moment; its run is not this one.
-        let same = "SELECT no FROM run WHERE id = $1 AND head = $2";
+        let same = "SELECT FROM run WHERE id = $1 AND head = $2";
         client.query_opt(same, &[&run.id.as_str(), &run.head.as_bytes()]).await
     });
     let taken = |shown: &str| DatabaseError::RunExists { shown: shown.into(), run: run.id.clone() };
-    found.await?.map(|row| row.get(0)).ok_or_else(|| taken(link.shown()))
-}
-
-/// Returns the number of a run, if it is there.
-pub(crate) async fn number_of(link: &mut Link, id: &RunId) -> Result<Option<i64>, DatabaseError> {
-    link.with(async |client| {
-        let found = client.query_opt("SELECT no FROM run WHERE id = $1", &[&id.as_str()]).await?;
-        Ok(found.map(|row| row.get(0)))
-    })
-    .await
+    found.await?.map(drop).ok_or_else(|| taken(link.shown()))
 }
 
 /// Inserts the row of a run, unless its id is taken.
@@ -164,7 +164,7 @@ async fn insert_run(
         .query_opt(
             statement,
             &[
-                &run.id.as_str(),
+                &row_id(&run.id, run.part),
                 &run.job,
                 &signed(run.tasks),
                 &i32::try_from(chunks).unwrap_or(i32::MAX),

@@ -26,13 +26,25 @@ pub struct StoredTerms {
     pub job_epoch: Option<i32>,
 }
 
-/// Reads a plan from its file.
+/// Reads the plan of a run from its files, one for each of its targets.
 pub(crate) fn read(
     runs: &RunDirectory,
     id: &RunId,
     terms: StoredTerms,
-) -> Result<(NewDatabaseRun, Vec<NewChunk>), StoreError> {
+) -> Result<Vec<(NewDatabaseRun, Vec<NewChunk>)>, StoreError> {
     let path = runs.file(id);
+    let head = Home::new(&schema::open_reader(&path)?).head().map_err(sqlite(&path))?;
+    let targets = head.run.settings.target.map_or(1, |target| target.names.len());
+    (0..targets).map(|index| read_part(runs, id, index, terms)).collect()
+}
+
+fn read_part(
+    runs: &RunDirectory,
+    id: &RunId,
+    index: usize,
+    terms: StoredTerms,
+) -> Result<(NewDatabaseRun, Vec<NewChunk>), StoreError> {
+    let path = runs.part_file(id, index);
     let connection = schema::open_reader(&path)?;
     let home = Home::new(&connection);
     let failed = sqlite(&path);
@@ -44,7 +56,7 @@ pub(crate) fn read(
         let detail = Place::Segment { chunk: None, epoch: 0, seq: segments }.to_string();
         return Err(StoreError::Damaged { path, detail });
     }
-    let mut states = if segments > 0 { states(runs, id)? } else { Vec::new() }.into_iter();
+    let mut states = if segments > 0 { states(runs, id, index)? } else { Vec::new() }.into_iter();
     let size = u32::try_from(chunk_size(record.selected)).unwrap_or(u32::MAX);
     let (mut writer, mut chunks) = (ChunkWriter::default(), Vec::new());
     let read = for_each_task_of_plan(&connection, |task| {
@@ -60,6 +72,7 @@ pub(crate) fn read(
     }
     let new = NewDatabaseRun {
         id: record.run.id.clone(),
+        part: index,
         job: record.run.job.clone(),
         head: head_text(&record),
         tasks: record.selected,
@@ -69,7 +82,8 @@ pub(crate) fn read(
         ramp: settings.ramp.unwrap_or_default(),
         trip: terms.trip,
         job_epoch: terms.job_epoch,
-        first_phase: Phase::first(settings),
+        // A target without a task has nothing to wait for.
+        first_phase: if record.selected > 0 { Phase::first(settings) } else { Phase::Ended },
         looks_after: settings.wait.is_some() || settings.drill.is_some(),
         is_unapplied: settings.planned_with.is_some(),
     };
@@ -77,9 +91,13 @@ pub(crate) fn read(
 }
 
 /// Returns the states that the tasks of a plan were in, in its order.
-fn states(runs: &RunDirectory, id: &RunId) -> Result<Vec<Option<TaskState>>, StoreError> {
+fn states(
+    runs: &RunDirectory,
+    id: &RunId,
+    index: usize,
+) -> Result<Vec<Option<TaskState>>, StoreError> {
     let mut states = Vec::new();
-    RunReader::open(runs, id)?.for_each_task(|task| {
+    RunReader::open_part(runs, id, index)?.for_each_task(|task| {
         states.push(task.seen.before);
         Ok::<_, StoreError>(())
     })?;

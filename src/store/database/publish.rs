@@ -170,33 +170,45 @@ impl<'a> NewSegment<'a> {
     }
 }
 
-/// Records the additions; returns whether they count. If not, nothing is changed: another process
-/// has gone on with the run since the copy was made.
+/// Records the additions to the targets of a run; returns whether they count. If not, nothing is
+/// changed: another process has gone on with the run since the copy was made.
 pub(crate) async fn publish(
     link: &mut Link,
-    mark: &CopyMark,
-    additions: &Additions,
+    parts: &[(i64, Additions)],
     then: Then,
 ) -> Result<bool, DatabaseError> {
     let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        let epoch: i32 = transaction.query_one(LOCK, &[&mark.run]).await?.get(0);
-        let expected = match then {
-            Then::Phase(epoch, _) | Then::GivenBack(epoch) => Some(epoch),
-            Then::LookedAfter | Then::AsBefore => None,
-        };
-        if expected.is_some_and(|expected| expected != epoch) {
-            return Ok(None);
+        for (run, additions) in parts {
+            if !publish_part(transaction, *run, additions, then).await? {
+                return Ok(None);
+            }
         }
-        let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
-        let changed = change_chunks(transaction, mark.run, worker, additions).await?;
-        if changed != additions.chunks.len() as u64 {
-            return Ok(None);
-        }
-        insert(transaction, mark.run, worker, &additions.rows(worker)).await?;
-        go_on(transaction, mark.run, then).await?;
         Ok(Some(()))
     });
     Ok(published.await?.is_some())
+}
+
+async fn publish_part(
+    transaction: &Transaction<'_>,
+    run: i64,
+    additions: &Additions,
+    then: Then,
+) -> Result<bool, tokio_postgres::Error> {
+    let epoch: i32 = transaction.query_one(LOCK, &[&run]).await?.get(0);
+    let expected = match then {
+        Then::Phase(epoch, _) | Then::GivenBack(epoch) => Some(epoch),
+        Then::LookedAfter | Then::AsBefore => None,
+    };
+    if expected.is_some_and(|expected| expected != epoch) {
+        return Ok(false);
+    }
+    let worker: i32 = transaction.query_one(JOIN, &[&run]).await?.get(0);
+    let changed = change_chunks(transaction, run, worker, additions).await?;
+    if changed != additions.chunks.len() as u64 {
+        return Ok(false);
+    }
+    insert(transaction, run, worker, &additions.rows(worker)).await?;
+    go_on(transaction, run, then).await.map(|()| true)
 }
 
 async fn change_chunks(

@@ -57,7 +57,8 @@ struct RepairedChunk {
     settled: OutcomeCounts,
 }
 
-/// Reads a copy that was repaired, given what was damaged in it.
+/// Reads a copy that was repaired, given what was damaged in it. Of a run of several targets that may be
+/// more than what is in this file: a chunk that was whole is written again as it was.
 pub(crate) fn read(
     path: &Path,
     mark: &CopyMark,
@@ -67,7 +68,9 @@ pub(crate) fn read(
     let home = Home::new(&connection);
     let failed = sqlite(path);
     let mut repair = Repair { of_workers: mark.damaged_of_workers.clone(), ..Repair::default() };
-    for no in parts.iter().filter_map(|part| part.chunk) {
+    let count = home.chunks().map_err(&failed)?.len();
+    let is_there = |no: &u32| *no < count;
+    for no in parts.iter().filter_map(|part| part.chunk).filter(is_there) {
         let (epoch, next_seq) = mark.of_chunk(no);
         repair.chunks.insert(no, RepairedChunk { epoch, next_seq, ..RepairedChunk::default() });
     }
@@ -121,23 +124,23 @@ impl Repair {
 /// was since the copy was made.
 pub(crate) async fn publish(
     link: &mut Link,
-    mark: &CopyMark,
-    repair: &Repair,
+    parts: &[(i64, Repair)],
 ) -> Result<bool, DatabaseError> {
     let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        if transaction.query_one(BUSY, &[&mark.run]).await?.get(0) {
-            return Ok(None);
+        for (run, repair) in parts {
+            if transaction.query_one(BUSY, &[run]).await?.get(0)
+                || !stands_as_copied(transaction, *run, repair).await?
+            {
+                return Ok(None);
+            }
+            let worker: i32 = transaction.query_one(JOIN, &[run]).await?.get(0);
+            for (&no, chunk) in &repair.chunks {
+                put_chunk(transaction, *run, no, chunk).await?;
+                put_segments(transaction, *run, worker, no, chunk).await?;
+            }
+            empty_segments(transaction, *run, repair).await?;
+            insert(transaction, *run, worker, &repair.added.rows(worker)).await?;
         }
-        if !stands_as_copied(transaction, mark.run, repair).await? {
-            return Ok(None);
-        }
-        let worker: i32 = transaction.query_one(JOIN, &[&mark.run]).await?.get(0);
-        for (&no, chunk) in &repair.chunks {
-            put_chunk(transaction, mark.run, no, chunk).await?;
-            put_segments(transaction, mark.run, worker, no, chunk).await?;
-        }
-        empty_segments(transaction, mark.run, repair).await?;
-        insert(transaction, mark.run, worker, &repair.added.rows(worker)).await?;
         Ok(Some(()))
     });
     Ok(published.await?.is_some())

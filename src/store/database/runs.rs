@@ -3,7 +3,8 @@
 use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::store::database::address::DatabaseAddress;
-use crate::store::database::copy::{Copied, CopyMark, OnDamage};
+use crate::store::database::copies::{Copied, Wanted};
+use crate::store::database::copy::{CopyMark, OnDamage};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
@@ -15,12 +16,14 @@ use crate::store::database::slot_source::{DatabaseSlots, SlotTerms};
 use crate::store::database::standing::RunStanding;
 use crate::store::database::work::WorkTerms;
 use crate::store::database::writer::DatabaseWriter;
-use crate::store::database::{copy, orders, plan, planned, publish, repaired, schema, standing};
+use crate::store::database::{
+    copies, orders, parts, plan, planned, publish, repaired, schema, standing,
+};
 use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::repair::DamagedPart;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The runs of a database.
@@ -94,16 +97,16 @@ impl DatabaseRuns {
         run: &NewDatabaseRun,
         chunks: Vec<NewChunk>,
     ) -> Result<i64, DatabaseError> {
-        plan::store(&mut self.link, run, chunks).await
+        Ok(plan::store(&mut self.link, &[(run.clone(), chunks)]).await?[0])
     }
 
-    /// Returns the number of a run, if it is there.
+    /// Returns the numbers of the rows of a run, one for each of its targets; none if it is not there.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn number_of(&mut self, id: &RunId) -> Result<Option<i64>, DatabaseError> {
-        plan::number_of(&mut self.link, id).await
+    pub async fn numbers_of(&mut self, id: &RunId) -> Result<Vec<i64>, DatabaseError> {
+        parts::numbers_of(&mut self.link, id).await
     }
 
     /// Joins a run as its next worker.
@@ -146,8 +149,8 @@ impl DatabaseRuns {
         Ok(DatabaseSlots::start(link, terms).map_err(failed)?)
     }
 
-    /// Copies a run into its file in a directory; returns whether a worker is on it, and where the
-    /// copy ends.
+    /// Copies a run into its file in a directory, or into one for each of its targets; returns whether a
+    /// worker is on it, and where each copy ends.
     ///
     /// # Errors
     ///
@@ -156,26 +159,46 @@ impl DatabaseRuns {
         &mut self,
         id: &RunId,
         runs: &RunDirectory,
-    ) -> Result<(bool, CopyMark), StoreError> {
-        let Copied { is_running, mark } =
-            copy::copy(&mut self.link, id, runs, OnDamage::Refuse).await?;
-        Ok((is_running, mark))
+    ) -> Result<(bool, Vec<CopyMark>), StoreError> {
+        let wanted = Wanted { part: None, on_damage: OnDamage::Refuse };
+        let Copied { is_running, marks } = copies::copy(&mut self.link, id, runs, wanted).await?;
+        Ok((is_running, marks))
     }
 
-    /// Takes in what was added to the file of a copy; returns whether it counts. If not, nothing was
-    /// changed: another process has gone on with the run.
+    /// Copies one target of a run, and returns where its copy ends; of a run without targets there is
+    /// only the first.
     ///
     /// # Errors
     ///
-    /// The copy cannot be read, or the database is away.
+    /// Those of [`DatabaseRuns::copy`].
+    pub(crate) async fn copy_part(
+        &mut self,
+        id: &RunId,
+        part: usize,
+        runs: &RunDirectory,
+    ) -> Result<CopyMark, StoreError> {
+        let wanted = Wanted { part: Some(part), on_damage: OnDamage::Refuse };
+        let copied = copies::copy(&mut self.link, id, runs, wanted).await?;
+        let no_such_run = || StoreError::NoSuchRun { wanted: id.to_string() };
+        copied.marks.into_iter().next().ok_or_else(no_such_run)
+    }
+
+    /// Takes in what was added to copies of targets of a run; returns whether it counts. If not,
+    /// nothing was changed: another process has gone on with the run.
+    ///
+    /// # Errors
+    ///
+    /// A copy cannot be read, or the database is away.
     pub async fn publish(
         &mut self,
-        copy: &Path,
-        mark: &CopyMark,
+        copies: &[(PathBuf, CopyMark)],
         then: Then,
     ) -> Result<bool, StoreError> {
-        let additions = publish::read(copy, mark)?;
-        Ok(publish::publish(&mut self.link, mark, &additions, then).await?)
+        let read = |(copy, mark): &(PathBuf, CopyMark)| {
+            publish::read(copy, mark).map(|additions| (mark.run, additions))
+        };
+        let parts = copies.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(publish::publish(&mut self.link, &parts, then).await?)
     }
 
     /// Copies a run of which parts may be damaged; what is not whole is not whole in the file either.
@@ -187,13 +210,13 @@ impl DatabaseRuns {
         &mut self,
         id: &RunId,
         runs: &RunDirectory,
-    ) -> Result<(bool, CopyMark), StoreError> {
-        let how = OnDamage::Keep;
-        let Copied { is_running, mark } = copy::copy(&mut self.link, id, runs, how).await?;
-        Ok((is_running, mark))
+    ) -> Result<(bool, Vec<CopyMark>), StoreError> {
+        let wanted = Wanted { part: None, on_damage: OnDamage::Keep };
+        let Copied { is_running, marks } = copies::copy(&mut self.link, id, runs, wanted).await?;
+        Ok((is_running, marks))
     }
 
-    /// Takes in the repair of the file of a copy; returns whether it counts. If not, nothing was
+    /// Takes in the repair of the copies of a run; returns whether it counts. If not, nothing was
     /// changed: a worker is on the run, or was since it was copied.
     ///
     /// # Errors
@@ -201,15 +224,17 @@ impl DatabaseRuns {
     /// The copy cannot be read, or the database is away.
     pub async fn publish_repair(
         &mut self,
-        copy: &Path,
-        mark: &CopyMark,
-        parts: &[DamagedPart],
+        copies: &[(PathBuf, CopyMark)],
+        damaged: &[DamagedPart],
     ) -> Result<bool, StoreError> {
-        let repair = repaired::read(copy, mark, parts)?;
-        Ok(repaired::publish(&mut self.link, mark, &repair).await?)
+        let read = |(copy, mark): &(PathBuf, CopyMark)| {
+            repaired::read(copy, mark, damaged).map(|repair| (mark.run, repair))
+        };
+        let parts = copies.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(repaired::publish(&mut self.link, &parts).await?)
     }
 
-    /// Stores the plan that is in a run's file, and returns its number here.
+    /// Stores the plans that are in the files of a run, and returns the numbers of its rows here.
     ///
     /// # Errors
     ///
@@ -219,9 +244,9 @@ impl DatabaseRuns {
         runs: &RunDirectory,
         id: &RunId,
         terms: StoredTerms,
-    ) -> Result<i64, StoreError> {
-        let (run, chunks) = planned::read(runs, id, terms)?;
-        Ok(self.plan(&run, chunks).await?)
+    ) -> Result<Vec<i64>, StoreError> {
+        let parts = planned::read(runs, id, terms)?;
+        Ok(plan::store(&mut self.link, &parts).await?)
     }
 
     /// Returns the ids of all runs with their jobs, the oldest first.
@@ -306,13 +331,13 @@ impl DatabaseRuns {
         orders::allow_trip(&mut self.link, run, trip).await
     }
 
-    /// Lets workers carry out a plan of its own; returns whether nobody has done so before.
+    /// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done so before.
     ///
     /// # Errors
     ///
     /// Those of the database; then it may be applied all the same.
-    pub async fn apply(&mut self, run: i64) -> Result<bool, DatabaseError> {
-        orders::apply(&mut self.link, run).await
+    pub async fn apply(&mut self, rows: &[i64]) -> Result<bool, DatabaseError> {
+        orders::apply(&mut self.link, rows).await
     }
 
     /// Gives a run that is taken up the rate that it has now.
@@ -333,12 +358,12 @@ impl DatabaseRuns {
         orders::time_left(&mut self.link, run, span).await
     }
 
-    /// Removes a run, unless a worker is on it; returns whether it is gone.
+    /// Removes a run with all of its rows, unless a worker is on it; returns whether it is gone.
     ///
     /// # Errors
     ///
     /// Those of the database.
-    pub async fn remove(&mut self, run: i64) -> Result<bool, DatabaseError> {
-        orders::remove(&mut self.link, run).await
+    pub async fn remove(&mut self, rows: &[i64]) -> Result<bool, DatabaseError> {
+        orders::remove(&mut self.link, rows).await
     }
 }

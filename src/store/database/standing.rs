@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::StopReason;
+use crate::settings::TargetPart;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::plan::NOT_APPLIED;
@@ -13,12 +14,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_postgres::Row;
 
-const IDS: &str = "SELECT id, job FROM run ORDER BY id";
+const IDS: &str = "SELECT id, job FROM run WHERE position('.' IN id) = 0 ORDER BY id";
 const NEXT: &str = "
-SELECT id FROM run WHERE stopping IS NULL AND
+SELECT split_part(id, '.', 1) FROM run WHERE stopping IS NULL AND
     (EXISTS (SELECT FROM chunk WHERE run = run.no AND state < 2) OR looks_after AND phase < 4)
-    AND NOT EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.run IS DISTINCT FROM run.no
-        AND j.lease_until > clock_timestamp())
+    AND NOT EXISTS (SELECT FROM job j WHERE j.name = run.job AND j.lease_until > clock_timestamp()
+        AND j.run IS DISTINCT FROM (SELECT f.no FROM run f WHERE f.id = split_part(run.id, '.', 1)))
 ORDER BY no DESC LIMIT 1";
 const RUNS: &str = "
 SELECT r.no, r.head, r.stopping, r.paused, r.concurrency, c.settled, c.succeeded, c.partial, c.failed,
@@ -32,12 +33,13 @@ FROM run r LEFT JOIN rate own ON own.scope = 'run:' || r.no, LATERAL (
         coalesce(sum(partial), 0)::bigint AS partial, coalesce(sum(failed), 0)::bigint AS failed,
         coalesce(sum(ambiguous), 0)::bigint AS ambiguous, coalesce(sum(unchanged), 0)::bigint AS unchanged
     FROM chunk WHERE run = r.no) c
-WHERE $1::text IS NULL OR r.id = $1 ORDER BY r.id";
+WHERE $1::text IS NULL OR split_part(r.id, '.', 1) = $1
+ORDER BY split_part(r.id, '.', 1), length(r.id), r.id";
 const WORKERS: &str = "
 SELECT w.run, w.no, w.host, w.process, w.version, (extract(epoch FROM w.since) * 1000000)::bigint,
     (extract(epoch FROM w.gone) * 1000000)::bigint, w.calls, w.in_flight,
     extract(epoch FROM clock_timestamp() - w.seen)::float8, extract(epoch FROM r.lease)::float8
-FROM worker w JOIN run r ON r.no = w.run WHERE $1::text IS NULL OR r.id = $1 ORDER BY w.run, w.no";
+FROM worker w JOIN run r ON r.no = w.run WHERE $1::text IS NULL OR split_part(r.id, '.', 1) = $1 ORDER BY w.run, w.no";
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +70,9 @@ pub struct RunStanding {
     pub workers: Vec<WorkerStanding>,
     /// How many segments its journal has.
     pub segments: u64,
+    /// Where each of its targets stands, in a run of several: then all above is their sum, and what
+    /// holds for all of them.
+    pub targets: Vec<RunStanding>,
 }
 
 /// A worker of a run.
@@ -115,7 +120,7 @@ impl RunStanding {
 
     /// Returns its state.
     pub fn state(&self) -> RunState {
-        let is_open = self.outcomes.selected() < self.record.selected;
+        let is_open = self.is_open();
         let have_left = self.workers.iter().all(|worker| worker.gone.is_some());
         match self.workers.as_slice() {
             _ if !is_open => RunState::Finished,
@@ -133,6 +138,43 @@ impl RunStanding {
             worker.seen = if worker.is_alive() { Duration::ZERO } else { Duration::MAX };
             worker.in_flight = 0;
         }
+        self.targets.iter_mut().for_each(Self::settle);
+    }
+
+    /// Returns the name of the target that it is of, in a run of several.
+    pub fn target(&self) -> Option<&str> {
+        self.record.run.settings.target.as_ref().map(TargetPart::name)
+    }
+
+    fn is_open(&self) -> bool {
+        self.outcomes.selected() < self.record.selected
+    }
+
+    /// Returns where a run stands, from its targets.
+    fn of_targets(targets: Vec<Self>) -> Option<Self> {
+        let mut whole = targets.first()?.clone();
+        for other in &targets[1..] {
+            whole.record.add_target(other.record.clone());
+            for outcome in Outcome::ALL {
+                whole.outcomes[outcome] += other.outcomes[outcome];
+            }
+            whole.takeovers += other.takeovers;
+            whole.in_doubt += other.in_doubt;
+            whole.segments += other.segments;
+            whole.is_applied |= other.is_applied;
+            whole.workers.extend(other.workers.iter().cloned());
+        }
+        whole.record.sessions.sort_by_key(|session| session.started);
+        whole.workers.sort_by_key(|worker| worker.since);
+        // Of a target that has ended nothing can be stopped or paused any more.
+        let open: Vec<&Self> = targets.iter().filter(|target| target.is_open()).collect();
+        if let Some(first) = open.first() {
+            let stop_all = open.iter().all(|target| target.stopping.is_some());
+            whole.stopping = first.stopping.clone().filter(|_| stop_all);
+            whole.paused = open.iter().all(|target| target.paused);
+        }
+        (whole.searches, whole.learnt) = (false, None);
+        Some(Self { targets, ..whole })
     }
 }
 
@@ -166,7 +208,18 @@ pub(crate) async fn standings(
         of_runs.entry(row.get(0)).or_default().push(worker(row));
     }
     let mut workers = |row: &Row| of_runs.remove(&row.get(0)).unwrap_or_default();
-    rows.iter().map(|row| standing(row, workers(row), shown)).collect()
+    let rows = rows.iter().map(|row| standing(row, workers(row), shown));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let of_a_run = rows.chunk_by(|one, other| one.record.run.id == other.record.run.id);
+    Ok(of_a_run.filter_map(whole).collect())
+}
+
+/// Returns where a run stands, from its rows.
+fn whole(rows: &[RunStanding]) -> Option<RunStanding> {
+    match rows {
+        [run] if run.target().is_none() => Some(run.clone()),
+        targets => RunStanding::of_targets(targets.to_vec()),
+    }
 }
 
 fn standing(
@@ -192,8 +245,9 @@ fn standing(
     let is_open = outcomes.selected() < record.selected;
     let stopped = stopping.as_deref().and_then(|reason| reason.parse().ok());
     let stopped = is_open.then(|| stopped.unwrap_or(StopReason::Interrupted));
+    let target = record.run.settings.target.as_ref().map(|target| target.name().to_owned());
     let session = |worker: &WorkerStanding| SessionRecord {
-        target: None,
+        target: target.clone(),
         started: worker.since,
         end: worker.gone.map(|at| StoredEnd { at, stopped, held: Duration::ZERO }),
         process: worker.process,
@@ -215,6 +269,7 @@ fn standing(
         in_doubt: number(13),
         workers,
         segments: number(16),
+        targets: Vec::new(),
     })
 }
 

@@ -109,6 +109,16 @@ impl RunRecord {
         last
     }
 
+    /// Adds the record of another target of the same run.
+    pub(crate) fn add_target(&mut self, other: Self) {
+        self.selected += other.selected;
+        self.rows += other.rows;
+        self.duplicates += other.duplicates;
+        self.already_done += other.already_done;
+        self.sessions.extend(other.sessions);
+        self.run.settings.choice.left_out.add(other.run.settings.choice.left_out);
+    }
+
     /// Returns the end of the last session, if it recorded one: of targets that of the latest.
     pub fn finished_at(&self) -> Option<Timestamp> {
         let ends: Option<Vec<Timestamp>> =

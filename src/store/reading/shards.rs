@@ -209,14 +209,12 @@ impl RunReader {
         let mut merged = self.own_record()?;
         for other in self.others() {
             let record = other.with(Self::own_record)?;
-            merged.selected += record.selected;
-            merged.sessions.extend(record.sessions);
             // Shards have all rows of the same inputs, and targets each their own.
             if self.has_targets() {
-                merged.rows += record.rows;
-                merged.duplicates += record.duplicates;
-                merged.already_done += record.already_done;
-                merged.run.settings.choice.left_out.add(record.run.settings.choice.left_out);
+                merged.add_target(record);
+            } else {
+                merged.selected += record.selected;
+                merged.sessions.extend(record.sessions);
             }
         }
         merged.sessions.sort_by_key(|session| session.started);

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 
 /// A sandbox of its own process, and its URL.
-fn sandbox(scene: &Scene, flags: &[&str]) -> (Running, String) {
+pub(crate) fn sandbox(scene: &Scene, flags: &[&str]) -> (Running, String) {
     let mut sandbox = scene.start(&[&["sandbox", "--latency", "0ms"], flags].concat());
     let mut url = String::new();
     BufReader::new(sandbox.stdout()).read_line(&mut url).unwrap();
@@ -22,7 +22,7 @@ fn sandbox(scene: &Scene, flags: &[&str]) -> (Running, String) {
 }
 
 /// The table of a target in the config file.
-fn table(name: &str, url: &str, more: &str) -> String {
+pub(crate) fn table(name: &str, url: &str, more: &str) -> String {
     format!(
         "[target.{name}]\nendpoint = '{url}'\nproject_id = '{name}'\n\
          token_file = 'token-{name}'\n{more}\n"
@@ -30,7 +30,7 @@ fn table(name: &str, url: &str, more: &str) -> String {
 }
 
 /// A list in which each id begins with its target.
-fn list(counts: &[(&str, usize)]) -> String {
+pub(crate) fn list(counts: &[(&str, usize)]) -> String {
     let rows = |(name, count): &(&str, usize)| {
         (0..*count).map(|number| format!("{name}-{number:03},{name}\n")).collect::<String>()
     };
@@ -41,12 +41,12 @@ fn list(counts: &[(&str, usize)]) -> String {
     format!("id,site\n{}\n", rows.join("\n"))
 }
 
-fn target<'a>(report: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn target<'a>(report: &'a Value, name: &str) -> &'a Value {
     let targets = report["targets"].as_array().unwrap();
     targets.iter().find(|target| target["name"] == name).unwrap()
 }
 
-const START: [&str; 4] = ["start", "tasks.csv", "--target-column", "site"];
+pub(crate) const START: [&str; 4] = ["start", "tasks.csv", "--target-column", "site"];
 
 /// When each call of the latest run was sent, in microseconds, target by target.
 fn sent_times(scene: &Scene) -> Vec<Vec<u64>> {
@@ -65,13 +65,13 @@ fn sent_times(scene: &Scene) -> Vec<Vec<u64>> {
 }
 
 /// Two targets of one host, with a token each.
-struct TwoProjects<S> {
-    scene: Scene,
-    server: S,
+pub(crate) struct TwoProjects<S> {
+    pub(crate) scene: Scene,
+    pub(crate) server: S,
 }
 
 impl TwoProjects<Server> {
-    fn with(server: Server) -> Self {
+    pub(crate) fn with(server: Server) -> Self {
         let url = server.url();
         let TwoProjects { scene, .. } = TwoProjects::of(Scene::new(), &url);
         Self { scene, server }
@@ -80,7 +80,7 @@ impl TwoProjects<Server> {
 
 impl TwoProjects<()> {
     /// Two targets of the service at a URL, in a home that may have files already.
-    fn of(mut scene: Scene, url: &str) -> Self {
+    pub(crate) fn of(mut scene: Scene, url: &str) -> Self {
         for name in ["north", "south"] {
             scene.write(&format!("token-{name}"), format!("token-of-{name}"));
         }
@@ -94,7 +94,7 @@ impl TwoProjects<()> {
 }
 
 impl<S> TwoProjects<S> {
-    fn call(&self, flags: &[&str]) -> Ended {
+    pub(crate) fn call(&self, flags: &[&str]) -> Ended {
         self.scene.call(&[&START[..], flags].concat())
     }
 }

@@ -122,7 +122,7 @@ fn a_database_that_is_full_or_read_only_is_away() {
 /// What is sent while a worker joins, with how many before it are of its command and not of the joining.
 const JOINING: [(&str, u32); 4] = [
     ("nspname = 'batchctl'", 1),
-    ("SELECT no FROM run WHERE id", 0),
+    ("SELECT no FROM run WHERE split_part", 0),
     ("INSERT INTO worker", 0),
     ("t.text_limit FROM run r", 0),
 ];

@@ -15,6 +15,7 @@ mod plans;
 mod repairs;
 mod services;
 mod takeover;
+mod targets;
 mod versions;
 
 use crate::support::documents::{column, results};

@@ -71,10 +71,7 @@ impl CommandLine {
     fn give(&self, run: &RunId, order: &OrderArgs, target: Option<&str>) -> Result<String, String> {
         #[cfg(feature = "postgres")]
         if let Some((database, by)) = &self.database {
-            if target.is_some() {
-                return Err("no run of a database has targets".into());
-            }
-            let carried_out = shared::ctl::carry_out(order, run, database, by);
+            let carried_out = shared::ctl::carry_out(order, target, run, database, by);
             return carried_out.map_err(|error| error.said());
         }
         let carried_out = ctl::carry_out(order, target, run, &self.runs);

@@ -9,7 +9,7 @@ mod versions;
 use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::store::database::{
     ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    Phase, RateTerms, SHORT_TRIP, SignOfLife, Worker, chunk_size,
+    Phase, RateTerms, SHORT_TRIP, SignOfLife, Worker, chunk_size, plan,
 };
 use crate::task::{Command, Outcome, OutcomeCounts};
 use server::Server;
@@ -42,6 +42,7 @@ pub(crate) fn planned(ordinals: Range<u32>) -> NewChunk {
 fn run(lease: Duration) -> NewDatabaseRun {
     NewDatabaseRun {
         id: "20240705-120000-aaaa".parse().unwrap(),
+        part: 0,
         job: None,
         head: "{}".into(),
         tasks: 6,
@@ -259,7 +260,7 @@ async fn a_plan_is_there_whole_or_not_at_all() {
     let Some(mut scene) = Scene::with_lease(LONG).await else { return };
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
     let id = run(LONG).id;
-    assert_eq!(scene.runs.number_of(&id).await.unwrap(), Some(scene.run));
+    assert_eq!(scene.runs.numbers_of(&id).await.unwrap(), [scene.run]);
     // The answer to the first try may have been lost; it is not stored twice.
     assert_eq!(scene.runs.plan(&run(LONG), chunks()).await.unwrap(), scene.run);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.run").await, 1);
@@ -290,6 +291,30 @@ async fn a_plan_is_there_whole_or_not_at_all() {
     let planned = scene.number("SELECT count(*) FROM batchctl.run WHERE id LIKE '%bbbb'").await;
     let chunks = scene.number("SELECT count(*) FROM batchctl.chunk").await;
     assert!(matches!((planned, chunks), (0, 3) | (1, 20_003)), "{planned} {chunks}");
+}
+
+#[tokio::test]
+async fn the_targets_of_a_run_are_there_and_go_together() {
+    let Some(mut scene) = Scene::with_lease(LONG).await else { return };
+    let of = |id: &str, part| NewDatabaseRun { id: id.parse().unwrap(), part, ..run(LONG) };
+    let parts = |id: &str| [0, 1, 2].map(|part| (of(id, part), chunks()));
+    let id = "20240705-120000-cccc";
+    let rows = plan::store(&mut scene.runs.link, &parts(id)).await.unwrap();
+    let numbers = scene.runs.numbers_of(&id.parse().unwrap()).await.unwrap();
+    assert_eq!((rows.len(), &rows), (3, &numbers));
+    // A row is there already: none of the others may stay.
+    scene.runs.plan(&of("20240705-120000-dddd", 2), chunks()).await.unwrap();
+    let refused = plan::store(&mut scene.runs.link, &parts("20240705-120000-dddd")).await;
+    assert!(matches!(refused, Err(DatabaseError::RunExists { .. })), "{refused:?}");
+    let stored = "SELECT count(*) FROM batchctl.run WHERE id LIKE '%dddd%'";
+    assert_eq!(scene.number(stored).await, 1);
+    // A worker at one of them keeps all of them.
+    let worker = scene.runs.join(rows[1], "batch-a", 4711, "0.1.0").await.unwrap();
+    assert!(!scene.runs.remove(&rows).await.unwrap());
+    worker.leave(&mut scene.runs.link).await.unwrap();
+    assert!(scene.runs.remove(&rows).await.unwrap());
+    assert!(scene.runs.numbers_of(&id.parse().unwrap()).await.unwrap().is_empty());
+    assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 6);
 }
 
 #[tokio::test]
