@@ -1,7 +1,9 @@
 //! What is wrong with a service file: each with its place, and what to write instead.
 
 use crate::task::Position;
+use memchr::memchr_iter;
 use std::fmt;
+use std::iter;
 
 /// What is wrong with a service file, or would be better otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +27,16 @@ impl fmt::Display for ServiceProblem {
 #[derive(Debug)]
 pub(super) struct Problems<'a> {
     text: &'a str,
+    /// Where each line begins: every rule and every problem has a place, so lines are counted once.
+    lines: Vec<usize>,
     found: Vec<ServiceProblem>,
 }
 
 impl<'a> Problems<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, found: Vec::new() }
+        let ends = memchr_iter(b'\n', text.as_bytes());
+        let lines = iter::once(0).chain(ends.map(|end| end + 1)).collect();
+        Self { text, lines, found: Vec::new() }
     }
 
     /// Adds what is wrong at a byte of the file.
@@ -58,13 +64,10 @@ impl<'a> Problems<'a> {
         while !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = &self.text[..end];
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = self.lines.partition_point(|&start| start <= end);
+        let start = self.lines[line - 1];
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        Position {
-            line: number(before.bytes().filter(|&byte| byte == b'\n').count() + 1),
-            column: number(before[line_start..].chars().count() + 1),
-        }
+        Position { line: number(line), column: number(self.text[start..end].chars().count() + 1) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,5 +82,29 @@ impl<'a> Problems<'a> {
     pub(super) fn finish(mut self) -> Vec<ServiceProblem> {
         self.found.sort_by_key(|problem| problem.place);
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_lines_and_the_characters_of_its_own() {
+        let text = "é = 1\n\nä\r\nlast";
+        let problems = Problems::new(text);
+        // Every byte, and some behind the end, which counts as the end.
+        for at in 0..text.len() + 3 {
+            let before: String = text
+                .char_indices()
+                .filter(|(n, c)| n + c.len_utf8() <= at)
+                .map(|(_, c)| c)
+                .collect();
+            let place = problems.place(at);
+            let line = before.matches('\n').count() as u64 + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
+            assert_eq!((place.line, place.column), (line, column), "byte {at}");
+        }
+        assert_eq!(Problems::new("").place(0), Position { line: 1, column: 1 });
     }
 }
