@@ -126,7 +126,9 @@ impl KnownSecrets {
 
     /// Enters the keys of a secret into the table.
     fn index(&mut self, secret: usize) {
-        self.filter.resize(FILTER_BITS / 64, 0);
+        if self.filter.is_empty() {
+            self.filter = vec![0; FILTER_BITS / 64];
+        }
         self.has_blanks |= self.secrets[secret].has_blanks;
         for pattern in 0..self.secrets[secret].patterns.len() {
             let bytes = self.secrets[secret].bytes(pattern);

@@ -141,6 +141,10 @@ enum Escaped {
 /// Reads one escaped character of a URL, of JSON, of HTML or of quoted-printable text, and returns
 /// it with the length of its escape.
 fn escape(view: &[Unit]) -> Option<(Escaped, usize)> {
+    // Most bytes begin no escape, so the ones behind them are not looked at.
+    if !matches!(view.first()?.byte, b'%' | b'=' | b'\\' | b'&') {
+        return None;
+    }
     // Twelve bytes hold every escape that is read here.
     let mut bytes = [0; 12];
     let length = view.len().min(bytes.len());
