@@ -124,7 +124,7 @@ pub(crate) fn load(
 ) -> Result<Option<ConfigFile>, ConfigError> {
     match read_text(path) {
         Ok(text) => {
-            let read = Reader { text: &text, path, flags, is_of_target }.read(profile)?;
+            let read = read(&text, path, profile, flags, is_of_target)?;
             let distrust = config_trust::distrust(path)
                 .map_err(|source| ConfigError::Read { path: path.into(), source })?;
             Ok(Some(ConfigFile { distrust, ..read }))
@@ -135,6 +135,17 @@ pub(crate) fn load(
         },
         Err(source) => Err(ConfigError::Read { path: path.into(), source }),
     }
+}
+
+/// Reads the text of the file at `path`.
+pub(crate) fn read(
+    text: &str,
+    path: &Path,
+    profile: &str,
+    flags: &Flags,
+    is_of_target: fn(&str) -> bool,
+) -> Result<ConfigFile, ConfigError> {
+    Reader { text, path, flags, is_of_target }.read(profile)
 }
 
 /// Returns whether nothing is there: users of a system have `/dev/null` as their home.
