@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use batchctl::api::Redactor;
 use libfuzzer_sys::fuzz_target;
+use memchr::memmem;
 
 const PIECE: usize = 16;
 /// The characters of secrets: tokens are base64, passwords have other characters as well.
@@ -58,7 +59,8 @@ fuzz_target!(|data: &[u8]| {
     let (shown, of_secret) = (folded(&redacted), folded(&secret));
     for at in 0..=of_secret.len() - PIECE {
         let part = &of_secret[at..at + PIECE];
-        assert!(!shown.contains(part), "{part} stays of {text:?} in {redacted:?}");
+        let found = memmem::find(shown.as_bytes(), part.as_bytes());
+        assert!(found.is_none(), "{part} stays of {text:?} in {redacted:?}");
     }
     assert!(!redacted.contains(&piece), "{piece} stays of {text:?} in {redacted:?}");
 });

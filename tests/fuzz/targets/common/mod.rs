@@ -32,11 +32,19 @@ pub struct Seen {
     pub errors: Vec<InputError>,
 }
 
-impl Seen {
-    /// Shows everything, so that two readings can be compared.
-    pub fn shown(&self) -> String {
-        format!("{self:?}")
-    }
+/// Checks that two readings say the same.
+#[track_caller]
+pub fn assert_same(one: &Result<Seen, InputError>, other: &Result<Seen, InputError>, way: &str) {
+    let (one, other) = match (one, other) {
+        (Ok(one), Ok(other)) => (one, other),
+        (one, other) => {
+            let reason = |read: &Result<Seen, InputError>| Some(read.as_ref().err()?.to_string());
+            return assert_eq!(reason(one), reason(other), "{way}");
+        }
+    };
+    assert_eq!((&one.columns, &one.rows), (&other.columns, &other.rows), "{way}");
+    // Errors hold those of the system, which cannot be compared.
+    assert_eq!(format!("{:?}", one.errors), format!("{:?}", other.errors), "{way}");
 }
 
 /// Reads an input, and checks that each refusal is safe to show and names its line.
@@ -45,6 +53,7 @@ pub fn read(bytes: &[u8], options: &InputOptions, at_a_time: usize) -> Result<Se
     let opened = input::open(Source::Stream { name: "-".into(), reader }, options);
     let opened = opened.inspect_err(check_safe)?;
     let columns = opened.columns().to_vec();
+    let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
     for row in opened {
         match row {
@@ -52,8 +61,7 @@ pub fn read(bytes: &[u8], options: &InputOptions, at_a_time: usize) -> Result<Se
             Err(error) => {
                 check_safe(&error);
                 let position = error.position().expect("a row has a position");
-                let most = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
-                assert!((1..=most as u64).contains(&position.line), "{error}");
+                assert!((1..=lines as u64).contains(&position.line), "{error}");
                 assert!(position.column > 0, "{error}");
                 errors.push(error);
             }
