@@ -117,6 +117,11 @@ impl Endpoint {
         self.is_insecure() || (self.is_plain() && route.proxy.is_some())
     }
 
+    /// Returns whether it ends in the version of the API, with which the paths of VIAS begin.
+    pub fn ends_in_version(&self) -> bool {
+        self.base.path().trim_end_matches('/').ends_with("/v2")
+    }
+
     /// Returns whether calls go over plain HTTP, which only loopback addresses may.
     pub fn is_plain(&self) -> bool {
         self.base.scheme() == "http"

@@ -285,6 +285,15 @@ pub(crate) fn endpoint(
     args: &DestinationArgs,
     context: &Context,
 ) -> Result<Endpoint, CommandError> {
+    let endpoint = chosen(args, context)?;
+    if endpoint.ends_in_version() {
+        let error = "the endpoint ends in `/v2`, and the paths of all calls begin with that";
+        return Err(CommandError::usage(error).with_hint("leave `/v2` out of the endpoint"));
+    }
+    Ok(endpoint)
+}
+
+fn chosen(args: &DestinationArgs, context: &Context) -> Result<Endpoint, CommandError> {
     let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),

@@ -148,6 +148,23 @@ fn a_wrong_command_line_is_2() {
 }
 
 #[test]
+fn an_endpoint_with_the_version_of_the_api_is_2() {
+    let server = Server::obliging();
+    let mut scene = scene_of_ten(&server);
+    for end in ["/v2", "/v2/", "/gate/v2"] {
+        let endpoint = format!("{}{end}", server.url());
+        let call = ["stop", "tasks.txt", "--endpoint", &endpoint];
+        check_refused(&scene, &call, 2, "hint: leave `/v2` out of the endpoint");
+    }
+    scene.set("BATCHCTL_ENDPOINT", &format!("{}/v2", server.url()));
+    check_refused(&scene, &["list"], 2, "the endpoint ends in `/v2`");
+    assert_eq!(server.count(), 0);
+    scene.set("BATCHCTL_ENDPOINT", &format!("{}/v2/gate", server.url()));
+    scene.call(&["stop", "--id", "gate-1"]).expect(0);
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
 fn an_endpoint_that_would_give_the_token_away_is_2() {
     let server = Server::obliging();
     let mut scene = scene_of_ten(&server);
