@@ -11,7 +11,7 @@ use std::fs;
 /// How many requests of each target the log of a sandbox has.
 fn requests(scene: &Scene, log: &str, target: &str) -> usize {
     let log = fs::read_to_string(scene.path(log)).unwrap_or_default();
-    log.lines().filter(|line| line.contains(&format!(" {target}-"))).count()
+    log.lines().filter(|line| line.contains(&format!("\t{target}-"))).count()
 }
 
 /// The most calls that left within any second.

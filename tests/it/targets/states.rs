@@ -25,7 +25,7 @@ fn ten_each(flags: &[&str]) -> (Running, TwoProjects<()>) {
 /// How many calls the sandbox was sent.
 fn calls(two: &TwoProjects<()>) -> usize {
     let log = fs::read_to_string(two.scene.path("log")).unwrap();
-    log.lines().filter(|line| line.contains(" PUT ") || line.contains(" DELETE ")).count()
+    log.lines().filter(|line| line.contains("\tPUT\t") || line.contains("\tDELETE\t")).count()
 }
 
 #[test]
