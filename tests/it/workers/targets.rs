@@ -303,7 +303,7 @@ fn an_unknown_task_of_one_target_keeps_the_run_from_all() {
     let flags = ["--skip-unchanged", "--rate", "none", "-q"];
     stage.two.call(&flags).expect(65).says("does not know 1 task of the input");
     let log = stage.two.scene.read("log");
-    assert_eq!(log.lines().filter(|line| line.contains(" PUT ")).count(), 0);
+    assert_eq!(log.lines().filter(|line| line.contains("\tPUT\t")).count(), 0);
     assert_eq!(stage.database.number(RUNS), 0);
     stage.two.call(&[&flags[..], &["--on-unknown", "skip"]].concat()).expect(1);
     assert_eq!(stage.database.number(SETTLED), 11);
@@ -326,4 +326,65 @@ fn a_worker_goes_to_no_target_that_its_own_configuration_does_not_name() {
     scene.call(&["work", &id, "-q"]).expect(0);
     let total = stage.two.call(&["--rate-total", "20/s"]).expect(2);
     total.says("`--rate-total` is for runs in a directory").says("`rate_group`");
+}
+
+#[test]
+fn each_target_has_a_canary_a_look_and_a_wait_of_its_own() {
+    let scene = Scene::new();
+    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
+    let flags = [&["--settle", "0s", "--access-log", "log"], &own[..]].concat();
+    let (_sandbox, url) = sandbox(&scene, &flags);
+    let two = TwoProjects::of(scene, &url);
+    let rows: Vec<String> = (1..=10).map(generated_id).collect();
+    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
+    two.scene.write("tasks.csv", format!("id,site\n{rows}"));
+    let Some(stage) = Stage::of(two) else { return };
+    let phases = ["--skip-unchanged", "--canary", "2", "--wait", "--drill"];
+    let id = stage.two.call(&[&phases[..], &["--rate", "20/s", "--detach"]].concat()).expect(0);
+    let id = id.stdout.trim();
+    let workers = [stage.worker(id), stage.worker(id)];
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    let report = report(&stage.two.scene.call(&["report", "--json"]).expect(0).stdout);
+    assert_eq!(report["tasks"]["succeeded"], 20);
+    assert_eq!(report["arrivals"]["verified"], 20, "{}", report["arrivals"]);
+    let ended = "SELECT count(*) FROM batchctl.run WHERE phase = 4";
+    assert_eq!(stage.database.number(ended), 2);
+    let log = stage.two.scene.read("log");
+    assert_eq!(log.lines().filter(|line| line.contains("\tPUT\t")).count(), 20);
+}
+
+#[test]
+fn targets_of_one_rate_group_share_its_rate_over_all_workers() {
+    let Some(stage) = Stage::with(Server::obliging()) else { return };
+    let url = stage.two.server.url();
+    let in_group = "rate = '20/s'\nrate_group = 'fleet'";
+    let tables = ["north", "south"].map(|name| table(name, &url, in_group));
+    stage.two.scene.configure(&tables.concat());
+    let id = stage.plan(&[("north", 30), ("south", 30)], &[]);
+    let workers = [stage.worker(&id), stage.worker(&id)];
+    for worker in workers {
+        worker.ended().expect(0);
+    }
+    let sent = super::sent(&stage.two.scene, &id);
+    assert_eq!(sent.len(), 60);
+    super::check_seconds(&sent, 21);
+}
+
+#[test]
+fn damage_at_several_targets_is_repaired_at_once() {
+    let Some(stage) = Stage::with(Server::obliging()) else { return };
+    let id = stage.plan(&[("north", 60), ("south", 60)], &["--rate", "30/s"]);
+    let worker = stage.worker(&id);
+    stage.await_settled(30);
+    stage.two.scene.call(&["ctl", "drain"]).expect(0);
+    worker.ended().expect(3);
+    stage.database.sql("UPDATE batchctl.segment SET crc = crc + 1 WHERE chunk = 0 AND seq = 0");
+    stage.two.scene.call(&["work", &id]).expect(74);
+    let repaired = stage.two.scene.call(&["resume", "--repair", "-y", "--rate", "none"]);
+    repaired.expect(0).says("repaired run");
+    assert_eq!(stage.database.number(SETTLED), 120);
+    let report = report(&stage.two.scene.call(&["report", "--json"]).expect(0).stdout);
+    assert_eq!(report["tasks"]["succeeded"], 120);
 }
