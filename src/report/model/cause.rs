@@ -51,7 +51,8 @@ impl Cause {
     ///
     /// | kind | may help |
     /// |---|---|
-    /// | `dns` `connect` `tls` `timeout` `reset` | yes: the network may have recovered |
+    /// | `dns` `connect` `timeout` `reset` | yes: the network may have recovered |
+    /// | `tls` | no: the certificate, the address or the clock must change first |
     /// | `throttled` | yes: the service only wanted fewer calls |
     /// | `body` | yes: the answer could not be trusted |
     /// | `service`, status 500 and above | yes: the service may have recovered |
@@ -63,14 +64,13 @@ impl Cause {
         match self.kind {
             FailureKind::Dns
             | FailureKind::Connect
-            | FailureKind::Tls
             | FailureKind::Timeout
             | FailureKind::Reset
             | FailureKind::Throttled
             | FailureKind::Body
             | FailureKind::NotReached => true,
             FailureKind::NotSent => self.message != UNKNOWN_ID,
-            FailureKind::Refused | FailureKind::Auth => false,
+            FailureKind::Tls | FailureKind::Refused | FailureKind::Auth => false,
             FailureKind::Service => !matches!(self.http_status, Some(200..=299)),
         }
     }

@@ -38,7 +38,6 @@ fn the_words_before_a_command_agree_with_it_for_every_kind_of_failure() {
         let (status, expected) = match kind {
             FailureKind::Dns
             | FailureKind::Connect
-            | FailureKind::Tls
             | FailureKind::Timeout
             | FailureKind::Reset
             | FailureKind::NotReached
@@ -46,6 +45,7 @@ fn the_words_before_a_command_agree_with_it_for_every_kind_of_failure() {
             FailureKind::Throttled => (Some(429), AGAIN),
             FailureKind::Body => (Some(200), AGAIN),
             FailureKind::Auth => (Some(401), "get valid credentials, then send again"),
+            FailureKind::Tls => (None, FIRST),
             FailureKind::Refused => (Some(404), FIRST),
             FailureKind::Service => (Some(200), FIRST),
         };

@@ -26,6 +26,8 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     let untrusted = [&STOP[..], &["--outage-timeout", "1ms", "--json"]].concat();
     let ended = scene.call(&untrusted).expect(1).prints("\"tls\"");
     ended.prints("its authority is not trusted here: name the file of that with `--ca-file`");
+    let report = scene.call(&["report"]).expect(0).prints("remove the cause, then send again");
+    assert!(!report.stdout.contains("may help"), "{}", report.stdout);
     assert_eq!(server.count(), 0);
     scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(0);
     assert_eq!((server.count(), &*server.requests()[0].headers["x-auth-token"]), (1, TOKEN));
