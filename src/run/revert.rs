@@ -43,7 +43,8 @@ pub struct Revert {
     runs: RunDirectory,
     /// The tasks that are called, each with its command.
     chosen: HashMap<Ordinal, Command>,
-    slots: Option<SharedSlots>,
+    /// The slots of each target that are shared in a database; empty for a run in a directory.
+    slots: Vec<Option<SharedSlots>>,
 }
 
 /// The tasks of a run that can be reverted, and those that cannot.
@@ -83,7 +84,7 @@ pub fn revert(state: &Path, parent: &RunId) -> Result<Revert, RunError> {
     let settings = child_settings(&record.run.settings);
     let (chosen, exclusions) = (HashMap::new(), Arc::default());
     let (reason, opposite) = (None, None);
-    let slots = None;
+    let slots = Vec::new();
     Ok(Revert { record, settings, reason, exclusions, opposite, reader, runs, chosen, slots })
 }
 
@@ -118,8 +119,20 @@ impl Effect {
 }
 
 impl Revert {
-    /// Reads lists in these slots, which the run shares with others in a database.
-    pub fn share(&mut self, slots: Option<SharedSlots>) {
+    /// Returns the settings of all targets of the run that is taken back, and of one without any its own.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn settings_before(&self) -> Result<Vec<RunSettings>, StoreError> {
+        let targets =
+            self.reader.of_targets(|run| Ok::<_, StoreError>(run.record()?.run.settings))?;
+        let own = || vec![self.record.run.settings.clone()];
+        Ok(if targets.is_empty() { own() } else { targets })
+    }
+
+    /// Reads the lists of each target in these slots, which it shares with others in a database.
+    pub fn share(&mut self, slots: Vec<Option<SharedSlots>>) {
         self.slots = slots;
     }
 
@@ -159,8 +172,8 @@ impl Revert {
         let reader = alone.as_ref().unwrap_or(&self.reader);
         let settings = part.unwrap_or(&self.settings);
         let wanted = changed(reader, |command| api.undo(command))?;
-        let slots = match &self.slots {
-            Some(slots) => Some(slots.clone()),
+        let slots = match self.slots.get(index.unwrap_or_default()) {
+            Some(slots) => slots.clone(),
             None => group_slots(self.runs.state(), settings.rate_group.as_deref())?,
         };
         let walker = Walker::new(api, walker_settings(settings), clock, &[]);

@@ -17,7 +17,7 @@ use crate::store::{
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -242,7 +242,8 @@ impl SharedRuns {
         Ok(self.with(async |connection| connection.runs.standings(only).await)?)
     }
 
-    /// Returns the sending slots that a run shares with the others of its rate group, if it has one.
+    /// Returns the sending slots that each target of a run shares with the others of its rate group, if
+    /// it has one; `targets` are the settings of all of them, and of a run without any its own.
     ///
     /// # Errors
     ///
@@ -250,22 +251,26 @@ impl SharedRuns {
     pub fn group_slots(
         &self,
         id: &RunId,
-        settings: &RunSettings,
+        targets: &[RunSettings],
         clock: Clock,
-        on_uncertain: OnUncertain,
-    ) -> Result<Option<SharedSlots>, StoreError> {
-        if settings.rate_group.is_none() {
-            return Ok(None);
-        }
-        let run = self.number(id)?;
-        let trip = self.with(async |connection| connection.runs.trip(run).await)?;
-        let terms = SlotTerms {
-            run,
-            clock,
-            most_uncertain: MostUncertain::new(settings, trip),
-            on_uncertain: Box::new(move |own, most| on_uncertain(own, most)),
-        };
-        Ok(Some(SharedSlots::new(DatabaseRuns::slots(self.address.clone(), terms)?)))
+        on_uncertain: &OnUncertain,
+    ) -> Result<Vec<Option<SharedSlots>>, StoreError> {
+        let rows = self.numbers(id)?;
+        let slots = targets.iter().zip(rows).map(|(settings, run)| {
+            if settings.rate_group.is_none() {
+                return Ok(None);
+            }
+            let trip = self.with(async |connection| connection.runs.trip(run).await)?;
+            let on_uncertain = Arc::clone(on_uncertain);
+            let terms = SlotTerms {
+                run,
+                clock,
+                most_uncertain: MostUncertain::new(settings, trip),
+                on_uncertain: Box::new(move |own, most| on_uncertain(own, most)),
+            };
+            Ok(Some(SharedSlots::new(DatabaseRuns::slots(self.address.clone(), terms)?)))
+        });
+        slots.collect()
     }
 
     /// Changes a run for all its workers: at all of its targets, or at one of them. A change that holds

@@ -39,7 +39,8 @@ pub struct ReopenedRun {
     runs: RunDirectory,
     lock: RunLock,
     clock: Clock,
-    slots: Option<SharedSlots>,
+    /// The slots of each target that are shared in a database; empty for a run in a directory.
+    slots: Vec<Option<SharedSlots>>,
 }
 
 /// A target whose tasks are looked at, or all of a run.
@@ -102,12 +103,17 @@ pub fn reopen(state: &Path, id: &RunId, clock: Clock) -> Result<ReopenedRun, Run
     if parts.is_empty() {
         parts.push(ReopenedPart::read(&reader)?);
     }
-    Ok(ReopenedRun { record, unsettled, parts, runs, lock, clock, slots: None })
+    Ok(ReopenedRun { record, unsettled, parts, runs, lock, clock, slots: Vec::new() })
 }
 
 impl ReopenedRun {
-    /// Reads lists in these slots, which the run shares with others in a database.
-    pub fn share(&mut self, slots: Option<SharedSlots>) {
+    /// Returns the settings of all targets, and of a run without any its own.
+    pub fn settings(&self) -> Vec<RunSettings> {
+        self.parts.iter().map(|part| part.settings.clone()).collect()
+    }
+
+    /// Reads the lists of each target in these slots, which it shares with others in a database.
+    pub fn share(&mut self, slots: Vec<Option<SharedSlots>>) {
         self.slots = slots;
     }
 
@@ -172,8 +178,8 @@ impl ReopenedRun {
         watcher_channel: watchers::WatcherChannel,
         control: mpsc::UnboundedReceiver<Control>,
     ) -> Result<RunPhases<'a, A>, RunError> {
-        let slots = match &self.slots {
-            Some(slots) => Some(slots.clone()),
+        let slots = match self.slots.get(part.index()) {
+            Some(slots) => slots.clone(),
             None => group_slots(self.runs.state(), part.settings.rate_group.as_deref())?,
         };
         let now = self.clock.now();

@@ -199,7 +199,7 @@ fn open(
     documents.iter().try_for_each(Document::try_out)?;
     let mut run = run::reopen(&context.state, &id, clock)?;
     #[cfg(feature = "postgres")]
-    run.share(shared::group::slots(&id, &run.record.run.settings, clock, context)?);
+    run.share(shared::group::slots(&id, &run.settings(), clock, context)?);
     stored_plan::refuse_unapplied(&run.record)?;
     let service = run_service::with_states(&run.record, "this command")?;
     if service.is_none() {

@@ -11,15 +11,16 @@ use batchctl::store::RunId;
 use batchctl::text::span;
 use std::sync::Arc;
 
-/// Returns the slots in which lists are read for a run of a group, if it is in a database.
+/// Returns the slots in which lists are read for each target of a run, if it is in a database; `targets`
+/// are the settings of all of them, and of a run without any its own.
 pub(crate) fn slots(
     id: &RunId,
-    settings: &RunSettings,
+    targets: &[RunSettings],
     clock: Clock,
     context: &Context,
-) -> Result<Option<SharedSlots>, CommandError> {
-    let Some(database) = context.store.database() else { return Ok(None) };
-    Ok(database.group_slots(id, settings, clock, warning(context.stderr))?)
+) -> Result<Vec<Option<SharedSlots>>, CommandError> {
+    let Some(database) = context.store.database() else { return Ok(Vec::new()) };
+    Ok(database.group_slots(id, targets, clock, &warning(context.stderr))?)
 }
 
 /// Returns what says that the database is too far away to send anything.

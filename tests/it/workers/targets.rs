@@ -373,6 +373,34 @@ fn targets_of_one_rate_group_share_its_rate_over_all_workers() {
 }
 
 #[test]
+fn waits_and_reverts_read_the_lists_of_each_target_in_the_slots_of_its_own_group() {
+    let scene = Scene::new();
+    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
+    let (_sandbox, url) = sandbox(&scene, &[&["--settle", "0s"], &own[..]].concat());
+    let two = TwoProjects::of(scene, &url);
+    let tables = ["north", "south"]
+        .map(|name| table(name, &url, &format!("rate = '40/s'\nrate_group = 'of-{name}'")));
+    two.scene.configure(&tables.concat());
+    let rows: Vec<String> = (1..=5).map(generated_id).collect();
+    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
+    two.scene.write("tasks.csv", format!("id,site\n{rows}"));
+    let Some(stage) = Stage::of(two) else { return };
+    stage.two.call(&["--skip-unchanged", "-q"]).expect(0);
+    let used = || {
+        ["north", "south"].map(|name| {
+            let used = format!("SELECT tat_ns FROM batchctl.rate WHERE scope = 'group:of-{name}'");
+            stage.database.number(&used)
+        })
+    };
+    for command in [["wait", "-q"], ["revert", "-q"]] {
+        let before = used();
+        stage.two.scene.call(&command).expect(0);
+        let after = used();
+        assert!(before[0] < after[0] && before[1] < after[1], "{command:?}: {before:?} {after:?}");
+    }
+}
+
+#[test]
 fn damage_at_several_targets_is_repaired_at_once() {
     let Some(stage) = Stage::with(Server::obliging()) else { return };
     let id = stage.plan(&[("north", 60), ("south", 60)], &["--rate", "30/s"]);
