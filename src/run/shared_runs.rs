@@ -122,6 +122,15 @@ impl SharedRuns {
         Ok(ids.into_iter().map(|(id, _)| id).collect())
     }
 
+    /// Returns the bytes of plan and journal of each run, without those of indexes.
+    ///
+    /// # Errors
+    ///
+    /// The database is away.
+    pub fn sizes(&self) -> Result<HashMap<RunId, u64>, StoreError> {
+        Ok(self.with(async |connection| connection.runs.sizes().await)?)
+    }
+
     /// Returns the newest run with open tasks that nobody has stopped.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ use crate::cli::output::stream;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
+use batchctl::store::RunId;
 use batchctl::store::database::RunStanding;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 pub(crate) fn list(args: &RunsListArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
@@ -25,12 +27,10 @@ fn all(job: Option<&String>, database: &SharedRuns) -> Result<Vec<ListedRun>, Co
 
 pub(crate) fn prune(args: &PruneArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
     prune::check(args)?;
-    if args.max_size.is_some() {
-        let error = "`--max-size` is about files, and `--store` names a database";
-        return Err(CommandError::usage(error).with_hint("give `--older-than AGE` or `--keep N`"));
-    }
     let listed = all(args.job.as_ref(), database)?;
-    let chosen = prune::choose(&listed, args, |_| 0, Clock::start().now());
+    let sizes = if args.max_size.is_some() { database.sizes()? } else { HashMap::new() };
+    let size = |id: &RunId| sizes.get(id).copied().unwrap_or_default();
+    let chosen = prune::choose(&listed, args, size, Clock::start().now());
     prune::remove_all(&chosen, args, |id| Ok(database.remove(id)?))
 }
 

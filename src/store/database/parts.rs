@@ -7,10 +7,19 @@
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::ids::RunId;
+use std::collections::HashMap;
+use tokio_postgres::Row;
 
 /// In the order of the targets.
 const NUMBERS: &str =
     "SELECT no FROM run WHERE split_part(id, '.', 1) = $1 ORDER BY length(id), id";
+
+/// What a value takes up as it is stored, so that nothing is read.
+const SIZES: &str = "
+SELECT split_part(r.id, '.', 1), sum(
+    (SELECT coalesce(sum(pg_column_size(body)), 0) FROM chunk WHERE run = r.no)
+    + (SELECT coalesce(sum(pg_column_size(body)), 0) FROM segment WHERE run = r.no))::bigint
+FROM run r GROUP BY 1";
 
 /// Returns the id of the row of a target; that of the first is the run's own.
 pub(crate) fn row_id(run: &RunId, index: usize) -> String {
@@ -18,6 +27,16 @@ pub(crate) fn row_id(run: &RunId, index: usize) -> String {
         0 => run.to_string(),
         _ => format!("{run}.{}", index + 1),
     }
+}
+
+/// Returns the bytes of plan and journal of each run, with all of its targets.
+pub(crate) async fn sizes(link: &mut Link) -> Result<HashMap<RunId, u64>, DatabaseError> {
+    let rows = link.with(async |client| client.query(SIZES, &[]).await).await?;
+    let size = |row: &Row| {
+        let id: String = row.get(0);
+        Some((id.parse().ok()?, row.get::<_, i64>(1).unsigned_abs()))
+    };
+    Ok(rows.iter().filter_map(size).collect())
 }
 
 /// Returns the numbers of the rows of a run, in the order of its targets; none if it is not there.

@@ -23,6 +23,7 @@ use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::repair::DamagedPart;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -256,6 +257,15 @@ impl DatabaseRuns {
     /// Those of the database.
     pub async fn ids(&mut self) -> Result<Vec<(RunId, Option<String>)>, DatabaseError> {
         standing::ids(&mut self.link).await
+    }
+
+    /// Returns the bytes of plan and journal of each run, without those of indexes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn sizes(&mut self) -> Result<HashMap<RunId, u64>, DatabaseError> {
+        parts::sizes(&mut self.link).await
     }
 
     /// Returns the newest run with open tasks that nobody has stopped.

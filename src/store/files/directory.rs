@@ -202,6 +202,17 @@ impl RunDirectory {
         Ok(parts)
     }
 
+    /// Returns the bytes of the files of a run, with those of all its targets.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn size(&self, run: &RunId) -> Result<u64, StoreError> {
+        let files = self.other_parts(run)?.into_iter().chain([self.file(run)]);
+        let files = files.flat_map(|main| [beside(&main, "-wal"), main]);
+        Ok(files.filter_map(|path| fs::metadata(path).ok()).map(|it| it.len()).sum())
+    }
+
     /// Removes a run with all its files; the lock proves that no process works on it.
     pub fn remove(&self, lock: RunLock) -> Result<(), StoreError> {
         let RunLock { run, handle } = lock;
@@ -317,6 +328,17 @@ mod tests {
         let id: RunId = id.parse().unwrap();
         fs::write(runs.file(&id), "").unwrap();
         id
+    }
+
+    #[test]
+    fn the_size_of_a_run_is_that_of_all_its_files() {
+        let (_state, runs) = directory();
+        let run = add(&runs, "20240705-120000-kfzq");
+        let files = [(".db", 1), (".db-wal", 10), (".2.db", 100), ("x.db", 1_000)];
+        for (ending, size) in files {
+            fs::write(runs.path.join(format!("{run}{ending}")), vec![0; size]).unwrap();
+        }
+        assert_eq!(runs.size(&run).unwrap(), 111);
     }
 
     #[test]

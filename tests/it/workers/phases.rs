@@ -219,9 +219,18 @@ fn doubts_are_settled_and_tasks_waited_for_afterwards_and_changes_taken_back() {
     let reverted = report(&stage.call(&["revert", "-y", "--json"]).expect(0).stdout);
     assert_eq!(reverted["tasks"]["succeeded"], changed);
     assert_eq!(stage.database.number("SELECT count(*) FROM batchctl.run"), 3);
-    stage.call(&["runs", "prune", "--max-size", "1GiB"]).expect(2).says("is about files");
-    stage.call(&["runs", "prune", "--keep", "1", "-n"]).expect(0).prints("2 runs would be removed");
-    stage.call(&["runs", "prune", "--keep", "1"]).expect(0).prints("2 runs removed");
+    let prune = |args: &[&str]| stage.call(&[&["runs", "prune"], args].concat()).expect(0);
+    prune(&["--max-size", "1GiB"]).prints("0 runs removed");
+    let latest = stage.database.number(
+        "SELECT (SELECT sum(pg_column_size(body)) FROM batchctl.chunk WHERE run = r.no)
+             + (SELECT sum(pg_column_size(body)) FROM batchctl.segment WHERE run = r.no)
+         FROM batchctl.run r ORDER BY no DESC LIMIT 1",
+    );
+    let (enough, less) = (latest.to_string(), (latest - 1).to_string());
+    prune(&["--max-size", &less, "-n"]).prints("3 runs would be removed");
+    prune(&["--max-size", &enough, "-n"]).prints("2 runs would be removed");
+    prune(&["--keep", "1", "-n"]).prints("2 runs would be removed");
+    prune(&["--max-size", &enough]).prints("2 runs removed");
     assert_eq!(stage.database.number("SELECT count(*) FROM batchctl.run"), 1);
 }
 

@@ -10,13 +10,12 @@ use batchctl::run;
 use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::fmt::Write;
-use std::fs;
 
 pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     check(args)?;
     let runs = run::runs_in(&context.state);
     let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
-    let size = |id: &RunId| fs::metadata(runs.file(id)).map_or(0, |metadata| metadata.len());
+    let size = |id: &RunId| runs.size(id).unwrap_or_default();
     let chosen = choose(&listed, args, size, Clock::start().now());
     // The library refuses to remove a run that a process has locked since.
     remove_all(&chosen, args, |id| Ok(run::remove(&context.state, id)?))
@@ -61,7 +60,7 @@ pub(crate) fn choose<'a>(
     let mut size = 0;
     let mut chosen = Vec::new();
     for (index, run) in listed.iter().enumerate() {
-        // Counted for runs that stay as well: the limit is for the whole directory.
+        // Counted for runs that stay as well: the limit is for all of them.
         size += size_of(&run.id);
         let too_old = args.older_than.is_some_and(|age| now.since(run.record.run.origin) > age);
         let too_many = args.keep.is_some_and(|keep| index >= keep);
