@@ -70,6 +70,8 @@ impl<A: TaskApi> SharedPhases<'_, A> {
     /// Carries out the phases before the calls, or waits until others have.
     pub(crate) async fn begin(&mut self, router: &mut ControlRouter) -> Result<Begun, RunError> {
         loop {
+            // Asked first: where another target has refused the run, its standing says so afterwards.
+            let others_look = self.others_look().await?;
             let standing = self.standing().await?;
             if let Some(reason) = &standing.stopping {
                 return Ok(Begun::Stopped(reason_of(reason)));
@@ -78,9 +80,8 @@ impl<A: TaskApi> SharedPhases<'_, A> {
                 Ok(is_far) => is_far,
                 Err(reason) => return Ok(Begun::Stopped(reason)),
             };
-            let waits = standing.phase != Phase::Survey && self.others_look().await?;
             match standing.phase {
-                _ if waits => {}
+                Phase::Canary | Phase::Send if others_look => {}
                 Phase::Survey if !standing.is_leased && !is_far => {
                     if let Some(taken) = self.take(Phase::Survey).await? {
                         match self.survey(taken, router).await? {
