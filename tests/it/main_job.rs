@@ -168,8 +168,10 @@ fn rare_kinds() -> Vec<Kind> {
             Reply::flood("", "HTTP/1.1 100 Continue\r\n\r\n")
         }),
         kind("tiny-chunks", ("ambiguous", "", "timeout", ATTEMPTS), |_| {
-            // So small that the bound of a body is not reached before the time-out.
-            Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
+            Reply::steady_flood(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                "1\r\nx\r\n",
+            )
         }),
         kind("too-early", ("succeeded", "200", "", 2), |request| match request.attempt {
             1 => Reply::answer(425, ""),

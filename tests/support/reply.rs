@@ -24,7 +24,7 @@ pub(super) enum Manner {
     /// Exactly these bytes, and then the end of the connection.
     Last(Vec<u8>),
     /// The first bytes, and then the second ones without end.
-    Flood(Vec<u8>, Vec<u8>),
+    Flood(Vec<u8>, Vec<u8>, Duration),
     /// An answer, and a moment later another one that nobody asked for.
     Twice(Vec<u8>, Vec<u8>),
     /// An answer that ends before the length it announced.
@@ -101,7 +101,13 @@ impl Reply {
 
     /// Bytes that never end.
     pub(crate) fn flood(first: &str, then: &str) -> Self {
-        Self::new(Manner::Flood(first.into(), then.into()))
+        Self::new(Manner::Flood(first.into(), then.into(), Duration::ZERO))
+    }
+
+    /// Parts that never end, at most twenty thousand a second: so few that no bound of a body is reached
+    /// before the time-outs of tests, however fast the machine is.
+    pub(crate) fn steady_flood(first: &str, then: &str) -> Self {
+        Self::new(Manner::Flood(first.into(), then.into(), Duration::from_millis(50)))
     }
 
     /// Another answer 20 ms after this one, which nobody asked for.

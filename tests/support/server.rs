@@ -218,11 +218,14 @@ async fn carry_out(stream: &mut TcpStream, manner: Manner) -> std::io::Result<bo
             return Ok(true);
         }
         Manner::Last(bytes) => stream.write_all(&bytes).await?,
-        Manner::Flood(first, then) => {
+        Manner::Flood(first, then, pause) => {
             stream.write_all(&first).await?;
             let then = then.repeat(1_000);
             loop {
                 stream.write_all(&then).await?;
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
         Manner::Twice(first, second) => {

@@ -29,7 +29,7 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     fault("a body that never ends", SILENT, "no answer within 2s", |_| Reply::trickle()),
     fault("chunks that never end", SILENT, "no answer within 2s", |_| {
-        Reply::flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
+        Reply::steady_flood("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")
     }),
     fine("an answer that takes a second", |r| well(r).after(Duration::from_secs(1))),
     fault("an answer that comes too late", SILENT, "no answer within 2s", |r| {
