@@ -94,12 +94,10 @@ impl<'a> RunSource<'a> {
                 let id = which.find(state)?;
                 let mut revert = run::revert(state, &id)?;
                 #[cfg(feature = "postgres")]
-                revert.share(shared::group::slots(
-                    &id,
-                    &revert.settings_before()?,
-                    clock,
-                    context,
-                )?);
+                revert.share({
+                    let targets = revert.settings_before()?;
+                    shared::group::slots(&id, &targets, clock, context)?
+                });
                 stored_plan::refuse_unapplied(&revert.record)?;
                 reverting::refuse_deletion(&revert.record)?;
                 if let Some(service) = RunService::of_record(&revert.record)? {

@@ -8,7 +8,6 @@ use crate::cli::output::stream;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
-use batchctl::store::RunId;
 use batchctl::store::database::RunStanding;
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -29,8 +28,7 @@ pub(crate) fn prune(args: &PruneArgs, database: &SharedRuns) -> Result<ExitStatu
     prune::check(args)?;
     let listed = all(args.job.as_ref(), database)?;
     let sizes = if args.max_size.is_some() { database.sizes()? } else { HashMap::new() };
-    let size = |id: &RunId| sizes.get(id).copied().unwrap_or_default();
-    let chosen = prune::choose(&listed, args, size, Clock::start().now());
+    let chosen = prune::choose(&listed, args, &sizes, Clock::start().now());
     prune::remove_all(&chosen, args, |id| Ok(database.remove(id)?))
 }
 

@@ -16,6 +16,7 @@ const HEAD: &str = "
 SELECT r.no, r.head, r.crc, r.stopping, EXISTS (
     SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL AND w.seen > clock_timestamp() - r.lease)
 FROM run r WHERE split_part(r.id, '.', 1) = $1 ORDER BY length(r.id), r.id";
+
 /// A run that was copied.
 #[derive(Debug)]
 pub(crate) struct Copied {

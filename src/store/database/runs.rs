@@ -341,7 +341,8 @@ impl DatabaseRuns {
         orders::allow_trip(&mut self.link, run, trip).await
     }
 
-    /// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done so before.
+    /// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done
+    /// so before.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ use crate::store::files::trusted::{open_to_read, open_to_write, private_director
 use crate::store::files::watermark;
 use crate::store::ids::RunId;
 use crate::system::files::MetadataExt;
+use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -92,19 +93,23 @@ impl RunDirectory {
     }
 
     fn list_files(&self, ending: &str) -> Result<Vec<RunId>, StoreError> {
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(file(&self.path)(error)),
-        };
         let mut runs = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(file(&self.path))?.file_name();
+        for entry in self.entries()? {
+            let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(ending));
             runs.extend(id.and_then(|id| id.parse().ok()));
         }
         runs.sort();
         Ok(runs)
+    }
+
+    /// Returns what is in the directory; nothing if it is not there yet.
+    fn entries(&self) -> Result<Vec<fs::DirEntry>, StoreError> {
+        let entries = match fs::read_dir(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.and_then(Iterator::collect),
+        };
+        entries.map_err(file(&self.path))
     }
 
     /// Removes the leftovers of planners that were killed.
@@ -187,10 +192,9 @@ impl RunDirectory {
 
     /// Returns the files of the targets of a run, without that of the first.
     fn other_parts(&self, run: &RunId) -> Result<Vec<PathBuf>, StoreError> {
-        let entries = fs::read_dir(&self.path).map_err(file(&self.path))?;
         let mut parts = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(file(&self.path))?.file_name();
+        for entry in self.entries()? {
+            let name = entry.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix(run.as_str()));
             let number = number
                 .and_then(|it| it.strip_prefix('.'))
@@ -202,15 +206,22 @@ impl RunDirectory {
         Ok(parts)
     }
 
-    /// Returns the bytes of the files of a run, with those of all its targets.
+    /// Returns the bytes of the files of each run, with those of all its targets.
     ///
     /// # Errors
     ///
     /// The directory cannot be read.
-    pub fn size(&self, run: &RunId) -> Result<u64, StoreError> {
-        let files = self.other_parts(run)?.into_iter().chain([self.file(run)]);
-        let files = files.flat_map(|main| [beside(&main, "-wal"), main]);
-        Ok(files.filter_map(|path| fs::metadata(path).ok()).map(|it| it.len()).sum())
+    pub fn sizes(&self) -> Result<HashMap<RunId, u64>, StoreError> {
+        let mut sizes = HashMap::new();
+        for entry in self.entries()? {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.split('.').next()?.parse().ok());
+            // One that is gone by now takes up nothing.
+            if let (Some(id), Ok(metadata)) = (id, entry.metadata()) {
+                *sizes.entry(id).or_default() += metadata.len();
+            }
+        }
+        Ok(sizes)
     }
 
     /// Removes a run with all its files; the lock proves that no process works on it.
@@ -338,7 +349,7 @@ mod tests {
         for (ending, size) in files {
             fs::write(runs.path.join(format!("{run}{ending}")), vec![0; size]).unwrap();
         }
-        assert_eq!(runs.size(&run).unwrap(), 111);
+        assert_eq!(runs.sizes().unwrap(), HashMap::from([(run, 111)]));
     }
 
     #[test]

@@ -72,6 +72,18 @@ impl Stage<Server> {
     }
 }
 
+/// Two projects that can be listed, with the first tasks of each as input, and what else the table has.
+fn with_lists(tasks: u32, more: &str, flags: &[&str]) -> (Running, String, TwoProjects<()>) {
+    let scene = Scene::new();
+    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
+    let (service, url) = sandbox(&scene, &[&own[..], flags].concat());
+    let two = TwoProjects::of(scene, &url);
+    let rows: Vec<String> = (1..=tasks).map(generated_id).collect();
+    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
+    two.scene.write("tasks.csv", format!("id,site\n{rows}{more}"));
+    (service, url, two)
+}
+
 /// A service whose answer depends on the task alone.
 fn answer(request: &Request) -> Reply {
     let id = &*request.id;
@@ -292,13 +304,7 @@ fn a_plan_is_applied_at_all_targets_once() {
 
 #[test]
 fn an_unknown_task_of_one_target_keeps_the_run_from_all() {
-    let scene = Scene::new();
-    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
-    let (_sandbox, url) = sandbox(&scene, &[&["--access-log", "log"], &own[..]].concat());
-    let two = TwoProjects::of(scene, &url);
-    let rows: Vec<String> = (1..=5).map(generated_id).collect();
-    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
-    two.scene.write("tasks.csv", format!("id,site\n{rows}nobody-knows-me,south\n"));
+    let (_sandbox, _, two) = with_lists(5, "nobody-knows-me,south\n", &["--access-log", "log"]);
     let Some(stage) = Stage::of(two) else { return };
     let flags = ["--skip-unchanged", "--rate", "none", "-q"];
     stage.two.call(&flags).expect(65).says("does not know 1 task of the input");
@@ -330,14 +336,8 @@ fn a_worker_goes_to_no_target_that_its_own_configuration_does_not_name() {
 
 #[test]
 fn each_target_has_a_canary_a_look_and_a_wait_of_its_own() {
-    let scene = Scene::new();
-    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
-    let flags = [&["--settle", "0s", "--access-log", "log"], &own[..]].concat();
-    let (_sandbox, url) = sandbox(&scene, &flags);
-    let two = TwoProjects::of(scene, &url);
-    let rows: Vec<String> = (1..=10).map(generated_id).collect();
-    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
-    two.scene.write("tasks.csv", format!("id,site\n{rows}"));
+    let flags = ["--settle", "0s", "--access-log", "log"];
+    let (_sandbox, _, two) = with_lists(10, "", &flags);
     let Some(stage) = Stage::of(two) else { return };
     let phases = ["--skip-unchanged", "--canary", "2", "--wait", "--drill"];
     let id = stage.two.call(&[&phases[..], &["--rate", "20/s", "--detach"]].concat()).expect(0);
@@ -374,16 +374,10 @@ fn targets_of_one_rate_group_share_its_rate_over_all_workers() {
 
 #[test]
 fn waits_and_reverts_read_the_lists_of_each_target_in_the_slots_of_its_own_group() {
-    let scene = Scene::new();
-    let own = ["--own-project", "north", "--own-project", "south", "--tasks", "10"];
-    let (_sandbox, url) = sandbox(&scene, &[&["--settle", "0s"], &own[..]].concat());
-    let two = TwoProjects::of(scene, &url);
+    let (_sandbox, url, two) = with_lists(5, "", &["--settle", "0s"]);
     let tables = ["north", "south"]
         .map(|name| table(name, &url, &format!("rate = '40/s'\nrate_group = 'of-{name}'")));
     two.scene.configure(&tables.concat());
-    let rows: Vec<String> = (1..=5).map(generated_id).collect();
-    let rows: String = rows.iter().map(|id| format!("{id},north\n{id},south\n")).collect();
-    two.scene.write("tasks.csv", format!("id,site\n{rows}"));
     let Some(stage) = Stage::of(two) else { return };
     stage.two.call(&["--skip-unchanged", "-q"]).expect(0);
     let used = || {

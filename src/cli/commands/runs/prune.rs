@@ -9,14 +9,15 @@ use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::RunId;
 use batchctl::text::plural;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 pub(crate) fn prune(args: &PruneArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     check(args)?;
     let runs = run::runs_in(&context.state);
     let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
-    let size = |id: &RunId| runs.size(id).unwrap_or_default();
-    let chosen = choose(&listed, args, size, Clock::start().now());
+    let sizes = if args.max_size.is_some() { runs.sizes()? } else { HashMap::new() };
+    let chosen = choose(&listed, args, &sizes, Clock::start().now());
     // The library refuses to remove a run that a process has locked since.
     remove_all(&chosen, args, |id| Ok(run::remove(&context.state, id)?))
 }
@@ -50,18 +51,18 @@ pub(crate) fn remove_all(
     Ok(ExitStatus::Ok)
 }
 
-/// Chooses what goes; `listed` is the latest first.
+/// Chooses what goes; `listed` is the latest first. Sizes are asked only for a limit on them.
 pub(crate) fn choose<'a>(
     listed: &'a [ListedRun],
     args: &PruneArgs,
-    size_of: impl Fn(&RunId) -> u64,
+    sizes: &HashMap<RunId, u64>,
     now: Timestamp,
 ) -> Vec<&'a ListedRun> {
     let mut size = 0;
     let mut chosen = Vec::new();
     for (index, run) in listed.iter().enumerate() {
         // Counted for runs that stay as well: the limit is for all of them.
-        size += size_of(&run.id);
+        size += sizes.get(&run.id).copied().unwrap_or_default();
         let too_old = args.older_than.is_some_and(|age| now.since(run.record.run.origin) > age);
         let too_many = args.keep.is_some_and(|keep| index >= keep);
         let too_large = args.max_size.is_some_and(|most| size > most);
