@@ -23,6 +23,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 /// What a walk over a run adds up beside the sums over its tasks.
@@ -61,14 +62,27 @@ impl Report {
         mut each: impl FnMut(&TaskRow, &TaskContext),
     ) -> Result<Self, StoreError> {
         Self::build(run, still_running, |worked, totals| {
-            let (sent, grouping) = read_sendings_and_groups(run, worked)?;
-            let context = TaskContext { grouping, worked: sent.worked.ranges() };
-            run.for_each_task::<StoreError>(|task| {
-                totals.add(&task);
-                each(&task, &context);
-                Ok(())
-            })?;
-            Ok((sent, context.grouping.into_groups()))
+            let mut walk = |context: TaskContext| -> Result<_, StoreError> {
+                run.for_each_task::<StoreError>(|task| {
+                    totals.add(&task);
+                    each(&task, &context);
+                    Ok(())
+                })?;
+                Ok(context.grouping.into_groups())
+            };
+            // Where all processes recorded their ends, no attempt changes when they worked.
+            let beside = if worked.has_open_end() { None } else { run.second_reader() };
+            let Some(second) = beside else {
+                let (sent, grouping) = read_sendings_and_groups(run, worked)?;
+                let groups = walk(TaskContext { grouping, worked: sent.worked.ranges() })?;
+                return Ok((sent, groups));
+            };
+            thread::scope(|scope| {
+                let ranges = worked.ranges();
+                let sent = scope.spawn(move || SendingTotals::read(&second, worked));
+                let groups = walk(TaskContext { grouping: Grouping::read(run)?, worked: ranges })?;
+                Ok((joined(sent)?, groups))
+            })
         })
     }
 
@@ -163,9 +177,13 @@ fn read_sendings_and_groups(
     thread::scope(|scope| {
         let grouping = scope.spawn(move || Grouping::read(&second));
         let sent = SendingTotals::read(run, worked);
-        let grouping = grouping.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok((sent?, grouping?))
+        Ok((sent?, joined(grouping)?))
     })
+}
+
+/// Waits for a thread, and panics if it has.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Returns the times in which the service held the run back, and not a pause between two waves.

@@ -282,6 +282,37 @@ proptest! {
     }
 }
 
+#[test]
+fn a_large_run_that_is_read_side_by_side_has_the_report_of_one_walk() {
+    for is_killed in [false, true] {
+        let mut run = TestRun::with_tasks(6_000);
+        run.begin();
+        run.call(0, throttled());
+        run.settle(0, counted(0, 1), Outcome::Succeeded);
+        run.settle(4_000, refused("This operation is not allowed."), Outcome::Failed);
+        run.settle(5_999, counted(1, 1), Outcome::Partial);
+        run.call(17, lost(FailureKind::Timeout));
+        if is_killed {
+            run.kill();
+        } else {
+            run.end(Some(StopReason::Interrupted));
+        }
+        let mut groups = Vec::new();
+        let report = Report::read_with(&run.reader(), StillRunning::No, |task, context| {
+            assert_eq!(context.worked().len(), 1);
+            groups.extend(context.grouping().group_of(task).map(|label| (task.ordinal.0, label)));
+        });
+        let report = report.unwrap();
+        assert_eq!(report, run.report());
+        assert_eq!(
+            (report.calls.attempts, report.failures.len()),
+            (5, groups.len()),
+            "{is_killed}"
+        );
+        assert_eq!(groups.iter().map(|(place, _)| *place).collect::<Vec<_>>(), [17, 4_000, 5_999]);
+    }
+}
+
 /// A refusal whose message says nothing, as the service sends it.
 fn detailed(message: &str, detail: &str) -> Reply {
     let failure = Failure {

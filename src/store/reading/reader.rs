@@ -23,6 +23,9 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The number of tasks from which on two threads read a run faster than one.
+const LARGE: u64 = 5_000;
+
 /// A run, open for reading.
 ///
 /// It keeps its snapshot, and so keeps the log of a live run from starting anew: while the reader
@@ -181,10 +184,10 @@ impl RunReader {
     }
 
     /// Opens the run once more, to read two parts of it side by side. `None` if that would not show
-    /// the same.
+    /// the same, or if opening takes longer than is gained.
     pub(crate) fn second_reader(&self) -> Option<Self> {
         let is_of_one_file = self.other_shards.is_empty() && self.target.is_none();
-        if !is_of_one_file || !self.damage.is_empty() {
+        if self.selected < LARGE || !is_of_one_file || !self.damage.is_empty() {
             return None;
         }
         // A commit in between, or another file in the place of this one: then there is no second.

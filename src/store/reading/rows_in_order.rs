@@ -21,10 +21,6 @@ const BATCH: usize = 256;
 /// The most batches that wait for the merge.
 const WAITING: usize = 2;
 
-/// The number of tasks from which on a thread of its own makes the rows of a single file: below it,
-/// opening the file once more takes longer than is gained.
-const LARGE: u64 = 5_000;
-
 /// One kind of rows of a run.
 pub(crate) trait Rows {
     type Row: Send;
@@ -151,8 +147,8 @@ pub(crate) fn for_each<R: Rows, E: From<StoreError>>(
     mut take: impl FnMut(R::Row) -> Result<(), E>,
 ) -> Result<(), E> {
     if run.others().is_empty() {
-        let second = (R::ARE_COSTLY && run.selected >= LARGE).then(|| run.second_reader());
-        return match second.flatten() {
+        let second = if R::ARE_COSTLY { run.second_reader() } else { None };
+        return match second {
             Some(second) => made_beside::<R, E>(second, take),
             None => R::read(run, take),
         };
