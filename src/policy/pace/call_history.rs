@@ -42,6 +42,7 @@ pub(super) struct CallHistory {
     /// When calls ended that were not throttled.
     ended: VecDeque<Stamp>,
     accepted: f64,
+    throttled_in_all: f64,
     ended_in_all: f64,
     /// How long a throttled answer takes to arrive, in seconds.
     lag: f64,
@@ -55,6 +56,7 @@ impl CallHistory {
             throttled: VecDeque::new(),
             ended: VecDeque::new(),
             accepted: 0.0,
+            throttled_in_all: 0.0,
             ended_in_all: 0.0,
             lag: 0.0,
         }
@@ -70,6 +72,7 @@ impl CallHistory {
     pub(super) fn count_throttled(&mut self, sent: Instant, now: Instant) {
         self.lag = seconds(sent, now).max(self.lag * LAG_DECAY).min(LONGEST_LAG);
         self.accepted -= 1.0;
+        self.throttled_in_all += 1.0;
         let (sent, now) = (self.stamp(sent), self.stamp(now));
         // Answers may overtake one another; nearly all come last.
         let place = until(&self.throttled, sent);
@@ -94,6 +97,11 @@ impl CallHistory {
                 times.pop_front();
             }
         }
+    }
+
+    /// Returns how many calls were sent since the beginning, and how many of these were throttled.
+    pub(super) fn in_all(&self) -> (f64, f64) {
+        (self.accepted + self.throttled_in_all, self.throttled_in_all)
     }
 
     /// Returns how many calls are on the wire.
@@ -232,6 +240,18 @@ impl CallHistory {
         let first = self.throttled.len().checked_sub(row).map(|index| self.throttled[index]);
         let (Some(first), Some(&last)) = (first, self.throttled.back()) else { return false };
         first >= self.stamp(after) && self.accepted_from(first, last) <= 0.0
+    }
+
+    /// Returns whether the throttled calls of a span were sent one after the other.
+    pub(super) fn is_one_row(&self, after: Instant, to: Instant) -> bool {
+        let begin = until(&self.throttled, self.stamp(after));
+        let end = until(&self.throttled, self.stamp(to));
+        let (Some(&first), Some(&last)) =
+            (self.throttled.get(begin), end.checked_sub(1).and_then(|end| self.throttled.get(end)))
+        else {
+            return false;
+        };
+        self.accepted_from(first, last) <= 0.0
     }
 
     /// Returns how much more likely the order of the throttled calls of a span is by chance than under

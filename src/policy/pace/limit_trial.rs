@@ -18,6 +18,8 @@ const TOLERABLE: f64 = 0.015;
 const SMALL: f64 = 0.06;
 /// A share beyond which the service accepts nothing to speak of.
 const NOTHING_ACCEPTED: f64 = 0.9;
+/// Which part of what was accepted shows whether calls are throttled below a limit.
+const OF_GIVEN: f64 = 0.95;
 /// Shares above which the first step down only halves the pace.
 const LARGE: f64 = 0.25;
 /// The logarithm of the likelihood ratio that decides.
@@ -27,6 +29,8 @@ const AGAINST_ANY_LIMIT: f64 = 2.0;
 const LIMITS: u32 = 50;
 /// How likely a limit's order must be, as a logarithm, to end a test.
 const ORDERLY: f64 = 6.0;
+/// How likely it must be for a large share to be tested below what was accepted at once.
+const ORDERLY_AT_FIRST: f64 = 1.5;
 /// The share that is throttled now and then below a limit.
 const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.
@@ -264,12 +268,17 @@ fn measured(counts: TrialCounts) -> TrialFinding {
     if share <= TOLERABLE {
         return TrialFinding::Tolerable { share };
     }
-    next_test(counts.rate, counts.accepted_but(share), share, 1)
+    let given = counts.accepted_but(share);
+    if counts.is_scattered && counts.irregularity < -ORDERLY_AT_FIRST {
+        // A bucket throttles so, and even a large share of its calls is measured well.
+        return TrialFinding::TestAt { rate: OF_GIVEN * given, given, chance: share, step: 1 };
+    }
+    next_test(counts.rate, given, share, 1)
 }
 
 fn next_test(rate: f64, given: f64, chance: f64, step: u32) -> TrialFinding {
     let lower = if chance <= LARGE || step >= MAX_STEPS {
-        0.95 * given
+        OF_GIVEN * given
     } else {
         // A large share is measured badly: the next measurement is a better one.
         (1.03 * given).max(rate / 2.0)

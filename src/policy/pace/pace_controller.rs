@@ -9,6 +9,7 @@
 //! Invariants: the pace stays within its bounds; it is lowered only where throttling follows the
 //! pace; answers to calls from before a cut cause no other one.
 
+mod account;
 mod bounding;
 mod exhaustion;
 mod growth;

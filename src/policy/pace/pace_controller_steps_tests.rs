@@ -4,6 +4,8 @@ use super::phase::{Growth, Listening, Met};
 use super::*;
 use crate::policy::pace::calls_at_a_time::BoundChange;
 
+#[path = "pace_controller_account_tests.rs"]
+mod accounts;
 #[path = "pace_controller_trials_tests.rs"]
 mod after_trials;
 #[path = "pace_controller_answers_tests.rs"]

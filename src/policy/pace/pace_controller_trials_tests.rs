@@ -102,6 +102,21 @@ fn a_limit_that_was_found_is_approached_or_rested_at() {
 }
 
 #[test]
+fn a_large_share_is_tested_above_what_was_accepted_unless_calls_are_throttled_evenly() {
+    for (throttled, rate) in [
+        ([3, 6, 10, 13, 16, 20], 0.95 * 280.0),
+        ([1, 2, 6, 11, 12, 20], 1.03 * 280.0),
+        // Two rows: a window's share says little of what it accepts.
+        ([8, 9, 10, 18, 19, 20], 1.03 * 280.0),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
+        send(&mut controller, &at, 20, &throttled);
+        controller.judge(trial(at(0), TrialKind::Measurement), at(20));
+        close(controller.rate, rate);
+    }
+}
+
+#[test]
 fn a_limit_that_was_confirmed_twice_is_tested_first_where_it_is_near() {
     let six = |calls: u64| (1..=6).map(|call| call * calls / 6).collect::<Vec<_>>();
     for (limit, confirmed, calls, given) in [
@@ -121,8 +136,8 @@ fn a_limit_that_was_confirmed_twice_is_tested_first_where_it_is_near() {
         let Phase::Trying(trial) = controller.phase else { panic!() };
         let TrialKind::Test { given: found, step, .. } = trial.kind else { panic!() };
         close(found, given);
-        // A large share is tested just above what was accepted.
-        close(controller.rate, if given < 300.0 { 1.03 * given } else { 0.95 * given });
+        // They were throttled evenly, as a bucket does it.
+        close(controller.rate, 0.95 * given);
         assert_eq!((step, trial.from, trial.begun), (1, 400.0, at(calls)));
         // The last throttled call begins a cycle, and what was accepted until then is a hint.
         let accepted = (calls - 6) as f64;
@@ -140,7 +155,7 @@ fn a_limit_that_was_confirmed_twice_is_tested_first_where_it_is_near() {
     // Exactly a fifth above it, and exactly as high as what was measured.
     close(tested(1.2 * 340.0, 340.0, 0.0, 24, &six(24)), 0.95 * 0.75 * 408.0);
     let seven: Vec<u64> = (1..=7).map(|call| 3 * call).collect();
-    close(tested(400.0, 367.346_938_775_510_1, 0.2, 25, &seven), 1.03 * 360.0);
+    close(tested(400.0, 367.346_938_775_510_1, 0.2, 25, &seven), 0.95 * 360.0);
     let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
     send(&mut controller, &at, 24, &six(24));
     let first = TrialKind::Test { given: 300.0, chance: 0.25, step: 1 };

@@ -145,13 +145,51 @@ fn a_limit_of_50_a_second_is_used_and_throttles_hardly_a_call_below_a_rate() {
         (Limiter::Bucket(0.1), 50.0, 65),
         (Limiter::Bucket(0.5), 50.0, 65),
         (Limiter::Bucket(1.0), 50.0, 65),
+        (Limiter::Bucket(0.1), 50.0, 200),
         (Limiter::Bucket(0.5), 50.0, 200),
         (Limiter::Bucket(1.0), 50.0, 200),
+        (Limiter::Fixed(1.0), 50.0, 65),
         (Limiter::Fixed(1.0), 50.0, 200),
+        (Limiter::Fixed(0.1), 50.0, 200),
+        (Limiter::Sliding(1.0), 50.0, 65),
+        (Limiter::Sliding(1.0), 50.0, 200),
+        (Limiter::SlidingAll(1.0), 50.0, 65),
+        (Limiter::SlidingAll(1.0), 50.0, 200),
+        (Limiter::Weighted, 50.0, 65),
+        (Limiter::Weighted, 50.0, 200),
         (Limiter::Fixed(0.1), 100.0, 400),
     ] {
         let row = Row::of(limiter, limit, Some(ceiling), Seeds::All);
         assert!(row.is_good(), "{row}");
+    }
+}
+
+#[test]
+fn a_limit_of_20_a_second_throttles_hardly_a_call_below_a_rate_though_a_search_costs_ten() {
+    for (limiter, ceiling) in [
+        (Limiter::Bucket(0.01), 26),
+        (Limiter::Bucket(0.01), 80),
+        (Limiter::Sliding(1.0), 26),
+        (Limiter::Sliding(1.0), 80),
+        (Limiter::Sliding(0.1), 26),
+        (Limiter::SlidingAll(1.0), 26),
+        (Limiter::SlidingAll(1.0), 80),
+    ] {
+        let row = Row::of(limiter, 20.0, Some(ceiling), Seeds::All);
+        assert!(row.whole >= 0.9 && row.throttled <= 0.02, "{row}");
+    }
+}
+
+#[test]
+fn a_limit_of_50_a_second_that_doubles_is_used_within_ten_seconds() {
+    for limiter in
+        [Limiter::Bucket(0.1), Limiter::Bucket(1.0), Limiter::Fixed(1.0), Limiter::Sliding(1.0)]
+    {
+        for ceiling in [Some(200), None] {
+            let (used, _) =
+                used_after_change(limiter, (50.0, 100.0), ceiling, (10.0, Seeds::wanted()));
+            assert!(used >= 0.95, "{limiter:?}, {ceiling:?}: {used:.3}");
+        }
     }
 }
 
@@ -205,19 +243,19 @@ fn throttling_by_chance_costs_less_than_a_tenth_of_the_pace() {
     check_chance(0.5, 400, 30.0);
 }
 
-/// Returns which share of another level of a limiter is used from three seconds after it has changed,
+/// Returns which share of another level of a limiter is used from some seconds after it has changed,
 /// on average and in the worst run.
 fn used_after_change(
     limiter: Limiter,
     (from, to): (f64, f64),
     ceiling: Option<u32>,
-    seeds: Seeds,
+    (later, seeds): (f64, Seeds),
 ) -> (f64, f64) {
     let changes_of = |seed: u64| 12.0 + 0.41 * seed as f64;
     let used = |seed: u64| {
         let changes = changes_of(seed);
         let level = |at: f64| if at < changes { from } else { to };
-        let seconds = changes + 5.1;
+        let seconds = changes + later + 2.1;
         let run = Run {
             limiter,
             limit: &level,
@@ -228,7 +266,7 @@ fn used_after_change(
             clients: 1,
         };
         let served = &simulate(&run, seed)[0].served;
-        let begin = changes + 3.0;
+        let begin = changes + later;
         [(since(served, begin) - since(served, begin + 2.0)) / (2.0 * to)]
     };
     let runs = seeds.carry_out(RUNS_OF_CHANGES, [0.95], used);
@@ -243,7 +281,8 @@ fn a_limit_that_halves_or_doubles_is_used_within_three_seconds() {
     for (limiter, level) in limiters.into_iter().flat_map(|kind| [(kind, 100.0), (kind, 300.0)]) {
         for (from, to) in [(2.0 * level, level), (level, 2.0 * level)] {
             for ceiling in [Some(1_000), None] {
-                let (used, _) = used_after_change(limiter, (from, to), ceiling, Seeds::wanted());
+                let (used, _) =
+                    used_after_change(limiter, (from, to), ceiling, (3.0, Seeds::wanted()));
                 if used < 0.95 {
                     missed.push(format!("{limiter:?} {from} to {to}, {ceiling:?}: {used:.3}"));
                 }
@@ -308,7 +347,8 @@ fn table_of_all_kinds() {
     println!("\nlimits that change: used after three seconds, in the worst run");
     for limiter in [Limiter::Weighted, Limiter::SlidingAll(1.0), Limiter::Fixed(1.0)] {
         for (from, to) in [(200.0, 100.0), (100.0, 200.0), (300.0, 600.0)] {
-            let (used, least) = used_after_change(limiter, (from, to), Some(1_000), Seeds::All);
+            let (used, least) =
+                used_after_change(limiter, (from, to), Some(1_000), (3.0, Seeds::All));
             println!("{limiter:?} {from} to {to}  {used:.3}  {least:.3}");
         }
     }

@@ -18,7 +18,7 @@ const WHOLE_CYCLE: f64 = 1.0;
 const WINDOW_FROM: f64 = 0.8;
 const WINDOW_TO: f64 = 1.15;
 /// A run that is throttled and served again within so many seconds has met a shorter window.
-const SHORT_WINDOW: f64 = 0.25;
+pub(super) const SHORT_WINDOW: f64 = 0.25;
 /// How many calls in a row are throttled where the service accepts none.
 const ROW: usize = 5;
 const ROW_WITHOUT_LIMIT: usize = 7;
@@ -45,8 +45,9 @@ impl PaceController {
 
     /// Asks now and then whether a service that accepts nothing does so again.
     pub(super) fn exhaust(&mut self, now: Instant) {
-        let interval =
+        let soonest =
             (4.0 / self.rate).clamp(SHORTEST_PROBE, FIRST_PROBE).max(1.0 / self.rate.max(0.1));
+        let interval = soonest.max(self.paid_probe(now));
         let phase = Phase::Exhausted { since: now, interval, next: after(now, interval) };
         self.enter(phase, 1.0 / interval, now);
     }

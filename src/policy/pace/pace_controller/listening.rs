@@ -15,6 +15,8 @@ const MOST: f64 = 0.85;
 /// Which share is believed of what a search was accepted in its last second, where little else is
 /// known: it doubled meanwhile, and a second may hold the calls of two windows.
 const SHARE_OF_SECOND: f64 = 0.85;
+/// How many calls in a row were accepted before those that a window throttles at its end.
+const ACCEPTED_BEFORE_ROW: f64 = 10.0;
 /// How many seconds between two throttled calls show a limit.
 const WORTH_A_MEASURE: f64 = 0.3;
 /// How long a window of a second seems to be that ends with calls on the wire.
@@ -71,6 +73,15 @@ impl PaceController {
         }
     }
 
+    /// Returns whether so many calls in a row were accepted before this one that chance hardly
+    /// throttles a row after them.
+    fn ends_a_row_of_accepted(&self, since: Instant) -> bool {
+        let begun = before(since, 1.0);
+        let first = before(since, 1e-6);
+        self.history.throttled_between(begun, first) < 1.0
+            && self.history.accepted_between(begun, first) >= ACCEPTED_BEFORE_ROW
+    }
+
     /// Waits for the next window, because the service takes no more in this one.
     pub(super) fn wait_for_window(
         &mut self,
@@ -109,7 +120,11 @@ impl PaceController {
             Met::Window => false,
             Met::AtRest if served < 1.0 && self.accepts_nothing_again() => true,
             Met::AtCeiling | Met::Growing | Met::AtRest => {
-                calls >= ENOUGH_ON_THE_WIRE && served <= NOTHING * calls
+                // The call that was throttled first is none of these, but shows as much where a window
+                // had taken all calls before it.
+                let first = met == Met::AtCeiling && self.ends_a_row_of_accepted(since);
+                calls + f64::from(u8::from(first)) >= ENOUGH_ON_THE_WIRE
+                    && served <= NOTHING * calls
             }
         };
         if is_nothing {

@@ -48,6 +48,7 @@ impl PaceController {
         let pays = f64::from(self.cost) / (share * self.known_limit());
         let windows = self.windows;
         let last = self.history.last_throttled().filter(|_| windows.are_met());
+        let debt = self.in_debt_for();
         let Phase::Resting(rest) = &mut self.phase else { return };
         if rest.lowered > 0 || !self.is_exact {
             return;
@@ -55,10 +56,10 @@ impl PaceController {
         rest.until = match last {
             Some(last) => {
                 let most = if windows.are_regular() { WINDOWS_OF_REST } else { LONGEST_REST };
-                let look = windows.look_after(last, pays.round().clamp(1.0, most));
+                let look = windows.look_after(last, pays.round().clamp(1.0, most).max(debt.ceil()));
                 if look > rest.since { look } else { after(rest.since, 1.0) }
             }
-            None => rest.until.max(after(rest.since, pays.min(LONGEST_REST))),
+            None => rest.until.max(after(rest.since, pays.min(LONGEST_REST).max(debt))),
         };
     }
 
@@ -113,7 +114,9 @@ impl PaceController {
         let found = if is_measured { accepted / span } else { known };
         let limit = found.clamp(0.9 * known, 0.99 * known);
         self.limit = Some(limit);
-        let phase = Phase::Resting(Rest { lowered: lowered + 1, ..rest });
+        // What is throttled below a limit puts it in doubt, and that is not left alone for long.
+        let until = rest.until.min(after(since, LONGEST_REST).max(now));
+        let phase = Phase::Resting(Rest { lowered: lowered + 1, until, ..rest });
         self.enter(phase, self.rate.min(limit), now);
     }
 }

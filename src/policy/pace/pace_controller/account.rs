@@ -1,0 +1,53 @@
+//! The account of throttled calls at a low limit, where each one is a share of all calls: it makes rests
+//! longer and single calls rarer. It never keeps the pace from falling.
+
+use super::PaceController;
+use super::exhaustion::SHORT_WINDOW;
+use super::phase::LONGEST_REST;
+use crate::policy::pace::call_history::{before, seconds};
+use std::time::Instant;
+
+/// The share of all calls since the beginning that may be throttled before a look waits for more.
+const AFFORDED: f64 = 0.015;
+const AFFORDED_BY_SEARCH: f64 = 0.0085;
+/// From this limit on looks that come often enough to follow one that doubles are paid for.
+const PAYS_FOR_LOOKS: f64 = 67.0;
+/// The longest rest for it, in seconds.
+const LONGEST_DEBT: f64 = 30.0;
+/// How often growth must have been throttled for the limit to be known.
+const CONFIRMED: u32 = 2;
+/// How many accepted calls pay for one that asks whether a window has ended, and how long it waits
+/// for them at most, in seconds.
+const CALLS_OF_PROBE: f64 = 4.0;
+const LONGEST_WAIT: f64 = 0.2;
+/// How many seconds without another throttled call precede the end of a window of a second.
+const OPEN_WINDOW: f64 = 0.9;
+
+impl PaceController {
+    /// Returns how many seconds it is until another throttled call is a small share of all, where a
+    /// limit is known that is too low to pay for looks that come often. The lower it is, the longer.
+    pub(super) fn in_debt_for(&self) -> f64 {
+        let limit = self.known_limit();
+        if limit >= PAYS_FOR_LOOKS || self.confirmed < CONFIRMED {
+            return 0.0;
+        }
+        let share = if self.is_search() { AFFORDED_BY_SEARCH } else { AFFORDED };
+        let (calls, throttled) = self.history.in_all();
+        let most = (LONGEST_REST * (PAYS_FOR_LOOKS / limit).powi(2)).min(LONGEST_DEBT);
+        (((throttled + 1.0) / share - calls) / limit).clamp(0.0, most)
+    }
+
+    /// Returns how many seconds a single call waits that asks whether a window has ended: the time of
+    /// some accepted ones, if all that came before were.
+    pub(super) fn paid_probe(&self, now: Instant) -> f64 {
+        if seconds(self.begun, now) < SHORT_WINDOW {
+            return 0.0;
+        }
+        let begun = before(now, OPEN_WINDOW);
+        if !self.history.is_one_row(begun, now) {
+            return 0.0;
+        }
+        let accepted = self.history.accepted_between(begun, now).max(1.0);
+        (CALLS_OF_PROBE / accepted).min(LONGEST_WAIT)
+    }
+}
