@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// How many throttled calls a measurement needs.
 const ENOUGH: f64 = 6.0;
+/// How many it needs at least, however high the share is: fewer do not show the limit.
+const FEWEST: f64 = 2.0;
 /// How long a share is measured that is high, and how long any is.
 const MEASURED_WITHIN: Duration = Duration::from_millis(150);
 const LONGEST_MEASUREMENT: Duration = Duration::from_millis(900);
@@ -254,7 +256,10 @@ impl TrialCounts {
 
 fn measured(counts: TrialCounts) -> TrialFinding {
     let share = counts.share();
-    let is_clear = counts.calls >= 8.0 && counts.lasted >= MEASURED_WITHIN && share > 0.1;
+    let is_clear = counts.calls >= 8.0
+        && counts.throttled >= FEWEST
+        && counts.lasted >= MEASURED_WITHIN
+        && share > 0.1;
     let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls >= 20.0;
     let enough = if share < SMALL { 2.0 * ENOUGH } else { ENOUGH };
     if counts.throttled < enough && !is_clear && counts.calls < 400.0 && !is_long {

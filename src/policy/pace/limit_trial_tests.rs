@@ -120,10 +120,12 @@ fn a_measurement_ends_with_enough_throttled_calls_or_enough_of_all() {
         assert_eq!(found == TrialFinding::Open, is_open, "{calls} {throttled} {millis}: {found:?}");
     };
     // A high share is clear soon.
-    check(8.0, 1.0, 150, false);
-    check(7.0, 1.0, 150, true);
-    check(8.0, 1.0, 149, true);
-    check(10.0, 1.0, 150, true);
+    check(8.0, 2.0, 150, false);
+    check(7.0, 2.0, 150, true);
+    check(8.0, 2.0, 149, true);
+    // One throttled call shows none.
+    check(8.0, 1.0, 150, true);
+    check(20.0, 2.0, 150, true);
     // Six throttled calls are enough, and twelve of a small share.
     check(24.0, 5.0, 0, true);
     check(24.0, 6.0, 0, false);

@@ -29,6 +29,10 @@ fn a_look_at_a_low_limit_waits_until_the_throttled_calls_are_a_small_share_of_al
         (ceiling, 50.0, 100, 20, 3.0 * 1.34 * 1.34),
         (ceiling, 66.9, 100, 20, 3.0 * (67.0_f64 / 66.9).powi(2)),
         (ceiling, 67.0, 100, 20, 0.0),
+        // A search affords less, so that its looks wait at twice as high a limit, but for no longer.
+        (Opening::Doubling, 100.0, 100, 3, (4.0 / 0.0105 - 100.0) / 100.0),
+        (Opening::Doubling, 100.0, 100, 20, 3.0),
+        (Opening::Doubling, 134.0, 100, 20, 0.0),
     ] {
         close(spent(opening, limit, calls, throttled).in_debt_for(), lasts);
     }
@@ -71,12 +75,15 @@ fn a_call_that_is_throttled_at_rest_ends_a_long_one_because_the_limit_is_in_doub
 }
 
 #[test]
-fn single_calls_at_the_end_of_a_window_wait_for_as_long_as_four_accepted_ones_take() {
+fn single_calls_at_the_end_of_a_window_wait_for_as_long_as_some_accepted_ones_take() {
     let found = |accepted: u64, throttled: &[u64], begun: u64| {
         let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
-        let first = 1_500 - 10 * accepted;
-        let mut sent: Vec<u64> =
-            (first..1_500).step_by(10).chain(throttled.iter().copied()).collect();
+        let gap = if accepted > 80 { 5 } else { 10 };
+        let first = 1_500 - gap * accepted;
+        let mut sent: Vec<u64> = (first..1_500)
+            .step_by(usize::try_from(gap).unwrap())
+            .chain(throttled.iter().copied())
+            .collect();
         sent.sort_unstable();
         sent.iter().for_each(|&millis| controller.history.count_sent(at(millis)));
         for &millis in throttled {
@@ -87,15 +94,16 @@ fn single_calls_at_the_end_of_a_window_wait_for_as_long_as_four_accepted_ones_ta
         1.0 / controller.per_second()
     };
     let row: &[u64] = &[1_500, 1_510, 1_520];
-    close(found(50, row, 0), 0.08);
+    close(found(150, row, 0), 10.0 / 150.0);
+    close(found(50, row, 0), 0.1);
     close(found(25, row, 0), 0.16);
     close(found(10, row, 0), 0.2);
     // One that was throttled before belongs to a shorter window, or to chance.
     close(found(50, &[1_255, 1_500, 1_510], 0), 0.04);
-    close(found(50, &[690, 1_500, 1_510], 0), 0.08);
+    close(found(50, &[690, 1_500, 1_510], 0), 0.1);
     // A run that has just begun does not know how long a window is.
     close(found(50, row, 1_351), 0.04);
-    close(found(50, row, 1_350), 0.08);
+    close(found(50, row, 1_350), 0.1);
 }
 
 #[test]

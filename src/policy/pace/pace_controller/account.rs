@@ -10,15 +10,20 @@ use std::time::Instant;
 /// The share of all calls since the beginning that may be throttled before a look waits for more.
 const AFFORDED: f64 = 0.015;
 const AFFORDED_BY_SEARCH: f64 = 0.0085;
-/// From this limit on looks that come often enough to follow one that doubles are paid for.
+const AFFORDED_BY_FAST_SEARCH: f64 = 0.0105;
+/// From this limit on looks that come often enough to follow one that doubles are paid for, and from
+/// twice as high a one on a search is, too.
 const PAYS_FOR_LOOKS: f64 = 67.0;
+const PAYS_FOR_SEARCH: f64 = 2.0 * PAYS_FOR_LOOKS;
 /// The longest rest for it, in seconds.
 const LONGEST_DEBT: f64 = 30.0;
 /// How often growth must have been throttled for the limit to be known.
 const CONFIRMED: u32 = 2;
 /// How many accepted calls pay for one that asks whether a window has ended, and how long it waits
-/// for them at most, in seconds.
-const CALLS_OF_PROBE: f64 = 4.0;
+/// for as many at most, in seconds; and the same of fewer calls.
+const CALLS_OF_PROBE: f64 = 10.0;
+const SHORT_WAIT: f64 = 0.1;
+const FEWEST_CALLS_OF_PROBE: f64 = 4.0;
 const LONGEST_WAIT: f64 = 0.2;
 /// How many seconds without another throttled call precede the end of a window of a second.
 const OPEN_WINDOW: f64 = 0.9;
@@ -28,12 +33,16 @@ impl PaceController {
     /// limit is known that is too low to pay for looks that come often. The lower it is, the longer.
     pub(super) fn in_debt_for(&self) -> f64 {
         let limit = self.known_limit();
-        if limit >= PAYS_FOR_LOOKS || self.confirmed < CONFIRMED {
-            return 0.0;
-        }
-        let share = if self.is_search() { AFFORDED_BY_SEARCH } else { AFFORDED };
+        let share = match (self.is_search(), limit) {
+            _ if self.confirmed < CONFIRMED => return 0.0,
+            (false, ..PAYS_FOR_LOOKS) => AFFORDED,
+            (true, ..PAYS_FOR_LOOKS) => AFFORDED_BY_SEARCH,
+            (true, ..PAYS_FOR_SEARCH) => AFFORDED_BY_FAST_SEARCH,
+            _ => return 0.0,
+        };
         let (calls, throttled) = self.history.in_all();
-        let most = (LONGEST_REST * (PAYS_FOR_LOOKS / limit).powi(2)).min(LONGEST_DEBT);
+        let lower = (PAYS_FOR_LOOKS / limit).max(1.0);
+        let most = (LONGEST_REST * lower.powi(2)).min(LONGEST_DEBT);
         (((throttled + 1.0) / share - calls) / limit).clamp(0.0, most)
     }
 
@@ -48,6 +57,7 @@ impl PaceController {
             return 0.0;
         }
         let accepted = self.history.accepted_between(begun, now).max(1.0);
-        (CALLS_OF_PROBE / accepted).min(LONGEST_WAIT)
+        let of_many = (CALLS_OF_PROBE / accepted).min(SHORT_WAIT);
+        of_many.max(FEWEST_CALLS_OF_PROBE / accepted).min(LONGEST_WAIT)
     }
 }
