@@ -6,6 +6,7 @@
 use crate::system::files::FileExt;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -79,11 +80,11 @@ impl<E: SortEntry<N>, const N: usize> ExternalSorter<E, N> {
         }
         self.entries.sort_unstable();
         sources.push(SortedRun::InMemory(self.entries.iter()));
-        let mut sorted = Sorted { heads: BinaryHeap::new(), runs: sources };
-        for run in 0..sorted.runs.len() {
-            sorted.advance(run)?;
+        let mut heads = BinaryHeap::with_capacity(sources.len());
+        for (run, source) in sources.iter_mut().enumerate() {
+            heads.extend(source.next()?.map(|entry| Reverse((entry, run))));
         }
-        Ok(sorted)
+        Ok(Sorted { heads, runs: sources })
     }
 }
 
@@ -98,15 +99,15 @@ pub(crate) struct Sorted<'a, E, const N: usize> {
 impl<E: SortEntry<N>, const N: usize> Sorted<'_, E, N> {
     /// Returns the next entry.
     pub(crate) fn next(&mut self) -> io::Result<Option<E>> {
-        let Some(Reverse((entry, run))) = self.heads.pop() else { return Ok(None) };
-        self.advance(run)?;
+        let Some(mut first) = self.heads.peek_mut() else { return Ok(None) };
+        let Reverse((entry, run)) = *first;
+        // The next one of the same run takes its place, which moves half as much as to take one out
+        // and to put another in.
+        match self.runs[run].next()? {
+            Some(next) => *first = Reverse((next, run)),
+            None => drop(PeekMut::pop(first)),
+        }
         Ok(Some(entry))
-    }
-
-    fn advance(&mut self, run: usize) -> io::Result<()> {
-        let next = self.runs[run].next()?;
-        self.heads.extend(next.map(|entry| Reverse((entry, run))));
-        Ok(())
     }
 }
 
