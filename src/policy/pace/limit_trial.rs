@@ -33,6 +33,9 @@ const LIMITS: u32 = 50;
 const ORDERLY: f64 = 6.0;
 /// How likely it must be for a large share to be tested below what was accepted at once.
 const ORDERLY_AT_FIRST: f64 = 1.5;
+/// Up to which pace, in calls a second: faster ones decide soon, and a window throttles evenly for a
+/// moment where the pace has just outgrown it.
+const FASTEST_EVEN: f64 = 500.0;
 /// The share that is throttled now and then below a limit.
 const LEAST_STRAY: f64 = 0.005;
 /// How often the pace is lowered in one trial before it goes below what was measured in any case.
@@ -274,7 +277,8 @@ fn measured(counts: TrialCounts) -> TrialFinding {
         return TrialFinding::Tolerable { share };
     }
     let given = counts.accepted_but(share);
-    if counts.is_scattered && counts.irregularity < -ORDERLY_AT_FIRST {
+    let is_even = counts.is_scattered && counts.irregularity < -ORDERLY_AT_FIRST;
+    if is_even && counts.rate <= FASTEST_EVEN {
         // A bucket throttles so, and even a large share of its calls is measured well.
         return TrialFinding::TestAt { rate: OF_GIVEN * given, given, chance: share, step: 1 };
     }

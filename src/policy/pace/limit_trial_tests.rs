@@ -156,6 +156,23 @@ fn what_was_measured_is_tolerated_tested_or_the_end() {
 }
 
 #[test]
+fn a_large_share_that_is_throttled_evenly_is_tested_below_what_was_accepted() {
+    let lasted = Duration::from_secs(1);
+    for (irregularity, is_scattered, rate, tested) in [
+        (-1.6, true, 400.0, 95.0),
+        (-1.5, true, 400.0, 200.0),
+        (-1.6, false, 400.0, 200.0),
+        (-1.6, true, FASTEST_EVEN, 0.95 * FASTEST_EVEN / 4.0),
+        (-1.6, true, 502.0, 251.0),
+    ] {
+        let counts = TrialCounts { lasted, irregularity, ..counts(40.0, 30.0, rate) };
+        let found = measured(TrialCounts { is_scattered, ..counts });
+        let TrialFinding::TestAt { rate: lower, .. } = found else { panic!("{found:?}") };
+        assert_eq!(lower, tested, "{irregularity} {is_scattered} {rate}");
+    }
+}
+
+#[test]
 fn the_first_steps_after_a_large_share_at_most_halve_the_pace() {
     for (given, chance, step, rate) in [
         (300.0, 0.25, 1, 285.0),

@@ -29,12 +29,19 @@ fn a_look_at_a_low_limit_waits_until_the_throttled_calls_are_a_small_share_of_al
         (ceiling, 50.0, 100, 20, 3.0 * 1.34 * 1.34),
         (ceiling, 66.9, 100, 20, 3.0 * (67.0_f64 / 66.9).powi(2)),
         (ceiling, 67.0, 100, 20, 0.0),
-        // A search affords less, so that its looks wait at twice as high a limit, but for no longer.
-        (Opening::Doubling, 100.0, 100, 3, (4.0 / 0.0105 - 100.0) / 100.0),
-        (Opening::Doubling, 100.0, 100, 20, 3.0),
+        // A search affords less, so that its looks wait at twice as high a limit.
+        (Opening::Doubling, 100.0, 250, 3, (4.0 / 0.0105 - 250.0) / 100.0),
+        (Opening::Doubling, 67.0, 100, 20, 2.0),
+        (Opening::Doubling, 133.9, 100, 20, 2.0),
         (Opening::Doubling, 134.0, 100, 20, 0.0),
     ] {
         close(spent(opening, limit, calls, throttled).in_debt_for(), lasts);
+    }
+    // They wait for as long as the last one has cost.
+    for (cost, lasts) in [(1, 2.0), (2, 2.5), (3, 3.75), (4, 4.0)] {
+        let mut search = spent(Opening::Doubling, 100.0, 100, 20);
+        search.cost = cost;
+        close(search.in_debt_for(), lasts);
     }
     let mut rough = spent(ceiling, 20.0, 100, 3);
     rough.confirmed = 1;

@@ -159,6 +159,20 @@ fn a_look_is_accepted_once_its_cycle_and_its_last_second_show_more_than_the_limi
 }
 
 #[test]
+fn a_long_look_shows_a_higher_limit_though_little_was_used_before_it() {
+    for (since, grows) in [(2_001, false), (2_000, true)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 102.0);
+        (controller.limit, controller.is_exact, controller.cycle) = (Some(100.0), true, at(0));
+        (1..=102).for_each(|call| controller.history.count_sent(at(6_000 + 9 * call)));
+        let since = at(since);
+        let look = Growth { since, is_rough: false, step: 0.02, grown: since, asked: 0 };
+        controller.phase = Phase::Growing(look);
+        controller.grow(look, at(7_000));
+        assert_eq!((controller.rate > 102.0, controller.is_exact), (grows, !grows));
+    }
+}
+
+#[test]
 fn a_look_at_windows_takes_one_of_them_and_moves_a_limit_that_none_has_met() {
     for (answers, millis, confirmed, grows) in [
         (0, 1_020, 0, true),

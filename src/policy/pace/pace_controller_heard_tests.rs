@@ -169,6 +169,24 @@ fn four_calls_of_which_at_most_a_tenth_is_accepted_exhaust() {
 }
 
 #[test]
+fn a_window_takes_what_it_took_in_a_second_though_little_was_sent_after_a_pace_too_high() {
+    for (millis, is_window, limit) in
+        [(500, true, 80.0), (500, false, 60.0), (999, true, 80.0), (1_200, true, 50.0)]
+    {
+        let (mut controller, heard, at) = listening(Met::AtRest, 50.0, (0, 0));
+        (controller.limit, controller.cycle) = (Some(100.0), at(2_000 - millis));
+        let accepted = if millis < 1_000 { 30 } else { 60 };
+        controller.windows.closed(0.0, is_window);
+        // Eighty calls were accepted in the last second, and so many of them since the cycle began.
+        controller.history = CallHistory::new(at(0));
+        (1_001..=1_080).for_each(|millis| controller.history.count_sent(at(millis)));
+        controller.accepted_before_cycle = f64::from(80 - accepted);
+        controller.end_listening(heard, at(2_600));
+        close(controller.limit.unwrap(), limit);
+    }
+}
+
+#[test]
 fn a_row_that_the_fall_of_the_pace_parts_exhausts_where_the_limit_is_roughly_known() {
     // How many calls, and how many of them were throttled, after and before one that was, too; when a
     // window began, and whether the limit is exact.

@@ -29,15 +29,17 @@ const SCATTERED: [u64; 3] = [3, 5, 14];
 
 #[test]
 fn hardly_any_throttled_calls_let_the_pace_go_on() {
-    for (limit, chance, rate, share) in [
-        (None, 0.0, 400.0, 1.0 / 401.0),
-        (None, 0.01, 400.0, 0.01),
-        (Some(90.0), 0.0, 90.0, 1.0 / 401.0),
+    for (limit, chance, throttled, rate, share) in [
+        (None, 0.0, &[][..], 400.0, 1.0 / 401.0),
+        (None, 0.01, &[], 400.0, 0.01),
+        // Beside a limit the call that began the measurement shows no chance.
+        (Some(90.0), 0.0, &[], 90.0, 0.0),
+        (Some(90.0), 0.0, &[200], 90.0, 1.0 / 400.0),
     ] {
         let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
         (controller.limit, controller.cost) = (limit, 7);
         controller.chance.set_share(chance);
-        send(&mut controller, &at, 400, &[]);
+        send(&mut controller, &at, 400, throttled);
         controller.judge(trial(at(0), TrialKind::Measurement), at(400));
         close(controller.rate, rate);
         close(controller.chance.share(), share);

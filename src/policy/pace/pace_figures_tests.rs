@@ -280,7 +280,9 @@ fn a_limit_that_halves_or_doubles_is_used_within_three_seconds() {
     let limiters =
         [Limiter::Bucket(0.1), Limiter::Bucket(1.0), Limiter::Fixed(1.0), Limiter::Sliding(1.0)];
     let mut missed = Vec::new();
-    for (limiter, level) in limiters.into_iter().flat_map(|kind| [(kind, 100.0), (kind, 300.0)]) {
+    let at_two_levels = limiters.into_iter().flat_map(|kind| [(kind, 100.0), (kind, 300.0)]);
+    let weighted = [100.0, 200.0, 300.0].map(|level| (Limiter::Weighted, level));
+    for (limiter, level) in at_two_levels.chain(weighted) {
         for (from, to) in [(2.0 * level, level), (level, 2.0 * level)] {
             for ceiling in [Some(1_000), None] {
                 let (used, _) =
@@ -380,6 +382,8 @@ fn calls_that_are_throttled_in_rows_whatever_the_pace_leave_it_as_it_is() {
 fn a_search_does_not_grow_blindly_in_a_window_whose_end_it_has_met() {
     let row = Row::of(Limiter::Fixed(1.0), 100.0, None, Seeds::All);
     assert!(row.whole >= 0.95 && row.late >= 0.98 && row.is_good(), "{row}");
-    let row = Row::of(Limiter::SlidingAll(1.0), 100.0, None, Seeds::All);
-    assert!(row.is_good(), "{row}");
+    for limiter in [Limiter::SlidingAll(1.0), Limiter::Weighted] {
+        let row = Row::of(limiter, 100.0, None, Seeds::All);
+        assert!(row.is_good(), "{row}");
+    }
 }

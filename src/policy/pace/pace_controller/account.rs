@@ -4,6 +4,7 @@
 use super::PaceController;
 use super::exhaustion::SHORT_WINDOW;
 use super::phase::LONGEST_REST;
+use super::resting::COST_OF_SEARCHING;
 use crate::policy::pace::call_history::{before, seconds};
 use std::time::Instant;
 
@@ -15,8 +16,10 @@ const AFFORDED_BY_FAST_SEARCH: f64 = 0.0105;
 /// twice as high a one on a search is, too.
 const PAYS_FOR_LOOKS: f64 = 67.0;
 const PAYS_FOR_SEARCH: f64 = 2.0 * PAYS_FOR_LOOKS;
-/// The longest rest for it, in seconds.
+/// The longest rest for it, in seconds; and that of a faster search, at least and at most.
 const LONGEST_DEBT: f64 = 30.0;
+const FEWEST_SECONDS: f64 = 2.0;
+const MOST_SECONDS: f64 = 4.0;
 /// How often growth must have been throttled for the limit to be known.
 const CONFIRMED: u32 = 2;
 /// How many accepted calls pay for one that asks whether a window has ended, and how long it waits
@@ -41,8 +44,12 @@ impl PaceController {
             _ => return 0.0,
         };
         let (calls, throttled) = self.history.in_all();
-        let lower = (PAYS_FOR_LOOKS / limit).max(1.0);
-        let most = (LONGEST_REST * lower.powi(2)).min(LONGEST_DEBT);
+        let most = if limit < PAYS_FOR_LOOKS {
+            (LONGEST_REST * (PAYS_FOR_LOOKS / limit).powi(2)).min(LONGEST_DEBT)
+        } else {
+            // For as long as the last look has cost, so that a doubled limit is still followed.
+            (f64::from(self.cost) / (COST_OF_SEARCHING * limit)).clamp(FEWEST_SECONDS, MOST_SECONDS)
+        };
         (((throttled + 1.0) / share - calls) / limit).clamp(0.0, most)
     }
 

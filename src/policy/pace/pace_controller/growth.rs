@@ -23,6 +23,9 @@ const UNCONFIRMED: f64 = 0.01;
 /// How long a look takes, in seconds; a window of a second shows its limit when it ends.
 const LOOK: f64 = 0.6;
 const LOOK_AT_WINDOW: f64 = 1.02;
+/// After so many seconds of a look that no call was throttled in, the limit is higher: what was not
+/// used before it is a second's worth at most, which a look makes up for only in half a minute.
+const LONGEST_LOOK: f64 = 5.0;
 /// By what factor the steps grow beyond it, how often they come, and the largest as a share of the pace.
 const GROWTH: f64 = 2.5;
 const GROWTH_STEP: f64 = 0.1;
@@ -205,9 +208,11 @@ impl PaceController {
                 // within a second, as a window counts that slides.
                 let (accepted, span) = self.in_cycle(now);
                 let limit = self.known_limit();
-                seconds(since, now) >= LOOK
+                let looked = seconds(since, now);
+                let is_shown = looked >= LOOK
                     && accepted - limit * span > (0.001 * limit).max(1.0)
-                    && self.history.accepted_per_second(1.0, now) > 1.001 * limit
+                    && self.history.accepted_per_second(1.0, now) > 1.001 * limit;
+                is_shown || looked >= LONGEST_LOOK
             }
         };
         is_old && is_used

@@ -22,6 +22,8 @@ const WORTH_A_MEASURE: f64 = 0.3;
 /// How long a window of a second seems to be that ends with calls on the wire.
 const WINDOW_FROM: f64 = 0.8;
 const WINDOW_TO: f64 = 1.15;
+/// How long one is, in seconds.
+const WHOLE_WINDOW: f64 = 1.0;
 /// How long after the end of a window the next one is used.
 const AFTER_WINDOW: f64 = 0.005;
 
@@ -58,6 +60,14 @@ impl PaceController {
             WINDOW_FROM..WINDOW_TO if self.windows.are_met() => accepted,
             SHORT.. if accepted >= 3.0 => accepted / span,
             _ => 0.9 * known,
+        };
+        // After a pace that was much too high little was sent at first, so that a shorter time than that
+        // of a window shows what was sent, and not what it takes.
+        let found = match span {
+            ..WHOLE_WINDOW if self.windows.are_met() => {
+                found.max(self.history.accepted_per_second(WHOLE_WINDOW, since))
+            }
+            _ => found,
         };
         let is_measured = span >= WORTH_A_MEASURE;
         let least = match (is_measured, is_single) {

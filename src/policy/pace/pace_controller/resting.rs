@@ -11,7 +11,7 @@ const SHORTEST_REST: f64 = 0.6;
 const WINDOWS_OF_REST: f64 = 2.0;
 /// The share of throttled calls that looking above the limit may cost: a rest pays for it.
 const COST_OF_LOOKING: f64 = 0.012;
-const COST_OF_SEARCHING: f64 = 0.008;
+pub(super) const COST_OF_SEARCHING: f64 = 0.008;
 /// How long the pace keeps to the window of the last second after it had grown too far.
 const DRAIN: Duration = Duration::from_millis(1_300);
 /// Calls that were on the wire when a rest began say nothing about it: those of so many seconds.

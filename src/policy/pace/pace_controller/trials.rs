@@ -77,7 +77,10 @@ impl PaceController {
         match trial.judge(counts) {
             TrialFinding::Open => {}
             TrialFinding::Tolerable { share } => {
-                self.chance.set_share(share.max(self.chance.share()));
+                // Of a known limit a single call shows no chance: it would let a row be throttled.
+                if self.limit.is_none() || counts.throttled >= 1.0 {
+                    self.chance.set_share(share.max(self.chance.share()));
+                }
                 self.go_on(self.rate, now);
             }
             TrialFinding::Chance { share } => {
