@@ -15,6 +15,7 @@ mod exhaustion;
 mod growth;
 mod listening;
 mod phase;
+mod raising;
 mod resting;
 mod throttling;
 mod trials;
@@ -26,6 +27,7 @@ use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::throttling_by_pace::ThrottlingByPace;
 use crate::task::{Rate, ServiceLimit};
 use phase::{Asking, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
+use raising::Rested;
 use std::time::{Duration, Instant};
 use windows::Windows;
 
@@ -118,8 +120,8 @@ pub struct PaceController {
     cost: u32,
     /// Whether the next look is half as large, because a whole one does not show that the limit is too low.
     is_half_look: bool,
-    /// Whether the last rest throttled a call.
-    is_disturbed: bool,
+    /// What the latest rests and looks say about the limit.
+    rested: Rested,
     /// Whether the pace comes back to one at which a stray call was throttled.
     is_back: bool,
     /// What was accepted in the second before the pace was found to be far too high.
@@ -141,10 +143,8 @@ impl PaceController {
         let (rate, phase) = match (limit, start.opening) {
             (Some(limit), _) => {
                 let until = after(now, LONGEST_REST);
-                (
-                    limit * RESTING,
-                    Phase::Resting(Rest { since: now, until, lowered: 0, may_slide: false }),
-                )
+                let rest = Rest { since: now, until, lowered: 0, may_slide: false };
+                (limit * RESTING, Phase::Resting(rest))
             }
             (None, Opening::AtCeiling) => {
                 (bounds.most, Phase::Open { since: now, was_served: false })
@@ -179,7 +179,7 @@ impl PaceController {
             resumed: None,
             cost: 0,
             is_half_look: false,
-            is_disturbed: false,
+            rested: Rested::unknown(),
             is_back: false,
             met: 0.0,
             windows: Windows::unknown(),

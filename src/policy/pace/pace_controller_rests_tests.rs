@@ -33,11 +33,11 @@ fn a_rest_lasts_until_the_calls_that_a_look_cost_are_a_small_share() {
     ] {
         let (mut controller, at) = controller(opening, 102.0);
         (controller.phase, controller.cost) = (look(at(0), is_rough), cost);
-        (controller.hint, controller.is_disturbed) = (5.0, true);
+        (controller.hint, controller.rested.is_disturbed) = (5.0, true);
         controller.rest(100.0, at(5), at(10));
         close(controller.rate, 99.5);
         assert_eq!((controller.limit, controller.is_exact), (Some(100.0), true));
-        assert_eq!((controller.hint, controller.is_disturbed), (0.0, false));
+        assert_eq!((controller.hint, controller.rested.is_disturbed), (0.0, false));
         assert_eq!(controller.cost, if is_rough { 0 } else { cost });
         let rest = rest_of(&controller);
         assert_eq!((rest.since, rest.until), (at(10), after(at(10), lasts)), "{cost}");
@@ -115,7 +115,7 @@ fn a_call_that_was_on_the_wire_when_a_rest_began_only_begins_a_cycle() {
         let (mut controller, at) = resting(0, false);
         controller.throttled_at_rest(rest_of(&controller), at(7), at(now));
         assert_eq!((controller.cycle, rest_of(&controller).lowered), (at(7), lowered));
-        assert_eq!(controller.is_disturbed, lowered == 1);
+        assert_eq!(controller.rested.is_disturbed, lowered == 1);
     }
 }
 
@@ -167,7 +167,7 @@ fn a_window_that_throttles_at_its_end_takes_a_call_less() {
         throttle(&mut controller, &at, 100, row);
         controller.throttled_at_rest(rest_of(&controller), at(100 + row), at(100 + row));
         let expected_disturbance = expected.is_none();
-        assert_eq!(controller.is_disturbed, expected_disturbance, "{limit} {chance} {row}");
+        assert_eq!(controller.rested.is_disturbed, expected_disturbance, "{limit} {chance} {row}");
         if let Some(expected) = expected {
             assert_eq!((controller.limit, rest_of(&controller).lowered), (Some(expected), 0));
             close(controller.rate, f64::max(RESTING * (limit - 1.0), 0.001));
@@ -221,7 +221,7 @@ fn a_rest_follows_what_is_accepted_between_throttled_calls_by_a_tenth_at_most() 
         controller.throttled_at_rest(rest_of(&controller), sent, sent);
         assert_eq!(rest_of(&controller).lowered, lowered + 1);
         assert_eq!(controller.cycle, if lowered == 0 { sent } else { at(100) });
-        assert!(controller.is_disturbed);
+        assert!(controller.rested.is_disturbed);
         close(controller.rate, controller.limit.unwrap());
         controller.rate
     };

@@ -192,7 +192,7 @@ fn the_limit_that_a_look_shows_is_the_mean_of_its_cycle_and_a_little_less_than_i
         (105.0, [90, 91, 10], short, false, 100.0),
     ] {
         let (mut controller, at) = grown(rate, calls);
-        (controller.cycle, controller.is_disturbed) = (at(cycle), is_disturbed);
+        (controller.cycle, controller.rested.is_disturbed) = (at(cycle), is_disturbed);
         controller.accepted_before_cycle = controller.history.accepted_until(at(cycle));
         controller.confirmed = 4;
         controller.throttled_while_growing(at(1_950), false, at(2_000), at(2_001));
@@ -202,6 +202,32 @@ fn the_limit_that_a_look_shows_is_the_mean_of_its_cycle_and_a_little_less_than_i
         assert!(controller.is_windowed && controller.is_exact);
         assert_eq!((controller.confirmed, controller.throttled_at), (5, rate));
         close(controller.met, f64::min((calls[1] + calls[2]) as f64, rate));
+    }
+}
+
+#[test]
+fn a_limit_is_raised_where_looks_are_throttled_at_once_by_single_calls_and_rests_by_none() {
+    let (long, short, raised) = (0, 1_001, 100.4);
+    for (rate, calls, cycle, (confirmed, is_disturbed, was_single), expected) in [
+        (105.0, [90, 91, 10], short, (2, false, true), raised),
+        (105.0, [90, 91, 10], short, (1, false, true), 100.0),
+        (105.0, [90, 91, 10], short, (2, true, true), 100.0),
+        (105.0, [90, 91, 10], short, (2, false, false), 100.0),
+        // Beyond a look the pace has grown.
+        (105.1, [90, 91, 10], short, (2, false, true), 100.0),
+        // The mean of two seconds is 99, and 100.
+        (105.0, [98, 89, 11], long, (2, false, true), raised),
+        (105.0, [98, 89, 11], long, (2, false, false), 99.9),
+        (105.0, [100, 89, 11], long, (2, false, true), 100.0),
+    ] {
+        let (mut controller, at) = grown(rate, calls);
+        controller.cycle = at(cycle);
+        controller.accepted_before_cycle = controller.history.accepted_until(at(cycle));
+        (controller.confirmed, controller.rested.is_disturbed) = (confirmed, is_disturbed);
+        controller.rested.end(was_single);
+        controller.throttled_while_growing(at(1_950), false, at(2_000), at(2_001));
+        let told = format!("{rate} {calls:?} {cycle} {confirmed} {is_disturbed} {was_single}");
+        assert!((controller.limit.unwrap() - expected).abs() < 1e-9, "{told}: {controller:?}");
     }
 }
 

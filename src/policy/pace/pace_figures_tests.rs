@@ -166,6 +166,20 @@ fn a_limit_of_50_a_second_is_used_and_throttles_hardly_a_call_below_a_rate() {
 }
 
 #[test]
+fn a_service_that_saves_nothing_is_used_though_each_look_is_throttled_at_once() {
+    for (limiter, limit, ceiling) in [
+        (Limiter::Bucket(0.01), 100.0, Some(400)),
+        (Limiter::Bucket(0.01), 100.0, None),
+        (Limiter::Sliding(0.1), 100.0, Some(130)),
+        (Limiter::Sliding(0.1), 100.0, Some(400)),
+        (Limiter::Sliding(0.1), 300.0, None),
+    ] {
+        let row = Row::of(limiter, limit, ceiling, Seeds::All);
+        assert!(row.is_good(), "{row}");
+    }
+}
+
+#[test]
 fn a_limit_of_20_a_second_throttles_hardly_a_call_below_a_rate_though_a_search_costs_ten() {
     for (limiter, ceiling) in [
         (Limiter::Bucket(0.01), 26),

@@ -21,7 +21,7 @@ const LONGEST_DEBT: f64 = 30.0;
 const FEWEST_SECONDS: f64 = 2.0;
 const MOST_SECONDS: f64 = 4.0;
 /// How often growth must have been throttled for the limit to be known.
-const CONFIRMED: u32 = 2;
+pub(super) const CONFIRMED: u32 = 2;
 /// How many accepted calls pay for one that asks whether a window has ended, and how long it waits
 /// for as many at most, in seconds; and the same of fewer calls.
 const CALLS_OF_PROBE: f64 = 10.0;

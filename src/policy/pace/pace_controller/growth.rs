@@ -1,6 +1,6 @@
 //! How the pace grows: a search that doubles, looks just above a known limit, and what follows them.
 
-use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR};
+use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT};
 use super::windows::Windows;
 use super::{Opening, PaceController, SHORT_TICK, TICK};
 use crate::policy::pace::call_history::{before, seconds};
@@ -93,6 +93,7 @@ impl PaceController {
             return self.approach(limit, self.rate, self.cycle, now);
         }
         self.limit = Some(self.windows.correct(&self.history, self.rate, self.known_limit()));
+        self.rested.end(!self.history.ends_with_throttled(2, before(self.cycle, SHORT)));
         self.cost = 0;
         self.windows.count_look();
         let limit = self.known_limit();
@@ -103,7 +104,7 @@ impl PaceController {
     }
 
     /// Returns by how much of the limit a look exceeds it: at a window by hardly more than a call.
-    fn look(&self) -> f64 {
+    pub(super) fn look(&self) -> f64 {
         let calls = if self.windows.are_met() { CALLS_OF_LOOK } else { MORE_CALLS_OF_LOOK };
         let share = calls / self.known_limit();
         match (self.windows.are_met(), self.confirmed) {
@@ -143,6 +144,7 @@ impl PaceController {
         let next = if is_rough && step == FAR_STEP { next.min(self.hint) } else { next };
         if is_look {
             self.limit = Some(f64::midpoint(limit, self.rate));
+            self.rested.forget();
         }
         let phase = Phase::Growing(Growth { since, is_rough, step, grown: now, asked });
         if next >= self.bounds.most && self.opening == Opening::AtCeiling {

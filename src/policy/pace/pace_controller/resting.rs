@@ -32,7 +32,7 @@ impl PaceController {
         if let Phase::Growing(Growth { is_rough, .. }) = self.phase {
             self.is_half_look = is_rough;
         }
-        (self.is_exact, self.hint, self.is_disturbed) = (true, 0.0, false);
+        (self.is_exact, self.hint, self.rested.is_disturbed) = (true, 0.0, false);
         self.know(limit, sent, now);
         self.cost = cost;
         let until = after(now, SHORTEST_REST);
@@ -100,7 +100,7 @@ impl PaceController {
             self.limit = Some(limit.max(self.bounds.least));
             return self.set_rate(RESTING * limit);
         }
-        self.is_disturbed = true;
+        self.rested.disturb(self.known_limit());
         let (accepted, span) = self.in_cycle(sent);
         if lowered == 0 {
             self.mark(sent, now);

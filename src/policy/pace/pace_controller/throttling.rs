@@ -159,13 +159,14 @@ impl PaceController {
                     limit
                 }
             }
+            (false, _) if self.seems_too_low(span, mean) => self.rested.raised(limit),
             // A window that slides takes no more than its limit in any second; a bucket does.
             (false, 1.0..) if second <= MOST_OF_A_WINDOW * limit => mean.max(OF_A_LOOK * second),
             (false, 1.0..) => mean,
             (false, _) => limit,
         };
         // What a rest was accepted without a throttled call is below the limit.
-        let least = match (is_rough, self.is_disturbed) {
+        let least = match (is_rough, self.rested.is_disturbed) {
             (true, _) => 0.98 * limit,
             (false, true) => 0.995 * limit,
             (false, false) => 0.999 * limit,

@@ -1,0 +1,82 @@
+//! Raises a limit in small steps where each look above it is throttled at once.
+//!
+//! A service that saves nothing of what was not used throttles the first calls of a look, however little
+//! they exceed its limit. Such a look does not show how far the limit is below.
+
+use super::PaceController;
+use super::account::CONFIRMED;
+
+/// By what factor the limit is raised from look to look.
+const RAISED: f64 = 1.004;
+/// How far it stays below one that was too high: a rest below that throttled calls.
+const BELOW_DISTURBED: f64 = 0.993;
+/// From how many seconds between two throttled calls on what was accepted meanwhile shows the limit, and
+/// which share of it is accepted at least where a service saves what was not used.
+const SHOWS_LIMIT: f64 = 1.0;
+const ALL_OF_LIMIT: f64 = 0.997;
+
+/// What the latest rests and looks say about the limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rested {
+    /// Whether the last rest throttled a call.
+    pub(super) is_disturbed: bool,
+    /// Below which limit a rest did since the service took more than was known; infinite for none.
+    disturbed_at: f64,
+    /// Whether the look before the last rest was throttled by a single call, and not by a row.
+    was_single: bool,
+}
+
+impl Rested {
+    pub(super) fn unknown() -> Self {
+        Self { is_disturbed: false, disturbed_at: f64::INFINITY, was_single: false }
+    }
+
+    /// Takes note that a call was throttled below a limit.
+    pub(super) fn disturb(&mut self, limit: f64) {
+        (self.is_disturbed, self.disturbed_at) = (true, limit);
+    }
+
+    /// Takes note that a rest ends, and whether it followed a single throttled call.
+    pub(super) fn end(&mut self, was_single: bool) {
+        self.was_single = was_single;
+    }
+
+    /// Takes note that the service took more than the limit that was known.
+    pub(super) fn forget(&mut self) {
+        self.disturbed_at = f64::INFINITY;
+    }
+
+    /// Returns a limit that is a little higher, but lower than one that was too high.
+    pub(super) fn raised(&self, limit: f64) -> f64 {
+        (RAISED * limit).min(BELOW_DISTURBED * self.disturbed_at).max(limit)
+    }
+}
+
+impl PaceController {
+    /// Returns whether the limit may be too low that a look has met, after so many seconds in which so
+    /// many calls a second were accepted: no rest below it throttled a call, and looks at once a single one.
+    pub(super) fn seems_too_low(&self, span: f64, mean: f64) -> bool {
+        let limit = self.known_limit();
+        let is_look = self.throttled_at <= (1.0 + self.look()) * limit + 1e-9;
+        let is_open = span < SHOWS_LIMIT || mean < ALL_OF_LIMIT * limit;
+        let is_single = self.rested.was_single && !self.rested.is_disturbed;
+        is_look && is_open && is_single && self.confirmed >= CONFIRMED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rested;
+
+    #[test]
+    fn a_limit_is_raised_by_small_steps_and_stays_below_one_that_was_too_high() {
+        let mut rested = Rested::unknown();
+        assert_eq!(rested.raised(100.0), 100.4);
+        rested.disturb(101.0);
+        assert!(rested.is_disturbed);
+        assert_eq!(rested.raised(100.0), 0.993 * 101.0);
+        assert_eq!(rested.raised(100.5), 100.5);
+        rested.forget();
+        assert_eq!(rested.raised(100.5), 1.004 * 100.5);
+    }
+}
