@@ -311,6 +311,17 @@ fn a_limit_that_halves_or_doubles_is_used_within_three_seconds() {
 }
 
 #[test]
+fn a_short_window_that_halves_or_doubles_is_used_within_three_seconds() {
+    for (from, to) in [(200.0, 100.0), (100.0, 200.0), (400.0, 200.0), (200.0, 400.0)] {
+        for ceiling in [Some(1_000), None] {
+            let (used, _) =
+                used_after_change(Limiter::Sliding(0.1), (from, to), ceiling, (3.0, Seeds::All));
+            assert!(used >= 0.95, "{from} to {to}, {ceiling:?}: {used:.3}");
+        }
+    }
+}
+
+#[test]
 fn several_clients_of_one_limit_use_it_together() {
     for limiter in [Limiter::Fixed(1.0), Limiter::Sliding(1.0), Limiter::Bucket(0.1)] {
         let level = |_: f64| 300.0;

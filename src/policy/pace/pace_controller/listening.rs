@@ -41,14 +41,20 @@ impl PaceController {
     }
 
     /// Returns what a bucket accepts that was found empty: a share of the pace. A single throttled
-    /// call does not show what the pace was, which may have grown just then.
+    /// call does not show what the pace was, which may have grown just then. A service that saves
+    /// nothing accepts in a tenth of a second what it does in each.
     fn overshot(&self, since: Instant, accepted: f64, share: f64) -> f64 {
+        let begun = before(since, SHORT);
+        let least = match self.rested.saves_nothing() {
+            true => (self.history.accepted_between(begun, since) / SHORT).min(self.throttled_at),
+            false => 0.0,
+        };
         if self.windows.are_met() {
-            return accepted;
+            return accepted.max(least);
         }
-        let latest = self.history.sent_between(before(since, SHORT), since) / SHORT;
+        let latest = self.history.sent_between(begun, since) / SHORT;
         let pace = if share > MOST { latest } else { self.throttled_at };
-        pace.min(self.throttled_at) * share
+        (pace.min(self.throttled_at) * share).max(least)
     }
 
     /// Lowers a limit that is roughly known to what was accepted between two throttled calls.

@@ -15,6 +15,10 @@ const BELOW_DISTURBED: f64 = 0.993;
 const SHOWS_LIMIT: f64 = 1.0;
 const ALL_OF_LIMIT: f64 = 0.997;
 
+/// How many looks in a row show that a service saves nothing, and in how many seconds each is throttled.
+const LOOKS_AT_ONCE: u32 = 3;
+const AT_ONCE: f64 = 0.15;
+
 /// What the latest rests and looks say about the limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rested {
@@ -24,11 +28,13 @@ pub(super) struct Rested {
     disturbed_at: f64,
     /// Whether the look before the last rest was throttled by a single call, and not by a row.
     was_single: bool,
+    /// How many looks in a row were throttled at once by a single call.
+    at_once: u32,
 }
 
 impl Rested {
     pub(super) fn unknown() -> Self {
-        Self { is_disturbed: false, disturbed_at: f64::INFINITY, was_single: false }
+        Self { is_disturbed: false, disturbed_at: f64::INFINITY, was_single: false, at_once: 0 }
     }
 
     /// Takes note that a call was throttled below a limit.
@@ -39,6 +45,19 @@ impl Rested {
     /// Takes note that a rest ends, and whether it followed a single throttled call.
     pub(super) fn end(&mut self, was_single: bool) {
         self.was_single = was_single;
+        if !was_single {
+            self.at_once = 0;
+        }
+    }
+
+    /// Takes note that a look was throttled by a single call after so many seconds.
+    pub(super) fn count_look(&mut self, looked: f64) {
+        self.at_once = if looked < AT_ONCE { self.at_once + 1 } else { 0 };
+    }
+
+    /// Returns whether the service has shown that it saves nothing of what was not used.
+    pub(super) fn saves_nothing(&self) -> bool {
+        self.at_once >= LOOKS_AT_ONCE
     }
 
     /// Takes note that the service took more than the limit that was known.
@@ -78,5 +97,25 @@ mod tests {
         assert_eq!(rested.raised(100.5), 100.5);
         rested.forget();
         assert_eq!(rested.raised(100.5), 1.004 * 100.5);
+    }
+
+    #[test]
+    fn three_looks_that_are_throttled_at_once_show_that_nothing_is_saved_until_one_lasts_or_meets_a_row()
+     {
+        let shown = |looks: &[f64]| {
+            let mut rested = Rested::unknown();
+            rested.end(true);
+            looks.iter().for_each(|&looked| rested.count_look(looked));
+            rested
+        };
+        assert!(!shown(&[0.1, 0.1]).saves_nothing());
+        assert!(shown(&[0.1, 0.1, 0.149]).saves_nothing());
+        assert!(!shown(&[0.1, 0.1, 0.15]).saves_nothing());
+        assert!(!shown(&[0.15, 0.1, 0.1]).saves_nothing());
+        let mut rested = shown(&[0.1, 0.1, 0.1]);
+        rested.end(true);
+        assert!(rested.saves_nothing());
+        rested.end(false);
+        assert!(!rested.saves_nothing());
     }
 }

@@ -27,8 +27,10 @@ const NEARLY_LOOK: f64 = 0.9;
 /// to which share of the limit it may be that of a window.
 const OF_A_LOOK: f64 = 0.993;
 const MOST_OF_A_WINDOW: f64 = 1.02;
-/// The share of the latest pace that is believed of a limit that was only roughly known.
+/// The share of the latest pace that is believed of a limit that was only roughly known, also where the
+/// service saves nothing.
 const OF_A_SHORT: f64 = 0.93;
+const OF_A_SHORT_IF_NOTHING: f64 = 0.985;
 
 impl PaceController {
     pub(super) fn throttled_in_the_open(&mut self, sent: Instant, now: Instant) {
@@ -148,10 +150,15 @@ impl PaceController {
         self.met = second;
         let looked = seconds(since, sent);
         let latest = (self.history.sent_between(before(sent, SHORT), sent) / SHORT).min(self.rate);
+        let seems_too_low = !is_rough && self.seems_too_low(span, mean);
+        if seems_too_low {
+            self.rested.count_look(looked);
+        }
+        let part = if self.rested.saves_nothing() { OF_A_SHORT_IF_NOTHING } else { OF_A_SHORT };
         let found = match (is_rough, span) {
             (true, _) if self.windows.are_met() => second,
-            (true, 0.3..) => f64::midpoint(mean, second).max(OF_A_SHORT * latest),
-            (true, _) => second.max(OF_A_SHORT * latest),
+            (true, 0.3..) => f64::midpoint(mean, second).max(part * latest),
+            (true, _) => second.max(part * latest),
             (false, _) if self.windows.are_met() => {
                 if looked >= NEARLY_LOOK {
                     second
@@ -159,7 +166,7 @@ impl PaceController {
                     limit
                 }
             }
-            (false, _) if self.seems_too_low(span, mean) => self.rested.raised(limit),
+            (false, _) if seems_too_low => self.rested.raised(limit),
             // A window that slides takes no more than its limit in any second; a bucket does.
             (false, 1.0..) if second <= MOST_OF_A_WINDOW * limit => mean.max(OF_A_LOOK * second),
             (false, 1.0..) => mean,
