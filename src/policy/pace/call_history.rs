@@ -242,18 +242,6 @@ impl CallHistory {
         first >= self.stamp(after) && self.accepted_from(first, last) <= 0.0
     }
 
-    /// Returns whether the throttled calls of a span were sent one after the other.
-    pub(super) fn is_one_row(&self, after: Instant, to: Instant) -> bool {
-        let begin = until(&self.throttled, self.stamp(after));
-        let end = until(&self.throttled, self.stamp(to));
-        let (Some(&first), Some(&last)) =
-            (self.throttled.get(begin), end.checked_sub(1).and_then(|end| self.throttled.get(end)))
-        else {
-            return false;
-        };
-        self.accepted_from(first, last) <= 0.0
-    }
-
     /// Returns how much more likely the order of the throttled calls of a span is by chance than under
     /// a limit. Calls that follow one another closely may overtake one another: no order of theirs is
     /// one by chance.
@@ -349,7 +337,8 @@ fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX - BEGUN)
 }
 
-fn whole(count: f64) -> usize {
+/// Returns a count as the number of items that it is.
+pub(super) fn whole(count: f64) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole")]
     let whole = count.max(0.0) as usize;
     whole

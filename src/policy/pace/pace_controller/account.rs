@@ -5,7 +5,7 @@ use super::PaceController;
 use super::exhaustion::SHORT_WINDOW;
 use super::phase::LONGEST_REST;
 use super::resting::COST_OF_SEARCHING;
-use crate::policy::pace::call_history::{before, seconds};
+use crate::policy::pace::call_history::{before, seconds, whole};
 use std::time::Instant;
 
 /// The share of all calls since the beginning that may be throttled before a look waits for more.
@@ -60,7 +60,8 @@ impl PaceController {
             return 0.0;
         }
         let begun = before(now, OPEN_WINDOW);
-        if !self.history.is_one_row(begun, now) {
+        let throttled = self.history.throttled_between(begun, now);
+        if throttled < 1.0 || !self.history.ends_with_throttled(whole(throttled), begun) {
             return 0.0;
         }
         let accepted = self.history.accepted_between(begun, now).max(1.0);
