@@ -13,6 +13,14 @@ use std::time::{Duration, Instant};
 /// How much lateness may be caught up, where sendings are closer together than that.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
+/// The longest span by which a window is widened.
+const LARGEST_MARGIN: Duration = Duration::from_millis(50);
+
+/// Returns a window and by how much the pacer widens it, so that the server sees no more in one either.
+pub(super) fn widened(window: Duration) -> Duration {
+    window + (window / 200).min(LARGEST_MARGIN)
+}
+
 /// Spreads sendings evenly over the window.
 pub(super) struct EvenSpacing {
     limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,

@@ -30,6 +30,10 @@ mod runs;
 mod figures;
 
 #[cfg(test)]
+#[path = "pace_holds_tests.rs"]
+mod holds;
+
+#[cfg(test)]
 #[path = "pace_bounds_tests.rs"]
 mod bounds;
 

@@ -13,20 +13,23 @@ mod account;
 mod bounding;
 mod exhaustion;
 mod growth;
+mod holding;
 mod listening;
 mod phase;
 mod raising;
 mod resting;
+mod spell;
 mod throttling;
 mod trials;
 mod windows;
 
-use crate::policy::pace::call_history::{CallHistory, after, seconds};
+use crate::policy::pace::call_history::{CallHistory, after};
 use crate::policy::pace::calls_at_a_time::CallsAtATime;
 use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::throttling_by_pace::ThrottlingByPace;
 use crate::task::{Rate, ServiceLimit};
-use phase::{Asking, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
+use holding::Holds;
+use phase::{Asking, Climb, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
 use raising::Rested;
 use std::time::{Duration, Instant};
 use windows::Windows;
@@ -122,11 +125,10 @@ pub struct PaceController {
     is_half_look: bool,
     /// What the latest rests and looks say about the limit.
     rested: Rested,
-    /// Whether the pace comes back to one at which a stray call was throttled.
-    is_back: bool,
     /// What was accepted in the second before the pace was found to be far too high.
     met: f64,
     windows: Windows,
+    holds: Holds,
     /// How many looks in a row met no limit where none is confirmed.
     unmet: i32,
     /// The pace that holds again once the service was asked whether it accepts more.
@@ -180,9 +182,9 @@ impl PaceController {
             cost: 0,
             is_half_look: false,
             rested: Rested::unknown(),
-            is_back: false,
             met: 0.0,
             windows: Windows::unknown(),
+            holds: Holds::none(now),
             unmet: 0,
             asking: None,
         }
@@ -231,7 +233,7 @@ impl PaceController {
             Phase::Open { .. } if self.opening == Opening::AtCeiling => {
                 Some(tick).filter(|_| !is_idle && !self.chance.is_negligible())
             }
-            Phase::Open { .. } | Phase::Trying(_) | Phase::Growing(_) => {
+            Phase::Open { .. } | Phase::Trying(_) | Phase::Growing(_) | Phase::Climbing(_) => {
                 Some(tick).filter(|_| !is_idle || self.asking.is_some())
             }
         }
@@ -275,7 +277,8 @@ impl PaceController {
             | Phase::Listening(_)
             | Phase::Exhausted { .. }
             | Phase::Resting(_)
-            | Phase::Growing(_) => {}
+            | Phase::Growing(_)
+            | Phase::Climbing(_) => {}
         }
     }
 
@@ -301,6 +304,8 @@ impl PaceController {
             // Only the slots have limited the run so far.
             self.rate = self.history.sent_per_second(now).max(self.bounds.least);
         }
+        // The service no longer asks for holds.
+        self.holds.forget();
         match self.phase {
             Phase::Trying(trial) => self.throttled_in_trial(trial, now),
             Phase::Listening(_) | Phase::Exhausted { .. } | Phase::Held { .. } => {}
@@ -309,6 +314,9 @@ impl PaceController {
             Phase::Resting(rest) => self.throttled_at_rest(rest, sent, now),
             Phase::Growing(Growth { since, is_rough, .. }) => {
                 self.throttled_while_growing(since, is_rough, sent, now);
+            }
+            Phase::Climbing(Climb { grown, .. }) => {
+                self.throttled_while_growing(grown, true, sent, now);
             }
         }
     }
@@ -338,6 +346,7 @@ impl PaceController {
             Phase::Listening(heard) if now >= heard.until => self.end_listening(heard, now),
             Phase::Resting(Rest { until, .. }) if now >= until => self.end_rest(now),
             Phase::Growing(growth) => self.grow(growth, now),
+            Phase::Climbing(climb) => self.climb(climb, now),
             Phase::Held { .. }
             | Phase::Listening(_)
             | Phase::Exhausted { .. }
@@ -355,7 +364,10 @@ impl PaceController {
     }
 
     fn is_steady(&self) -> bool {
-        matches!(self.phase, Phase::Open { .. } | Phase::Resting(_) | Phase::Growing(_))
+        matches!(
+            self.phase,
+            Phase::Open { .. } | Phase::Resting(_) | Phase::Growing(_) | Phase::Climbing(_)
+        )
     }
 
     fn set_rate(&mut self, rate: f64) {
@@ -376,19 +388,6 @@ impl PaceController {
 
     fn open(&mut self, rate: f64, now: Instant) {
         self.enter(Phase::Open { since: now, was_served: false }, rate, now);
-    }
-
-    /// Begins to count what is accepted from a call on that was throttled.
-    fn mark(&mut self, at: Instant, now: Instant) {
-        self.accepted_before_cycle = self.history.accepted_until(at.min(now));
-        self.cycle = at;
-    }
-
-    /// Returns what was accepted since the last throttled call the pace followed, and how long
-    /// that is ago.
-    fn in_cycle(&self, to: Instant) -> (f64, f64) {
-        let accepted = self.history.accepted_until(to) - self.accepted_before_cycle;
-        (accepted, seconds(self.cycle, to))
     }
 }
 

@@ -261,7 +261,7 @@ fn a_rest_ends_with_the_limit_that_its_window_showed_and_counts_as_a_look() {
 fn what_is_known_anew_leaves_no_cost_no_look_and_no_suspicion_behind() {
     let suspicious = || {
         let (mut controller, at) = controller(Opening::AtCeiling, 90.0);
-        (controller.is_exact, controller.is_back) = (true, true);
+        controller.is_exact = true;
         (controller.cost, controller.unmet) = (5, 3);
         controller.chance.weigh(true, true);
         assert!(controller.chance.is_exceeded());
@@ -269,7 +269,7 @@ fn what_is_known_anew_leaves_no_cost_no_look_and_no_suspicion_behind() {
     };
     let (mut approaching, at) = suspicious();
     approaching.approach(100.0, 90.0, at(5), at(9));
-    assert_eq!((approaching.is_exact, approaching.is_back), (false, false));
+    assert!(!approaching.is_exact);
     assert_eq!((approaching.cost, approaching.unmet), (0, 0));
     assert!(!approaching.chance.is_exceeded());
     let (mut going_on, at) = suspicious();

@@ -14,6 +14,8 @@ mod answers;
 mod grows;
 #[path = "pace_controller_heard_tests.rs"]
 mod heard;
+#[path = "pace_controller_holds_tests.rs"]
+mod holds;
 #[path = "pace_controller_rests_tests.rs"]
 mod rests;
 #[path = "pace_controller_throttled_tests.rs"]
@@ -65,26 +67,6 @@ fn nothing_is_accepted_after_a_row_that_is_longer_where_less_is_known() {
             controller.accepts_nothing(chance, at(0))
         };
         assert!(accepts_nothing(row) && !accepts_nothing(row - 1), "{chance} {limit:?}");
-    }
-}
-
-#[test]
-fn after_a_hold_the_limit_is_the_share_that_was_accepted_or_half() {
-    for (calls, throttled, limit, hint) in [
-        (4, 2, 50.0, 0.0),
-        (8, 2, 75.0, 0.0),
-        (4, 0, 90.0, 0.0),
-        (8, 8, 12.5, 0.0),
-        (3, 0, 50.0, 90.0),
-        (0, 0, 50.0, 90.0),
-    ] {
-        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
-        (1..=calls).for_each(|call| controller.history.count_sent(at(call)));
-        (1..=throttled).for_each(|call| controller.history.count_throttled(at(call), at(call)));
-        controller.end_hold(at(0), at(1_000), at(1_000));
-        close(controller.limit.unwrap(), limit);
-        close(controller.rate, 0.9 * limit);
-        close(controller.hint, hint);
     }
 }
 
@@ -212,29 +194,6 @@ fn a_bound_on_calls_at_a_time_takes_the_place_of_the_pace() {
         assert!(controller.follow_bound(BoundChange::Refuted { pace: Some(50.0) }, at(1)));
         close(controller.limit.unwrap(), 50.0);
     }
-}
-
-#[test]
-fn a_pace_that_held_for_two_seconds_and_ten_calls_is_about_the_limit() {
-    // Calls that end at this time, of which the last one and some others are throttled.
-    let proven = |calls: u64, others: u64, last: u64| {
-        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
-        let sent = |call: u64| at(last - (calls - call));
-        (1..=calls).for_each(|call| controller.history.count_sent(sent(call)));
-        for call in 1..=others {
-            controller.history.count_throttled(sent(call), sent(call));
-        }
-        controller.hold(at(last), at(last + 1_000), at(last));
-        controller.limit
-    };
-    assert_eq!(proven(11, 0, 2_000), Some(5.0));
-    assert_eq!(proven(10, 0, 2_000), None);
-    assert_eq!(proven(11, 0, 1_999), None);
-    // A hundredth of the accepted ones and one more may be throttled.
-    assert_eq!(proven(102, 1, 2_000), Some(50.0));
-    assert_eq!(proven(101, 1, 2_000), None);
-    // Five seconds count.
-    assert_eq!(proven(51, 0, 5_500), Some(10.0));
 }
 
 #[test]

@@ -55,9 +55,9 @@ fn a_stray_call_whose_answer_asks_for_a_hold_costs_no_more_than_that() {
     let until = held_after(&mut controller, start, 100);
     let pace = controller.per_second();
     assert!((19.0..20.0).contains(&pace), "{pace}");
-    // Another one soon afterwards is none: the limit has fallen.
+    // Another one soon afterwards lowers the pace a little: the limit is just below it.
     held_after(&mut controller, until, 10);
-    assert!(controller.per_second() < 10.0, "{}", controller.per_second());
+    assert!((17.0..19.0).contains(&controller.per_second()), "{}", controller.per_second());
 }
 
 #[test]

@@ -1,13 +1,9 @@
-//! What follows a call that is throttled in the open or while the pace grows, and a hold.
+//! What follows a call that is throttled in the open or while the pace grows.
 
-use super::super::phase::{Growth, Rest, TOO_FAR};
+use super::super::phase::TOO_FAR;
 use super::super::windows::FilledWindow;
 use super::*;
 use crate::policy::pace::limit_trial::TrialKind;
-
-fn growing(since: Instant, is_rough: bool) -> Phase {
-    Phase::Growing(Growth { since, is_rough, step: 0.02, grown: since, asked: 0 })
-}
 
 fn is_measured(controller: &PaceController) -> bool {
     matches!(controller.phase, Phase::Trying(trial) if matches!(trial.kind, TrialKind::Measurement))
@@ -66,93 +62,6 @@ fn a_hint_of_the_open_is_no_more_than_the_pace() {
     (1..=200).for_each(|call| controller.history.count_sent(at(5 * call)));
     controller.throttled_in_the_open(at(1_000), at(1_000));
     close(controller.hint, 100.0);
-}
-
-#[test]
-fn a_hold_counts_for_calls_sent_since_the_last_cut_and_lasts_as_long_as_the_longest() {
-    for (sent, until, end, is_new) in
-        [(9, 500, 500, false), (10, 500, 500, true), (9, 300, 400, false), (10, 300, 400, true)]
-    {
-        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
-        (controller.cut_at, controller.throttled_at) = (at(10), 1.0);
-        controller.phase = Phase::Held { since: at(1), until: at(400) };
-        controller.history.count_sent(at(sent));
-        controller.hold(at(sent), at(until), at(20));
-        let Phase::Held { since, until: found } = controller.phase else { panic!() };
-        assert_eq!((since, found, controller.cut_at), (at(1), at(end), at(until)));
-        assert_eq!(controller.throttled_at, if is_new { 100.0 } else { 1.0 });
-        assert_eq!(controller.history.throttled_between(at(0), at(20)), 1.0);
-    }
-    let (mut controller, at) = controller(Opening::AtCeiling, f64::INFINITY);
-    (1..=40).for_each(|call| controller.history.count_sent(at(10 * call)));
-    controller.hold(at(400), at(900), at(400));
-    close(controller.throttled_at, 100.0);
-    let Phase::Held { since, until } = controller.phase else { panic!() };
-    assert_eq!((since, until), (at(400), at(900)));
-}
-
-#[test]
-fn after_a_hold_at_rest_the_pace_rests_twenty_times_as_long_just_below_the_limit() {
-    for (hold, rests) in [(100, 3_000), (1_000, 20_000), (14_000, 280_000), (20_000, 300_000)] {
-        let (mut controller, at) = controller(Opening::AtCeiling, 99.5);
-        controller.limit = Some(100.0);
-        let rest = Rest { since: at(0), until: at(600), lowered: 2, may_slide: true };
-        controller.phase = Phase::Resting(rest);
-        let (sent, until) = (at(50), at(100 + hold));
-        controller.history.count_sent(sent);
-        controller.hold(sent, until, at(100));
-        let Phase::Resting(rest) = controller.phase else { panic!() };
-        assert_eq!((rest.since, rest.until), (at(100), at(100 + hold + rests)));
-        assert_eq!((rest.lowered, rest.may_slide, controller.cut_at), (0, false, until));
-        close(controller.limit.unwrap(), 97.0);
-        close(controller.rate, RESTING * 97.0);
-    }
-}
-
-#[test]
-fn a_hold_during_a_look_shows_the_limit_and_one_far_above_it_does_not() {
-    let above = |rate: f64| f64::from_bits(rate.to_bits() + 1);
-    for (rate, is_back, is_proven, is_known) in [
-        (TOO_FAR * 100.0, false, false, true),
-        (above(TOO_FAR * 100.0), false, false, false),
-        (102.0, true, false, false),
-        (102.0, true, true, true),
-    ] {
-        let (mut controller, at) = controller(Opening::AtCeiling, rate);
-        (controller.limit, controller.is_back) = (Some(100.0), is_back);
-        controller.phase = growing(at(1_950), false);
-        controller.cycle = at(1_990);
-        // A pace that was raised a moment ago is not proven.
-        controller.raised_at = (!is_proven).then(|| at(1_950));
-        (1..=200).for_each(|call| controller.history.count_sent(at(10 * call)));
-        controller.hold(at(2_000), at(3_000), at(2_000));
-        let is_resting = matches!(controller.phase, Phase::Resting(_));
-        assert_eq!(is_resting, is_known, "{rate} {is_back} {is_proven}");
-        let is_held = matches!(controller.phase, Phase::Held { .. });
-        assert_eq!(is_held, !is_known);
-        assert_eq!((controller.throttled_at, controller.cut_at), (rate, at(3_000)));
-        if is_known {
-            close(controller.limit.unwrap(), 100.0);
-            close(controller.rate, RESTING * 100.0);
-            let Phase::Resting(rest) = controller.phase else { panic!() };
-            assert_eq!((controller.confirmed, rest.until), (1, at(23_000)));
-        }
-    }
-}
-
-#[test]
-fn what_was_proven_in_the_open_is_approached_from_just_below() {
-    let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
-    controller.asking = Some(Asking { pace: 120.0, begun: at(0) });
-    (1..=201).for_each(|call| controller.history.count_sent(at(10 * call)));
-    controller.hold(at(2_010), at(3_000), at(2_010));
-    let proven = 200.0 / 2.01;
-    close(controller.limit.unwrap(), proven);
-    close(controller.rate, 0.97 * proven);
-    assert_eq!((controller.is_back, controller.throttled_at), (true, 120.0));
-    assert_eq!((controller.cycle, controller.cut_at), (at(2_010), at(3_000)));
-    let Phase::Growing(Growth { is_rough, asked, .. }) = controller.phase else { panic!() };
-    assert_eq!((is_rough, asked), (true, 0));
 }
 
 /// A pace that grows above 100 a second: so many calls were accepted in the first second, in most of

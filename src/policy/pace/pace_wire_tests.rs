@@ -85,6 +85,6 @@ fn stray_calls_whose_answers_ask_for_a_hold_cost_little_more_than_the_holds() {
         let free = seconds - wire.hold * client.throttled.len() as f64;
         [client.served.len() as f64 / (free * 20.0)]
     };
-    let mean = Seeds::wanted().carry_out(8, [0.93], used).mean(0);
-    assert!(mean >= 0.93, "{mean:.3}");
+    let mean = Seeds::wanted().carry_out(8, [0.88], used).mean(0);
+    assert!(mean >= 0.88, "{mean:.3}");
 }

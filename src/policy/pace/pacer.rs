@@ -8,7 +8,7 @@
 //! The rate may change while the run is under way. What was sent before still counts: every
 //! window that ends with a sending holds no more than the limit in force at that sending.
 
-use crate::policy::pace::even_spacing::EvenSpacing;
+use crate::policy::pace::even_spacing::{EvenSpacing, widened};
 use crate::task::Rate;
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// How long before its window is free a sending may be admitted: what making it durable takes.
 const AHEAD: Duration = Duration::from_millis(25);
-/// The longest span by which a window is widened.
-const LARGEST_MARGIN: Duration = Duration::from_millis(50);
 /// The least number of sendings that is remembered, whatever the rate: a rate that is set later
 /// may have a longer window.
 pub const REMEMBERED_SENDINGS: u32 = 10_000;
@@ -175,6 +173,10 @@ impl Pacer {
     pub fn admit(&mut self, now: Instant) -> Admission {
         if let Some(until) = self.held_until(now) {
             return Admission::NotBefore(until);
+        }
+        if let (Some(_), Some(limit)) = (self.held_until.take(), &mut self.limit) {
+            // What a hold left unused is not made up for: the service has asked for fewer calls.
+            limit.respace(now);
         }
         let answer = match &mut self.limit {
             Some(limit) => limit.admit(self.admitted, now),
@@ -380,15 +382,6 @@ impl RateLimit {
 
 fn most(rate: Rate) -> usize {
     usize::try_from(rate.limit.get()).expect("a u32 fits a usize")
-}
-
-fn widened(window: Duration) -> Duration {
-    window + margin(window)
-}
-
-/// Returns by how much a window is widened.
-pub(super) fn margin(window: Duration) -> Duration {
-    (window / 200).min(LARGEST_MARGIN)
 }
 
 #[cfg(test)]

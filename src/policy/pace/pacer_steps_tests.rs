@@ -178,6 +178,26 @@ fn a_hold_delays_what_the_window_lets_through() {
 }
 
 #[test]
+fn what_a_hold_left_unused_is_not_caught_up() {
+    let at = clock();
+    let mut pacer = Pacer::new(Some(rate("100/s")), at(0));
+    let mut send = |micros: u64| {
+        let answer = pacer.admit(at(micros));
+        if answer == Admission::Now {
+            assert_eq!(pacer.release(at(micros)), Admission::Now);
+        } else {
+            pacer.hold(at(1_000_000));
+        }
+        answer
+    };
+    assert_eq!(send(0), Admission::Now);
+    assert_ne!(send(1), Admission::Now);
+    assert_eq!(send(500_000), Admission::NotBefore(at(1_000_000)));
+    assert_eq!(send(1_000_000), Admission::Now);
+    assert_eq!(send(1_000_000), Admission::NotBefore(at(1_010_050)));
+}
+
+#[test]
 fn what_was_sent_counts_over_a_time_without_a_rate() {
     let at = clock();
     let mut pacer = after_one("1/s", &at);

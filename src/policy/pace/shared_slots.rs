@@ -6,6 +6,7 @@
 //! interval such that this is the limit. Slots lie at most [`HORIZON`] ahead: that is all a sender
 //! that dies can waste.
 
+use crate::policy::pace::even_spacing::widened;
 use crate::task::Rate;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,8 +40,8 @@ impl SlotSpacing {
     /// evenly.
     pub fn for_rate(rate: Rate) -> Self {
         let lateness = (rate.window / LATENESS_SHARE).max(LEAST_LATENESS);
-        let widened = rate.window + super::pacer::margin(rate.window) + lateness;
-        let nanos = widened.as_nanos().div_ceil(u128::from(rate.limit.get()));
+        let window = widened(rate.window) + lateness;
+        let nanos = window.as_nanos().div_ceil(u128::from(rate.limit.get()));
         let interval = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         Self { interval, lateness }
     }

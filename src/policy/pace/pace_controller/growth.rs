@@ -38,7 +38,7 @@ const FAR_STEP: f64 = 0.12;
 const ROUGH_GROWTH: f64 = 1.6;
 const ROUGH_STEP: f64 = 0.1;
 /// How much of the pace must be used before it is raised.
-const USED: f64 = 0.8;
+pub(super) const USED: f64 = 0.8;
 /// How long throttling is put down to chance before that is tested again, in seconds, at least and at
 /// most: a test costs some ten calls, so that it waits for as many as the share counts for.
 const CHANCE_LASTS: f64 = 5.0;
@@ -88,6 +88,9 @@ impl PaceController {
     }
 
     pub(super) fn end_rest(&mut self, now: Instant) {
+        if self.holds.are_met() {
+            return self.climb_from_rest(now);
+        }
         if !self.is_exact {
             let limit = self.known_limit();
             return self.approach(limit, self.rate, self.cycle, now);

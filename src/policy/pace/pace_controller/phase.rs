@@ -34,6 +34,8 @@ pub(super) enum Phase {
     Resting(Rest),
     /// Above the limit, or on the way to one that is roughly known.
     Growing(Growth),
+    /// The same where the service asks for holds: a step too far costs one.
+    Climbing(Climb),
 }
 
 /// What is to be decided when the calls on the wire are answered.
@@ -89,4 +91,29 @@ pub(super) struct Growth {
     pub(super) grown: Instant,
     /// Up to which of the levels above the limit the service was asked.
     pub(super) asked: usize,
+}
+
+/// A way up in even steps: each lasts for long enough to show whether it is accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Climb {
+    /// When the last step was, and how many seconds it lasts.
+    pub(super) grown: Instant,
+    pub(super) every: f64,
+    /// How large it is, as a share of the pace, and by what factor the next one is larger.
+    pub(super) step: f64,
+    pub(super) grows: f64,
+    /// The level before it.
+    pub(super) from: f64,
+}
+
+impl Climb {
+    /// To a limit that calls on the wire have shown badly.
+    pub(super) fn to_limit(now: Instant) -> Self {
+        Self { grown: now, every: 0.1, step: 0.05, grows: 1.0, from: 0.0 }
+    }
+
+    /// From a limit that may have risen: a window of a second shows each step.
+    pub(super) fn from_limit(from: f64, now: Instant) -> Self {
+        Self { grown: now, every: 1.05, step: 0.02, grows: 2.0, from }
+    }
 }

@@ -1,24 +1,13 @@
-//! What follows a call that is throttled while the pace grows, and a hold that the service asks for.
+//! What follows a call that is throttled while the pace grows.
 
 use super::phase::{
-    ENOUGH_ON_THE_WIRE, Growth, LONGEST_REST, Met, NEAR_STEP, Phase, RESTING, Rest, SEARCH_FACTOR,
-    SHORT, TOO_FAR,
+    ENOUGH_ON_THE_WIRE, Growth, Met, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
 };
 use super::windows::FilledWindow;
 use super::{Opening, PaceController};
-use crate::policy::pace::call_history::{after, before, seconds};
+use crate::policy::pace::call_history::{before, seconds};
 use std::time::Instant;
 
-/// A hold costs all calls of its time, and the rest after it is that many times as long.
-const REST_PER_HOLD: f64 = 20.0;
-const LONGEST_REST_AFTER_HOLD: f64 = 300.0;
-/// How long a pace must have been accepted to be about the limit, in seconds, at least and at most,
-/// how many calls at least, which share of them may be throttled, and which part of it is believed.
-const SHORTEST_PROOF: f64 = 2.0;
-const LONGEST_PROOF: f64 = 5.0;
-const CALLS_OF_PROOF: f64 = 10.0;
-const STRAYS_OF_PROOF: f64 = 0.01;
-const OF_PROVEN: f64 = 0.97;
 /// How far a pace that approaches a limit may be above what is accepted.
 const TOO_FAR_WHEN_ROUGH: f64 = 1.3;
 /// How long a look at a window was, in seconds, that fills one.
@@ -49,78 +38,6 @@ impl PaceController {
         }
         self.throttled_at = self.rate;
         self.measure(sent, now);
-    }
-
-    /// Takes note that the run holds until then because the answer to a call that was sent at `sent`
-    /// asks for it: afterwards the pace begins below the level that was throttled.
-    pub fn hold(&mut self, sent: Instant, until: Instant, now: Instant) {
-        self.history.count_throttled(sent, now);
-        let (is_new, proven) = (sent >= self.cut_at, self.proven(sent));
-        if !self.rate.is_finite() {
-            self.rate = self.history.sent_per_second(now).max(self.bounds.least);
-        }
-        self.cut_at = self.cut_at.max(until);
-        if let Phase::Held { until: end, .. } = &mut self.phase {
-            *end = until.max(*end);
-        }
-        if !is_new {
-            return;
-        }
-        self.throttled_at = self.pace_without_question();
-        match self.phase {
-            Phase::Growing(Growth { since, is_rough, .. })
-                if self.rate <= TOO_FAR * self.known_limit()
-                    && (!self.is_back || proven.is_some()) =>
-            {
-                self.throttled_while_growing(since, is_rough, sent, now);
-                self.rest_after_hold(self.known_limit(), until, now);
-            }
-            Phase::Resting(_) => {
-                self.rest_after_hold(0.97 * self.known_limit(), until, now);
-            }
-            Phase::Held { .. } => {}
-            phase => match proven.filter(|_| matches!(phase, Phase::Open { .. })) {
-                Some(proven) => {
-                    self.approach(proven, OF_PROVEN * proven, sent, now);
-                    self.is_back = true;
-                }
-                None => self.phase = Phase::Held { since: sent, until },
-            },
-        }
-        self.cut_at = self.cut_at.max(until);
-    }
-
-    /// Returns what was accepted a second if hardly a call was throttled for a while: then the limit
-    /// is about this, and a call or two came too close to others.
-    fn proven(&self, sent: Instant) -> Option<f64> {
-        let steady = self.raised_at.unwrap_or(self.begun).max(self.cut_at);
-        let span = seconds(steady, sent).min(LONGEST_PROOF);
-        let begun = before(sent, span);
-        let accepted = self.history.accepted_between(begun, sent);
-        let throttled = self.history.throttled_between(begun, sent);
-        let is_enough = span >= SHORTEST_PROOF && accepted >= CALLS_OF_PROOF;
-        (is_enough && throttled <= 1.0 + STRAYS_OF_PROOF * accepted).then(|| accepted / span)
-    }
-
-    /// Begins below the level that was throttled: at what was accepted of the calls that were on
-    /// the wire when the hold began, or at half if those are too few.
-    pub(super) fn end_hold(&mut self, since: Instant, until: Instant, now: Instant) {
-        let calls = self.history.sent_between(since, now);
-        let share = self.history.throttled_between(since, now) / calls.max(1.0);
-        let is_known = calls >= 4.0;
-        let accepted = if is_known { (1.0 - share).clamp(0.125, 0.9) } else { 0.5 };
-        let limit = accepted * self.throttled_at;
-        // Without a measurement the way back is a quick one.
-        self.hint = if is_known { 0.0 } else { 0.9 * self.throttled_at };
-        self.approach(limit, 0.9 * limit, until, now);
-    }
-
-    fn rest_after_hold(&mut self, limit: f64, until: Instant, now: Instant) {
-        let rest = REST_PER_HOLD * seconds(now, until);
-        let end = after(until.max(now), rest.clamp(LONGEST_REST, LONGEST_REST_AFTER_HOLD));
-        self.know(limit, now, now);
-        let phase = Phase::Resting(Rest { since: now, until: end, lowered: 0, may_slide: false });
-        self.enter(phase, RESTING * limit, now);
     }
 
     pub(super) fn throttled_while_growing(
@@ -188,7 +105,7 @@ impl PaceController {
 
     /// Goes towards a limit that is only roughly known.
     pub(super) fn approach(&mut self, limit: f64, rate: f64, sent: Instant, now: Instant) {
-        (self.is_exact, self.is_back) = (false, false);
+        self.is_exact = false;
         self.know(limit, sent, now);
         let phase = Phase::Growing(Growth {
             since: now,
@@ -205,5 +122,18 @@ impl PaceController {
         (self.cost, self.unmet) = (0, 0);
         self.mark(sent, now);
         self.chance.acquit();
+    }
+
+    /// Begins to count what is accepted from a call on that was throttled.
+    pub(super) fn mark(&mut self, at: Instant, now: Instant) {
+        self.accepted_before_cycle = self.history.accepted_until(at.min(now));
+        self.cycle = at;
+    }
+
+    /// Returns what was accepted since the last throttled call the pace followed, and how long
+    /// that is ago.
+    pub(super) fn in_cycle(&self, to: Instant) -> (f64, f64) {
+        let accepted = self.history.accepted_until(to) - self.accepted_before_cycle;
+        (accepted, seconds(self.cycle, to))
     }
 }
