@@ -79,7 +79,8 @@ fn a_look_at_a_window_begins_just_before_one_of_the_next() {
     for (ends, since, cost, until) in [
         (irregular, 150, 0, 1_080),
         (irregular, 150, 1, 1_080),
-        (irregular, 150, 3, 3_080),
+        (irregular, 150, 3, 2_080),
+        (irregular, 150, 4, 3_080),
         (irregular, 150, 9, 3_080),
         (irregular, 1_079, 1, 1_080),
         // A rest that begins after that lasts for a second.

@@ -235,3 +235,16 @@ fn a_window_that_is_asked_shows_its_limit_and_the_next_one_is_waited_for() {
         assert_eq!((controller.throttled_at, controller.rate), (120.0, 0.001));
     }
 }
+
+#[test]
+fn a_second_call_that_is_throttled_shows_that_nothing_is_saved_from_100_a_second_on() {
+    for (accepted, rate, saves_nothing) in
+        [(1, 100.0, true), (1, 99.0, false), (2, 100.0, false), (0, 1_000.0, true)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        (0..=accepted).for_each(|call| controller.history.count_sent(at(10 * call)));
+        controller.history.count_throttled(at(10 * accepted), at(10 * accepted));
+        controller.throttled_in_the_open(at(10 * accepted), at(10 * accepted));
+        assert_eq!(controller.rested.saves_nothing(), saves_nothing, "{accepted} at {rate}");
+    }
+}

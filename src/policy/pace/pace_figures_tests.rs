@@ -168,6 +168,7 @@ fn a_limit_of_50_a_second_is_used_and_throttles_hardly_a_call_below_a_rate() {
 #[test]
 fn a_service_that_saves_nothing_is_used_though_each_look_is_throttled_at_once() {
     for (limiter, limit, ceiling) in [
+        (Limiter::Bucket(0.01), 100.0, Some(130)),
         (Limiter::Bucket(0.01), 100.0, Some(400)),
         (Limiter::Bucket(0.01), 100.0, None),
         (Limiter::Sliding(0.1), 100.0, Some(130)),
@@ -308,6 +309,15 @@ fn a_limit_that_halves_or_doubles_is_used_within_three_seconds() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn a_window_that_counts_throttled_calls_and_changes_is_used_within_three_seconds_below_a_rate() {
+    for (from, to) in [(200.0, 100.0), (100.0, 200.0), (600.0, 300.0), (300.0, 600.0)] {
+        let limiter = Limiter::SlidingAll(1.0);
+        let (used, _) = used_after_change(limiter, (from, to), Some(1_000), (3.0, Seeds::All));
+        assert!(used >= 0.95, "{from} to {to}: {used:.3}");
+    }
 }
 
 #[test]

@@ -136,9 +136,12 @@ impl PaceController {
             let growth = Growth { since: now, is_rough, step: 0.0, grown: now, asked: 0 };
             return self.enter(Phase::Growing(growth), (1.0 + self.look()) * self.rate, now);
         }
+        let is_near = self.rate < 1.03 * limit.max(self.hint);
         let step = match is_rough {
             true if self.rate < 0.93 * self.hint => FAR_STEP,
-            true if self.rate < 1.03 * limit.max(self.hint) => NEAR_STEP,
+            // A service that saves nothing throttles a step too far at once.
+            true if is_near && self.rested.saves_nothing() => 2.0 * NEAR_STEP,
+            true if is_near => NEAR_STEP,
             true => ROUGH_GROWTH * step,
             false => GROWTH * step.max(LOOKING),
         };

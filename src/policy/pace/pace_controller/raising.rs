@@ -55,6 +55,11 @@ impl Rested {
         self.at_once = if looked < AT_ONCE { self.at_once + 1 } else { 0 };
     }
 
+    /// Takes note that the service throttled the second call of all.
+    pub(super) fn save_nothing(&mut self) {
+        self.at_once = LOOKS_AT_ONCE;
+    }
+
     /// Returns whether the service has shown that it saves nothing of what was not used.
     pub(super) fn saves_nothing(&self) -> bool {
         self.at_once >= LOOKS_AT_ONCE

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 const SHORTEST_REST: f64 = 0.6;
 /// How many windows go by at most before the next is looked at, where it is known when that begins.
 const WINDOWS_OF_REST: f64 = 2.0;
-/// The share of throttled calls that looking above the limit may cost: a rest pays for it.
+/// The share of throttled calls that looking above the limit may cost: a rest pays for it. Looks at windows
+/// come whole seconds apart, and one a second later would leave a doubled limit unused for three.
 const COST_OF_LOOKING: f64 = 0.012;
+const COST_OF_LOOKING_AT_WINDOW: f64 = 0.015;
 pub(super) const COST_OF_SEARCHING: f64 = 0.008;
 /// How long the pace keeps to the window of the last second after it had grown too far.
 const DRAIN: Duration = Duration::from_millis(1_300);
@@ -44,7 +46,11 @@ impl PaceController {
     /// Lets a rest last until the calls that the look before it cost are a small share. The next look
     /// at a window begins when one does, a whole number of seconds after the end of another.
     pub(super) fn pay(&mut self) {
-        let share = if self.is_search() { COST_OF_SEARCHING } else { COST_OF_LOOKING };
+        let share = match (self.is_search(), self.windows.are_met()) {
+            (true, _) => COST_OF_SEARCHING,
+            (false, true) => COST_OF_LOOKING_AT_WINDOW,
+            (false, false) => COST_OF_LOOKING,
+        };
         let pays = f64::from(self.cost) / (share * self.known_limit());
         let windows = self.windows;
         let last = self.history.last_throttled().filter(|_| windows.are_met());

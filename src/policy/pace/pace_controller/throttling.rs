@@ -20,9 +20,15 @@ const MOST_OF_A_WINDOW: f64 = 1.02;
 /// service saves nothing.
 const OF_A_SHORT: f64 = 0.93;
 const OF_A_SHORT_IF_NOTHING: f64 = 0.985;
+/// From which pace on a second call that is throttled shows that the service saves nothing. Below it a tenth
+/// of a second holds too few calls to show what it accepts.
+const SHOWS_WHAT_IS_SAVED: f64 = 100.0;
 
 impl PaceController {
     pub(super) fn throttled_in_the_open(&mut self, sent: Instant, now: Instant) {
+        if self.history.accepted_until(sent) < 2.0 && self.rate >= SHOWS_WHAT_IS_SAVED {
+            self.rested.save_nothing();
+        }
         let has_just_grown = self.grown_at.is_some_and(|grown| seconds(grown, now) < 3.0);
         // Too few calls on the wire show nothing.
         let shows = self.rate * self.history.answers_within() >= ENOUGH_ON_THE_WIRE;
