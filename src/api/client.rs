@@ -12,8 +12,9 @@ use super::{TaskApi, call};
 use crate::policy::{ActionResult, Answer, Body, Delivery, NoResponse};
 use crate::task::{Command, FailureKind, Level, Task};
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Uri};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Method, Request};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct ClientError(#[from] rustls::Error);
 pub struct ViasClient {
     transport: Transport,
     settings: ClientSettings,
+    /// The headers of a call, without what authorises it.
+    headers: HeaderMap,
     credentials: Arc<Credentials>,
     recorder: Option<Arc<dyn Record>>,
 }
@@ -69,7 +72,11 @@ impl ViasClient {
             settings.connect_timeout,
             settings.concurrency,
         )?;
-        Ok(Self { transport, settings, credentials, recorder: None })
+        let mut headers = transport.headers().clone();
+        // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        headers.insert(CONTENT_TYPE, JSON);
+        Ok(Self { transport, settings, headers, credentials, recorder: None })
     }
 
     /// Returns the client with a recorder of its calls.
@@ -91,30 +98,41 @@ impl ViasClient {
         call::check(&self.transport, request, &sent, CHECK_TIMEOUT).await
     }
 
-    /// Builds the request of a task, if its path is exactly the intended one.
+    /// Builds the request of a task in the form it is written in, if its path is exactly the intended
+    /// one.
     fn request(&self, task: &Task) -> Option<Request<()>> {
         // Filled in place, because a builder moves the whole request at each step.
         let mut request = Request::new(());
-        *request.uri_mut() = self.action_of(task)?;
+        *request.uri_mut() = self.transport.address(self.action_of(task)?);
+        *request.headers_mut() = self.headers.clone();
         if task.command == Command::DELETE {
             *request.method_mut() = Method::DELETE;
+            request.headers_mut().remove(CONTENT_LENGTH);
         } else {
             *request.method_mut() = Method::PUT;
-            // Some gateways refuse a PUT that does not say that it has no body (RFC 9110, 8.6).
-            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        request.headers_mut().insert(CONTENT_TYPE, JSON);
         Some(request)
     }
 
-    fn action_of(&self, task: &Task) -> Option<Uri> {
+    fn action_of(&self, task: &Task) -> Option<PathAndQuery> {
         let ClientSettings { endpoint, project, level, .. } = &self.settings;
         endpoint.action(project, *level, task)
     }
 
-    /// Gives a request its credentials and the form that it is written in.
+    /// Gives a request its credentials.
+    fn authorise(&self, request: &mut Request<()>) -> Authorisation {
+        self.credentials.authorise(request, Some(&self.settings.project))
+    }
+
+    /// Gives the call of a task its credentials.
+    fn authorised_call(&self, mut request: Request<()>) -> (Outgoing, Authorisation) {
+        let sent = self.authorise(&mut request);
+        (Outgoing::new(request.map(|()| Bytes::new())), sent)
+    }
+
+    /// Gives a request to a whole address its credentials and the form that it is written in.
     fn authorised(&self, mut request: Request<()>) -> (Outgoing, Authorisation) {
-        let sent = self.credentials.authorise(&mut request, Some(&self.settings.project));
+        let sent = self.authorise(&mut request);
         (self.transport.outgoing(request.map(|()| Bytes::new())), sent)
     }
 
@@ -126,7 +144,7 @@ impl ViasClient {
         sent: &Authorisation,
     ) -> Option<Box<Recording>> {
         let recorder = self.recorder.as_ref()?;
-        let target = self.action_of(task)?.to_string();
+        let target = self.settings.endpoint.at(self.action_of(task)?).to_string();
         let head = (request.method().as_str(), target.as_str(), request.headers());
         Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
@@ -162,7 +180,7 @@ fn get(url: &Url) -> Request<()> {
 impl TaskApi for ViasClient {
     async fn call(&self, task: Arc<Task>) -> Answer {
         // The credentials are chosen here, at the first poll, and not when the task was admitted.
-        match self.request(&task).map(|request| self.authorised(request)) {
+        match self.request(&task).map(|request| self.authorised_call(request)) {
             Some((request, sent)) => {
                 let recording = self.recording_of(&task, &request, &sent);
                 let exchange = call::exchange(&self.transport, request, &task.id, &sent, recording);

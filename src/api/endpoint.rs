@@ -4,7 +4,7 @@ use super::route::Route;
 use crate::task::{Command, Level, Task};
 use hyper::Uri;
 use hyper::header::HeaderValue;
-use hyper::http::uri::{Authority, Scheme};
+use hyper::http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -129,7 +129,7 @@ impl Endpoint {
 
     /// Returns its address, as connections are made to it.
     pub(super) fn uri(&self) -> Uri {
-        self.at("/".into()).expect("a slash is a path")
+        self.at(PathAndQuery::from_static("/"))
     }
 
     /// Returns the value of the header that names it.
@@ -137,11 +137,16 @@ impl Endpoint {
         HeaderValue::from_str(self.authority.as_str()).expect("no host has what no header can hold")
     }
 
-    /// Returns the address of an action, or nothing if its path is not exactly the intended one.
+    /// Returns the path of an action, or nothing if it is not exactly the intended one.
     ///
     /// Ids and project ids are checked types whose characters need no escaping. The comparison
     /// guards against a parser that sees it differently.
-    pub(super) fn action(&self, project: &ProjectId, level: Level, task: &Task) -> Option<Uri> {
+    pub(super) fn action(
+        &self,
+        project: &ProjectId,
+        level: Level,
+        task: &Task,
+    ) -> Option<PathAndQuery> {
         let (infix, command) = match (level, task.command) {
             // The path is the task itself; sub-tasks cannot be deleted.
             (Level::Batch, Command::DELETE) => ("", ""),
@@ -157,19 +162,17 @@ impl Endpoint {
             infix,
             command,
         ];
-        let uri = self.at(parts.concat())?;
+        let path = PathAndQuery::try_from(parts.concat()).ok()?;
         // Every part must stand where it was put, with nothing between and nothing behind.
-        let rest = parts.iter().try_fold(uri.path(), |path, part| path.strip_prefix(part))?;
-        (rest.is_empty() && uri.query().is_none()).then_some(uri)
+        let rest = parts.iter().try_fold(path.path(), |path, part| path.strip_prefix(part))?;
+        (rest.is_empty() && path.query().is_none()).then_some(path)
     }
 
-    /// Returns the address of a path with its query, or nothing if it would not be exactly that.
-    pub(super) fn exactly(&self, target: &str) -> Option<Uri> {
+    /// Returns a path below this address with its query, or nothing if it would not be exactly that.
+    pub(super) fn exactly(&self, target: &str) -> Option<PathAndQuery> {
         let base = self.base.path().trim_end_matches('/');
-        let uri = self.at([base, target].concat())?;
-        let has_same_host = uri.authority() == Some(&self.authority);
-        let found = uri.path_and_query().and_then(|found| found.as_str().strip_prefix(base));
-        (found == Some(target) && has_same_host).then_some(uri)
+        let path = PathAndQuery::try_from([base, target].concat()).ok()?;
+        (path.as_str().strip_prefix(base) == Some(target)).then_some(path)
     }
 
     /// Returns whether its host is one of the public cloud, or this machine over plain HTTP.
@@ -179,9 +182,13 @@ impl Endpoint {
         is_cloud || (self.is_plain() && !self.is_insecure())
     }
 
-    fn at(&self, path: String) -> Option<Uri> {
-        let whole = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
-        whole.path_and_query(path).build().ok()
+    /// Returns the whole address of a path: only a path follows the host, so none can change it.
+    pub(super) fn at(&self, path: PathAndQuery) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).expect("a scheme, a host and a path are an address")
     }
 
     /// Returns the URL of a path that contains nothing from outside.
@@ -410,7 +417,7 @@ mod tests {
         let project = "p-1".parse().unwrap();
         let at = |endpoint: &str, level| {
             let endpoint = endpoint.parse::<Endpoint>().unwrap();
-            endpoint.action(&project, level, &task).unwrap().to_string()
+            endpoint.at(endpoint.action(&project, level, &task).unwrap()).to_string()
         };
         let url = |endpoint: &str| at(endpoint, Level::Batch);
         let path = "/v2/p-1/tasks/0d47bbf52962414bb7ae27fb6ea24230/action/stop";

@@ -5,7 +5,8 @@ use super::signature::{Signable, canonical_query};
 use crate::api::endpoint::ProjectId;
 use crate::api::redactor::Redactor;
 use crate::clock::Timestamp;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::{Request, Uri};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
@@ -82,8 +83,7 @@ impl AccessKey {
         // The official SDK sends the query as it signs it: other spellings are nobody's business.
         let query = canonical_query(request.uri().query().unwrap_or_default());
         let uri = with_query(request.uri(), &query);
-        // The transport sends the same text as `Host`, so both sides sign the same host.
-        let host = uri.authority().expect("a request names its host").to_string();
+        let host = host_of(request);
         *request.uri_mut() = uri.clone();
         let method = request.method().clone();
         let headers = request.headers_mut();
@@ -129,6 +129,15 @@ fn signed_headers<'a>(headers: &'a HeaderMap, host: &'a str) -> Vec<(&'static st
     signed
 }
 
+/// Returns the host of a request: of one in the form it is written in, the text that is sent.
+///
+/// The transport sends the same text as `Host`, so both sides sign the same host.
+fn host_of(request: &Request<()>) -> String {
+    let sent = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let named = || request.uri().authority().map(Authority::as_str);
+    sent.or_else(named).expect("a request names its host").to_owned()
+}
+
 /// Returns an address with another query, or with none where that is empty.
 fn with_query(uri: &Uri, query: &str) -> Uri {
     if query.is_empty() && uri.query().is_none() {
@@ -136,10 +145,9 @@ fn with_query(uri: &Uri, query: &str) -> Uri {
     }
     let path = uri.path();
     let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    let whole = Uri::builder()
-        .scheme(uri.scheme().expect("a request names its scheme").clone())
-        .authority(uri.authority().expect("a request names its host").clone());
-    whole.path_and_query(path).build().expect("an encoded query fits an address")
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.parse().expect("an encoded query fits an address"));
+    Uri::from_parts(parts).expect("the rest of the address is as it was")
 }
 
 /// Writes a time as `X-Sdk-Date` has it: UTC, in seconds.
@@ -212,6 +220,14 @@ mod tests {
     }
 
     #[test]
+    fn a_request_in_the_form_it_is_written_in_is_signed_for_the_host_that_is_sent() {
+        let host = "vias.cn-north-4.myhuaweicloud.com";
+        let written = Request::put(PATH).header(HOST, host).body(()).unwrap();
+        let found = signed_as(written, &key(None), None);
+        assert_eq!(found[&AUTHORIZATION], signed(host, &key(None), None)[&AUTHORIZATION]);
+    }
+
+    #[test]
     fn the_project_and_a_temporary_keys_token_are_sent_and_signed() {
         let headers = signed("h.example.com", &key(Some("sts-token")), Some("p-1"));
         assert_eq!(headers[&PROJECT], "p-1");
@@ -229,6 +245,7 @@ mod tests {
         check("https://h.example.com/a?b=1&a=2", "a=2&b=1", "https://h.example.com/a?a=2&b=1");
         check("https://h.example.com/a?", "", "https://h.example.com/a");
         check("http://[::1]:8080/a", "", "http://[::1]:8080/a");
+        check("/a?b=1&a=2", "a=2&b=1", "/a?a=2&b=1");
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl ServiceClient {
         };
         let body = Bytes::from(call.body.clone().unwrap_or_default());
         let sent = self.authorise(&mut request, &body);
-        let outgoing = self.transport.outgoing(request.map(|()| body));
+        let outgoing = Outgoing::new(request.map(|()| body));
         let mut recording = task.and_then(|task| self.recording_of(task, call, &outgoing, &sent));
         let mut reply = match self.transport.send(outgoing).await {
             Ok(reply) => reply,
@@ -173,20 +173,29 @@ impl ServiceClient {
         sent: &Authorisation,
     ) -> Option<Box<Recording>> {
         let recorder = self.recorder.as_ref()?;
-        let target = self.settings.endpoint.exactly(&call.target)?.to_string();
+        let endpoint = &self.settings.endpoint;
+        let target = endpoint.at(endpoint.exactly(&call.target)?).to_string();
         let head = (request.method().as_str(), target.as_str(), request.headers());
         Some(Box::new(Recording::begin(recorder, &sent.redactor, Arc::clone(task), head)))
     }
 
-    /// Builds the request of a call, if its address is exactly the intended one.
+    /// Builds the request of a call in the form it is written in, if its path is exactly the intended
+    /// one.
     fn request(&self, call: &ServiceCall) -> Option<Request<()>> {
         // Filled in place, because a builder moves the whole request at each step.
         let mut request = Request::new(());
-        *request.uri_mut() = self.settings.endpoint.exactly(&call.target)?;
+        let path = self.settings.endpoint.exactly(&call.target)?;
+        *request.uri_mut() = self.transport.address(path);
         *request.method_mut() = Method::from_bytes(call.method.as_str().as_bytes()).ok()?;
+        let common = self.transport.headers();
+        *request.headers_mut() = common.clone();
         for (name, value) in &call.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            request.headers_mut().insert(name, HeaderValue::from_str(value).ok()?);
+            let value = HeaderValue::from_str(value).ok()?;
+            // What every request has is not the file's to say: the host is that of the connection.
+            if !common.contains_key(&name) {
+                request.headers_mut().insert(name, value);
+            }
         }
         if call.body.is_none() && call.method != service::Method::Get {
             // Some gateways refuse a call that does not say that it has no body (RFC 9110, 8.6).

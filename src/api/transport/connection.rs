@@ -20,6 +20,11 @@ use std::task::{Context, Poll, Waker};
 pub(in super::super) struct Outgoing(pub(super) Box<Request<Full<Bytes>>>);
 
 impl Outgoing {
+    /// Takes a request in the form it is written in.
+    pub(in super::super) fn new(request: Request<Bytes>) -> Self {
+        Self(Box::new(request.map(Full::new)))
+    }
+
     /// Returns the headers that are written.
     pub(in super::super) fn headers(&self) -> &HeaderMap {
         self.0.headers()

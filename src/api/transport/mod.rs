@@ -20,11 +20,10 @@ use bytes::Bytes;
 pub(super) use connection::Outgoing;
 use connection::{Connection, Unanswered};
 use dialer::Dialer;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::http::uri::PathAndQuery;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,6 +37,9 @@ const MOST_IDLE: Duration = Duration::from_secs(8);
 /// The parts of a body after which the other calls, timers and signals get a turn.
 const MAX_PARTS: u32 = 64;
 
+/// The headers that a request has room for at once.
+const USUAL_HEADERS: usize = 8;
+
 /// How many connections are made at a time: hosts let some hundred wait to be accepted, and one that
 /// finds no place there is tried again by the kernel after a second.
 const MOST_DIALLING: usize = 256;
@@ -47,6 +49,8 @@ pub(super) struct Transport {
     dialer: Dialer,
     connect_timeout: Duration,
     host: HeaderValue,
+    /// The headers of every request. They are made once, because a copy takes a fifth of the time.
+    headers: HeaderMap,
     /// Whether requests go to a proxy, which needs the absolute address.
     forwarding: Option<Forwarding>,
     /// Whether requests are not encrypted.
@@ -61,7 +65,10 @@ pub(super) struct Transport {
 struct Forwarding {
     /// The proxy's address without its password.
     proxy: Arc<str>,
-    authorization: Option<HeaderValue>,
+    /// Whether the proxy is told who asks.
+    has_user: bool,
+    /// Where the proxy forwards to.
+    endpoint: Endpoint,
 }
 
 impl Transport {
@@ -77,11 +84,18 @@ impl Transport {
         most: NonZeroUsize,
     ) -> Result<Self, rustls::Error> {
         let proxy = route.proxy.as_ref().filter(|_| endpoint.is_plain());
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+        headers.insert(HOST, endpoint.host());
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        let authorization = proxy.and_then(ProxyAddress::authorization);
+        headers.extend(authorization.map(|value| (PROXY_AUTHORIZATION, value)));
         Ok(Self {
             dialer: Dialer::new(endpoint, route, connect_timeout)?,
             connect_timeout,
             host: endpoint.host(),
-            forwarding: proxy.map(Forwarding::through),
+            headers,
+            forwarding: proxy.map(|proxy| Forwarding::through(proxy, endpoint)),
             is_plain: endpoint.is_plain(),
             most,
             clock: Clock::start(),
@@ -113,26 +127,27 @@ impl Transport {
         }
     }
 
-    /// Puts a request into the form it is written in.
-    pub(super) fn outgoing(&self, request: Request<Bytes>) -> Outgoing {
-        let mut request = request.map(Full::new);
-        let headers = request.headers_mut();
-        headers.insert(HOST, self.host.clone());
-        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    /// Returns the headers that every request begins with, also one that is signed.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// Returns the address that a request for a path is written with.
+    pub(super) fn address(&self, path: PathAndQuery) -> Uri {
         match &self.forwarding {
-            Some(Forwarding { authorization, .. }) => {
-                let authorization = authorization.clone().map(|value| (PROXY_AUTHORIZATION, value));
-                request.headers_mut().extend(authorization);
-            }
             // A server gets the path alone, a proxy the whole address (RFC 9112, section 3.2).
-            None => {
-                let whole = std::mem::take(request.uri_mut()).into_parts();
-                let path = whole.path_and_query;
-                *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
-            }
+            None => path.into(),
+            Some(forwarding) => forwarding.endpoint.at(path),
         }
-        Outgoing(Box::new(request))
+    }
+
+    /// Puts a request to a whole address into the form it is written in.
+    pub(super) fn outgoing(&self, mut request: Request<Bytes>) -> Outgoing {
+        let path = std::mem::take(request.uri_mut()).into_parts().path_and_query;
+        *request.uri_mut() = self.address(path.unwrap_or(PathAndQuery::from_static("/")));
+        let headers = request.headers_mut();
+        self.headers.iter().for_each(|(name, value)| drop(headers.insert(name, value.clone())));
+        Outgoing::new(request)
     }
 
     async fn connect(&self) -> Result<Connection, TransportError> {
@@ -199,15 +214,16 @@ impl Transport {
 }
 
 impl Forwarding {
-    fn through(proxy: &ProxyAddress) -> Self {
-        Self { proxy: proxy.to_string().into(), authorization: proxy.authorization() }
+    fn through(proxy: &ProxyAddress, endpoint: &Endpoint) -> Self {
+        let has_user = proxy.authorization().is_some();
+        Self { proxy: proxy.to_string().into(), has_user, endpoint: endpoint.clone() }
     }
 
     /// Describes a 407, which every other call would get as well.
     fn refusal(&self, host: &HeaderValue) -> ProxyRefusal {
         let target = String::from_utf8_lossy(host.as_bytes()).into_owned();
-        let has_user = self.authorization.is_some();
-        ProxyRefusal::new(&self.proxy, target, StatusCode::PROXY_AUTHENTICATION_REQUIRED, has_user)
+        let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        ProxyRefusal::new(&self.proxy, target, status, self.has_user)
     }
 }
 
