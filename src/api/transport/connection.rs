@@ -13,6 +13,7 @@ use hyper::{HeaderMap, Method, Request, Response};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use tokio::task::coop::unconstrained;
 
 /// A request as it is written. Those of the service have no body.
 ///
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     /// Reads and writes; gone once the connection is closed.
     driver: Option<Box<Driver>>,
     signals: Arc<Signals>,
+    /// What the driver wakes: the signals, which wake the exchange.
+    waker: Waker,
 }
 
 /// The reason for a missing answer.
@@ -62,7 +65,8 @@ impl Connection {
         let signals = Arc::<Signals>::default();
         let wire = GuardedWire::new(wire, Arc::clone(&signals));
         let (sender, driver) = builder.handshake(wire).await?;
-        Ok(Self { sender, driver: Some(Box::new(driver)), signals })
+        let waker = Waker::from(Arc::clone(&signals));
+        Ok(Self { sender, driver: Some(Box::new(driver)), signals, waker })
     }
 
     /// Returns whether another request can follow the last one.
@@ -85,13 +89,18 @@ impl Connection {
         request: Outgoing,
     ) -> Result<Response<Incoming>, Unanswered> {
         self.signals.begin_exchange();
-        let mut answer = pin!(self.sender.try_send_request(*request.0));
-        let driver = &mut self.driver;
+        // hyper wakes its connection for each request, although the exchange drives it below.
+        let answer = self.signals.muted(|| self.sender.try_send_request(*request.0));
+        // Nothing but the connection, which is driven here, completes the answer: it needs no waker,
+        // and tokio must not put the look at it off.
+        let mut answer = pin!(unconstrained(answer));
+        let (driver, signals, waker) = (&mut self.driver, &self.signals, &self.waker);
         let answered = poll_fn(|cx| {
             // The connection goes first: it writes the request and completes the answer in one
             // poll.
-            drive(driver, cx);
-            answer.as_mut().poll(cx)
+            signals.now_wakes(cx.waker());
+            drive(driver, waker);
+            answer.as_mut().poll(&mut unheard())
         });
         // hyper returns the request only if it has written nothing of it.
         answered.await.map_err(|mut error| match error.take_message() {
@@ -107,14 +116,16 @@ impl Connection {
     ) -> Result<Option<Bytes>, hyper::Error> {
         loop {
             let frame = poll_fn(|cx| {
+                let mut received = || Pin::new(&mut *body).poll_frame(&mut unheard());
                 // A short body came with the head: driving the connection for it would be in vain.
-                let mut unheard = Context::from_waker(Waker::noop());
-                let received = Pin::new(&mut *body).poll_frame(&mut unheard);
-                if received.is_ready() {
-                    return received;
+                // hyper wakes its connection for each part that is taken.
+                let at_hand = self.signals.muted(&mut received);
+                if at_hand.is_ready() {
+                    return at_hand;
                 }
-                drive(&mut self.driver, cx);
-                Pin::new(&mut *body).poll_frame(cx)
+                self.signals.now_wakes(cx.waker());
+                drive(&mut self.driver, &self.waker);
+                received()
             });
             // Frames beside the body are trailers, which batchctl does not request.
             match frame.await.transpose()?.map(hyper::body::Frame::into_data) {
@@ -126,11 +137,17 @@ impl Connection {
     }
 }
 
-/// Lets a connection read and write what can be.
+/// Returns the context of a look for what only the connection brings, and that drives it by itself.
+fn unheard() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// Lets a connection read and write what can be, and wakes when there is more.
 ///
 /// A closed connection is dropped at once, because only then hyper returns unsent requests.
-fn drive(driver: &mut Option<Box<Driver>>, cx: &mut Context<'_>) {
-    let polled = driver.as_mut().map(|driver| Pin::new(driver).poll(cx));
+fn drive(driver: &mut Option<Box<Driver>>, waker: &Waker) {
+    let mut heard = Context::from_waker(waker);
+    let polled = driver.as_mut().map(|driver| Pin::new(driver).poll(&mut heard));
     // The exchange that waits for an answer gets the reason.
     if let Some(Poll::Ready(_)) = polled {
         *driver = None;

@@ -5,10 +5,13 @@ use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
 use futures::future::join_all;
+use hyper_util::rt::TokioIo;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -474,7 +477,7 @@ async fn a_connection_that_was_idle_for_long_is_not_used_again() {
         for _ in 0..2 {
             let (wire, other) = tokio::io::duplex(64);
             others.push(other);
-            let wire = Box::new(hyper_util::rt::TokioIo::new(wire));
+            let wire = Box::new(TokioIo::new(wire));
             let connection = Connection::over(wire).await.unwrap();
             let now = transport.clock.instant();
             transport.idle().push((connection, now));
@@ -514,4 +517,45 @@ async fn a_body_of_very_many_small_parts_takes_no_long_turn() {
         tokio::task::yield_now().await;
     }
     assert_eq!(most, MAX_PARTS, "parts that were read in one turn");
+}
+
+/// Counts how often it wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_is_woken_for_its_answer_and_for_nothing_else() {
+    let (wire, mut other) = tokio::io::duplex(1_000);
+    let mut connection = Connection::over(Box::new(TokioIo::new(wire))).await.unwrap();
+    for _ in 0..3 {
+        let wakes = Arc::new(Wakes::default());
+        let woken = || wakes.0.load(Ordering::Relaxed);
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut cx = Context::from_waker(&waker);
+        let request = Outgoing::new(Request::put("/task/stop").body(Bytes::new()).unwrap());
+        let mut exchange = Box::pin(connection.send(request));
+        assert!(exchange.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(woken(), 0, "its own request wakes it not");
+        assert!(other.read(&mut [0; 1_000]).await.unwrap() > 0);
+        other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await.unwrap();
+        assert_eq!(woken(), 1);
+        let Poll::Ready(Ok(answer)) = exchange.as_mut().poll(&mut cx) else {
+            panic!("the answer is there")
+        };
+        drop(exchange);
+        let mut body = answer.into_body();
+        for expected in [Some("hello"), None] {
+            let polled = pin!(connection.chunk(&mut body)).poll(&mut cx);
+            let Poll::Ready(Ok(chunk)) = polled else { panic!("the body is there") };
+            assert_eq!(chunk.as_deref(), expected.map(str::as_bytes));
+        }
+        connection.end_exchange();
+        assert_eq!(woken(), 1, "what has come with the head wakes nobody again");
+    }
 }

@@ -13,9 +13,9 @@ use std::error::Error;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use tokio::net::TcpStream;
 
 /// An error of any step of connecting.
@@ -59,13 +59,18 @@ impl Wire for TokioIo<tokio::io::DuplexStream> {
     }
 }
 
-/// The messages of a connection to the wire below the HTTP library.
+/// The messages of a connection to the wire below the HTTP library, and from there to the exchange that
+/// is going on.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     /// A request is about to be written: the next byte begins an answer.
     begins: AtomicBool,
     /// An answer is over and no byte of the next request is written: nothing may be there to be read.
     is_idle: AtomicBool,
+    /// What wakes the exchange that drives the connection.
+    driven_by: Mutex<Option<Waker>>,
+    /// Whether nobody is woken, because the one who would be is just about to drive the connection.
+    is_muted: AtomicBool,
 }
 
 impl Signals {
@@ -76,6 +81,44 @@ impl Signals {
     /// Notes that an answer is over. The first byte of the next request ends this.
     pub(super) fn end_exchange(&self) {
         self.is_idle.store(true, Ordering::Relaxed);
+    }
+
+    /// Sets who is woken by the connection from now on.
+    pub(super) fn now_wakes(&self, exchange: &Waker) {
+        let mut driven_by = self.driven_by();
+        if !driven_by.as_ref().is_some_and(|known| known.will_wake(exchange)) {
+            *driven_by = Some(exchange.clone());
+        }
+    }
+
+    /// Does something that would wake whoever drives the connection, and does not.
+    ///
+    /// Only for who drives it behind that, unless there is nothing to wait for: what is passed over
+    /// here is found then.
+    pub(super) fn muted<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.is_muted.store(true, Ordering::Relaxed);
+        let done = act();
+        self.is_muted.store(false, Ordering::Relaxed);
+        done
+    }
+
+    fn driven_by(&self) -> MutexGuard<'_, Option<Waker>> {
+        // Its holders leave it whole at every step.
+        self.driven_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Signals {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_muted.load(Ordering::Relaxed)
+            && let Some(exchange) = &*self.driven_by()
+        {
+            exchange.wake_by_ref();
+        }
     }
 }
 
