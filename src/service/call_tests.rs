@@ -107,6 +107,22 @@ fn what_no_escape_helps_is_refused_with_its_place() {
     }
 }
 
+#[test]
+fn a_value_that_ends_an_escape_cannot_spoil_its_segment() {
+    let path = |template: &str, id: &str| {
+        let values = Values { id, cells: &[] };
+        Filler { action: "", values: &values }.path(&Template::parse(template).unwrap())
+    };
+    for (template, id) in
+        [("/a/%2{id}", "E"), ("/a/%{id}", "2E"), ("/a/.%2{id}", "e"), ("/a/{id}%2E", ".")]
+    {
+        let fault = path(template, id).map_err(|problem| problem.fault);
+        assert_eq!(fault, Err(ValueFault::Segment), "{template} {id}");
+    }
+    assert_eq!(path("/a/%2{id}", "E.x").unwrap(), "/a/%2E.x");
+    assert_eq!(path("/a/{id}", "ä.b").unwrap(), "/a/%C3%A4.b");
+}
+
 /// Checks that a call with a hostile value differs from a tame one in that value alone.
 fn check_hostile(value: &str) -> Result<(), TestCaseError> {
     for place in ["id", "site", "note", "tenant", "n", "on"] {

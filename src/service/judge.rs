@@ -237,23 +237,10 @@ fn whole(value: &Value) -> Option<i64> {
 /// Reads the texts of an error, if there is one, and the list of errors.
 fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (Option<ServiceError>, Vec<String>) {
     let Some(json) = answer.json() else { return (None, Vec::new()) };
-    let first = |places: &[Pointer], below: &Value| {
-        let mut texts = places.iter().filter_map(|place| text_at(place, below));
-        texts.find(|text| !text.is_empty()).unwrap_or_default()
-    };
-    let has_error = |below: &&Value| {
-        !first(&at.code, below).is_empty() || !first(&at.message, below).is_empty()
-    };
-    let mut places = at.within.iter().flat_map(|within| {
-        let found = within.at.find(json);
-        let fields = found.filter(|_| within.any_field).and_then(Value::as_object);
-        let fields = fields.into_iter().flat_map(|fields| fields.values());
-        let fields = fields.filter(|field| field.is_object());
-        found.filter(|_| !within.any_field).into_iter().chain(fields)
-    });
-    let Some(below) = places.find(has_error) else { return (None, list(&at.list, json)) };
+    let below = if at.may_be_in(json) { place_of_error(at, json) } else { None };
+    let Some(below) = below else { return (None, list(&at.list, json)) };
     let error = ServiceError {
-        code: first(&at.code, below),
+        code: first_text(&at.code, below),
         message: said(&at.message, below),
         detail: said(&at.detail, below),
         params: list(&at.params, below),
@@ -262,6 +249,27 @@ fn texts(at: &ErrorAt, answer: &SeenAnswer) -> (Option<ServiceError>, Vec<String
         request_id: String::new(),
     };
     (Some(error), list(&at.list, below))
+}
+
+/// Finds the first place with a code or a message.
+fn place_of_error<'v>(at: &ErrorAt, json: &'v Value) -> Option<&'v Value> {
+    let has_error = |below: &&Value| {
+        !first_text(&at.code, below).is_empty() || !first_text(&at.message, below).is_empty()
+    };
+    let mut places = at.within.iter().flat_map(|within| {
+        let found = within.at.find(json);
+        let fields = found.filter(|_| within.any_field).and_then(Value::as_object);
+        let fields = fields.into_iter().flat_map(|fields| fields.values());
+        let fields = fields.filter(|field| field.is_object());
+        found.filter(|_| !within.any_field).into_iter().chain(fields)
+    });
+    places.find(has_error)
+}
+
+/// Reads the first text at some places that says something.
+fn first_text(places: &[Pointer], below: &Value) -> String {
+    let mut texts = places.iter().filter_map(|place| text_at(place, below));
+    texts.find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// Reads the first text at some places; if there is none, the first value that says something.

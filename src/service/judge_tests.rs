@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::service::ServiceFile;
+use proptest::prelude::*;
 
 const SHOP: &str = r#"format = 1
 endpoint = "https://shop.example.com"
@@ -99,4 +100,31 @@ fn texts_of_an_error_are_the_services_own_unless_a_rule_knows_better() {
     assert_eq!(found.request_id.as_deref(), Some("r-1"));
     let found = judged(404, &[("X-Request-Id", "h-1")], body);
     assert_eq!(found.request_id.as_deref(), Some("h-1"));
+}
+
+proptest! {
+    /// Answers of some names, nested as deep as a service's file may look.
+    #[test]
+    fn no_error_is_missed_by_the_look_at_the_names(
+        within in prop::sample::subsequence(vec!["''", "'/*'", "'/a'", "'/a/*'", "'/a/b'"], 1..=5),
+        code in prop::sample::select(vec!["/c", "/a/c", ""]),
+        body in r#"\{"(a|b|c|m)":("x"|""|1|\{"(a|b|c|m)":("x"|""|\{"(c|m|b)":"x"\})\}),"(c|m|z)":("x"|null)\}"#,
+    ) {
+        let error = format!("within = [{}], code = '{code}', message = '/m'", within.join(", "));
+        let old = SHOP.lines().find(|line| line.starts_with("error = ")).unwrap();
+        let file = SHOP.replace(old, &format!("error = {{ {error} }}"));
+        let errors = ServiceFile::read(&file).unwrap().service.errors;
+        let json: Value = serde_json::from_str(&body).unwrap();
+        prop_assert!(errors.may_be_in(&json) || place_of_error(&errors, &json).is_none());
+    }
+}
+
+#[test]
+fn the_look_at_the_names_tells_of_a_plain_success_that_there_is_no_error() {
+    let errors = ServiceFile::read(SHOP).unwrap().service.errors;
+    let may_be_in = |json| errors.may_be_in(&json);
+    assert!(!may_be_in(serde_json::json!({"id": "a", "total": 1, "list": []})));
+    assert!(may_be_in(serde_json::json!({"id": "a", "more": {}})));
+    assert!(may_be_in(serde_json::json!({"message": 7})));
+    assert!(may_be_in(serde_json::json!(["no object"])));
 }

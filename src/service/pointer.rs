@@ -53,6 +53,11 @@ impl Pointer {
         self.steps.iter().try_fold(value, below)
     }
 
+    /// Returns the first name on the way; `None` if it is the whole value.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.steps.first().map(String::as_str)
+    }
+
     /// Returns the pointer as it was written.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -152,6 +152,23 @@ impl Default for ErrorAt {
     }
 }
 
+impl ErrorAt {
+    /// Returns whether there may be a code or a message in a value; a look at its names tells of most
+    /// that there is none.
+    pub(super) fn may_be_in(&self, json: &Value) -> bool {
+        let Value::Object(fields) = json else { return true };
+        let leads = |place: &Pointer, name: &str| place.first().is_none_or(|first| first == name);
+        let is_within = |name: &str, value: &Value| {
+            self.within.iter().any(|within| match within.at.first() {
+                Some(first) => first == name,
+                None if within.any_field => value.is_object(),
+                None => self.code.iter().chain(&self.message).any(|place| leads(place, name)),
+            })
+        };
+        fields.iter().any(|(name, value)| is_within(name, value))
+    }
+}
+
 impl Rule {
     /// Returns whether a status is one of the rule's.
     pub fn has_status(&self, status: u16) -> bool {
