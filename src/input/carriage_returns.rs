@@ -2,6 +2,7 @@
 //!
 //! A byte becomes a byte, so positions stay. A CR before a LF is left alone.
 
+use memchr::memchr;
 use std::io;
 use std::io::{BufRead, Read};
 
@@ -51,10 +52,14 @@ impl<R: BufRead> Read for LineFeeds<R> {
             buffer[..length].copy_from_slice(&chunk[..length]);
             self.inner.consume(length);
             let text = &mut buffer[..length];
-            for index in 1..length {
-                if text[index - 1] == b'\r' && text[index] != b'\n' {
-                    text[index - 1] = b'\n';
+            let mut from = 0;
+            // Searched many bytes at a time, because nearly every text has none.
+            while let Some(found) = memchr(b'\r', &text[from..]) {
+                let at = from + found;
+                if text.get(at + 1).is_some_and(|&next| next != b'\n') {
+                    text[at] = b'\n';
                 }
+                from = at + 1;
             }
             self.is_held = text.last() == Some(&b'\r');
             // Zero would mean the end, so a CR that stands alone needs another round.

@@ -3,6 +3,7 @@
 //! Only marks at the very end are passed over. A mark that other text follows stays, and makes
 //! an error of its row: DOS would drop all rows behind it in silence.
 
+use memchr::memchr;
 use std::io;
 use std::io::{BufRead, Read};
 
@@ -49,7 +50,7 @@ impl<R: BufRead> Read for WithoutEndMark<R> {
             }
             if self.held.is_empty() && chunk[0] != END_MARK {
                 let chunk = &chunk[..chunk.len().min(buffer.len())];
-                let mark = chunk.iter().position(|&byte| byte == END_MARK);
+                let mark = memchr(END_MARK, chunk);
                 let length = mark.unwrap_or(chunk.len());
                 buffer[..length].copy_from_slice(&chunk[..length]);
                 self.inner.consume(length);
