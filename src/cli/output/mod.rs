@@ -4,6 +4,7 @@ pub(crate) mod atomic_file;
 pub(crate) mod command_hint;
 pub(crate) mod documents;
 pub(crate) mod dump;
+mod early_sync;
 pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod in_place;

@@ -1,5 +1,6 @@
 //! A file that takes the place of another: written beside it, with its rights, and renamed over it.
 
+use crate::cli::output::early_sync::EarlySync;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::taken_files::directory_of;
 use batchctl::system::files::{MetadataExt, PermissionsExt, fchown};
@@ -31,6 +32,7 @@ enum ReplacementError {
 pub(crate) struct Replacement {
     file: NamedTempFile,
     target: PathBuf,
+    early: EarlySync,
 }
 
 impl Replacement {
@@ -61,7 +63,7 @@ impl Replacement {
         if let Some(replaced) = replaced {
             take_rights(file.as_file(), &replaced)?;
         }
-        Ok(Self { file, target: target.to_owned() })
+        Ok(Self { file, target: target.to_owned(), early: EarlySync::default() })
     }
 
     /// Returns the file to write to.
@@ -71,7 +73,8 @@ impl Replacement {
 
     /// Puts the file in the place of its target, whole and on disk.
     pub(crate) fn finish(self) -> io::Result<()> {
-        // Before the rename: after a power failure the target must not be an empty file.
+        // Both before the rename: after a power failure the target must not be an empty file.
+        self.early.finish()?;
         self.file.as_file().sync_all()?;
         self.file.persist(&self.target).map(drop).map_err(|error| error.error)
     }
@@ -79,7 +82,9 @@ impl Replacement {
 
 impl Write for Replacement {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_file_mut().write(bytes)
+        let written = self.file.as_file_mut().write(bytes)?;
+        self.early.note(written, self.file.as_file());
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
