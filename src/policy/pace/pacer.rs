@@ -331,12 +331,9 @@ impl RateLimit {
         // What is sent below the rate is to be what the pace says: the service is measured by it.
         let window = if pace.is_some() { spaced.window } else { widened(spaced.window) };
         let period = window / spaced.limit.get();
-        self.spacing = match self.last_admitted {
+        self.spacing = match self.last_admitted.filter(|&last| last + period > now) {
+            Some(last) => EvenSpacing::after(last, spaced.limit, window),
             // What a lower pace left unused is not made up for at a higher one.
-            Some(last) => {
-                let begin = now.checked_sub(period).map_or(last, |earlier| earlier.max(last));
-                EvenSpacing::after(begin, spaced.limit, window)
-            }
             None => EvenSpacing::new(spaced.limit, window, now),
         };
     }
