@@ -47,6 +47,7 @@ fn the_first_climb_begins_below_what_calls_on_the_wire_show_or_half() {
         (0, 3, 20.0),
         (0, 1, 50.0),
         (1, 0, 50.0),
+        (2, 0, 90.0),
         (0, 0, 50.0),
     ] {
         let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
@@ -80,6 +81,11 @@ fn a_hold_lasts_as_long_as_the_longest_and_calls_from_before_a_cut_cause_none() 
     let rate = controller.rate;
     controller.hold(at(395), at(2_000), at(1_200));
     assert_eq!((controller.rate, climbing(&controller).grown), (rate, at(1_100)));
+    // A call that is sent as soon as a hold is over.
+    let (mut controller, at) = met();
+    controller.sent(at(1_200));
+    controller.hold(at(1_200), at(3_000), at(1_300));
+    assert!(matches!(controller.phase, Phase::Held { since, .. } if since == at(1_200)));
 }
 
 #[test]
@@ -241,9 +247,12 @@ fn a_hold_that_was_too_short_changes_nothing() {
     (controller.phase, controller.rate) = (Phase::Resting(rest), 79.0);
     held(&mut controller, &at, &[1_440], 200);
     assert_eq!((resting(&controller).until, controller.rate), (at(9_000), 79.0));
+    // One accepted call is a spell.
+    held(&mut controller, &at, &[1_650, 1_660], 200);
+    assert!(controller.rate < 79.0);
     // A call that is throttled without a hold ends what holds have shown.
-    controller.sent(at(1_650));
-    controller.throttled(at(1_650), at(1_660));
+    controller.sent(at(1_870));
+    controller.throttled(at(1_870), at(1_880));
     assert!(!controller.holds.are_met());
 }
 

@@ -129,16 +129,6 @@ impl Holds {
         (self.sustained, self.spells) = (0.0, (0.0, 0.0));
     }
 
-    #[cfg(test)]
-    pub(super) fn shown_as_window(&mut self) {
-        self.shown = Shown::Window;
-    }
-
-    #[cfg(test)]
-    pub(super) fn test_at(&mut self, sustained: f64) {
-        (self.sustained, self.is_test) = (sustained, true);
-    }
-
     /// Takes note that no limit explains them: the next ones leave the pace as it is.
     pub(super) fn put_down_to_chance(&mut self) {
         if self.are_met() {
@@ -387,3 +377,7 @@ impl PaceController {
         self.enter(Phase::Climbing(climb), next, now);
     }
 }
+
+#[cfg(test)]
+#[path = "holding_tests.rs"]
+mod tests;
