@@ -129,6 +129,9 @@ struct Understood {
     cli: Cli,
     matches: clap::ArgMatches,
     config: Option<ConfigFile>,
+    /// All flags there are. Made once, because it takes as long as all else before the first look at a
+    /// file.
+    command: clap::Command,
 }
 
 /// Parses the command line, for a profile that holds unless another is named.
@@ -141,21 +144,22 @@ fn parse(environment: &Environment, profile: Option<&str>) -> Result<Understood,
         }
         None => command,
     };
-    // Parsed twice: only the first result names the profile whose defaults the second one takes.
     let first = command.clone().try_get_matches().map_err(refused)?;
     let config = sources::load(&command, &first, environment)
         .map_err(|error| Parsed::Command(error.into()))?;
-    let command = match &config {
-        Some(file) => sources::with_defaults(command, file),
-        None => command,
-    };
     let in_file = |error| {
         let origin = sources::origin_in_file(&error, config.as_ref());
         Parsed::Clap(error, origin)
     };
-    let matches = command.try_get_matches().map_err(in_file)?;
+    // Parsed again with a file: only the first result names the profile whose defaults count.
+    let matches = match &config {
+        Some(file) => {
+            sources::with_defaults(command.clone(), file).try_get_matches().map_err(in_file)?
+        }
+        None => first,
+    };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Parsed::Clap(error, None))?;
-    Ok(Understood { cli, matches, config })
+    Ok(Understood { cli, matches, config, command })
 }
 
 /// Parses the command line again with the profile of the run that it takes up, unless a profile
@@ -252,7 +256,7 @@ fn has_preview(verb: &Verb) -> bool {
 }
 
 fn carry_out(understood: Understood, environment: Environment, mut stderr: Stderr) -> ExitStatus {
-    let Understood { cli, matches, config } = understood;
+    let Understood { cli, matches, config, command } = understood;
     let style = |is_terminal| style_of(&cli.global, &environment, is_terminal);
     stderr.style = style(environment.stderr_is_terminal);
     let stdout_style = style(environment.stdout_is_terminal);
@@ -268,7 +272,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
         Some(run) if run.is_for_cron() => Stderr { audience: Audience::Cron, ..stderr },
         Some(_) | None => stderr,
     };
-    unknown_variables::warn(&sources::flags_of(&command()), &environment, talk);
+    unknown_variables::warn(&sources::flags_of(&command), &environment, talk);
     if let Some(file) = &config {
         sources::warn_of_writers(file, &talk);
     }
@@ -279,7 +283,7 @@ fn carry_out(understood: Understood, environment: Environment, mut stderr: Stder
     let shows_flags = matches!(cli.verb, Verb::Config { .. });
     let is_preview = unattended.is_none() && has_preview(&cli.verb);
     let effects = if shows_flags { Ok(()) } else { effect::check(&given) };
-    let places = || if shows_flags { Ok(()) } else { home_mark::check(&command(), &given) };
+    let places = || if shows_flags { Ok(()) } else { home_mark::check(&command, &given) };
     if let Err(error) = effects.and_then(|()| places()) {
         return error.failed(&stderr);
     }

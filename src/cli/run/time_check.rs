@@ -16,21 +16,25 @@ struct Limit {
 
 /// Warns of a run whose time ends before its rate lets all tasks out.
 pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, stderr: &Stderr) {
-    let now = here(clock);
-    let limits = limits(settings, &now);
+    let limits = limits(settings, || here(clock));
     if let Some(message) = message(settings, selected, limits) {
         stderr.say("warning", &message);
     }
 }
 
-fn limits(settings: &RunSettings, now: &ZonedDateTime) -> impl Iterator<Item = Limit> {
+/// Returns the limits that are set. The time is asked for only if one of them is a time of the day,
+/// because this machine's zone is found among hundreds of files.
+fn limits(
+    settings: &RunSettings,
+    now: impl FnOnce() -> ZonedDateTime,
+) -> impl Iterator<Item = Limit> {
     let longest = settings.max_duration.map(|time| {
         let flag = format!("--max-duration {}", flag_span(time));
         Limit { flag, time }
     });
     let end = settings.finish_by.map(|finish_by| {
         let flag = format!("--finish-by {finish_by}");
-        Limit { flag, time: finish_by.time_left(now) }
+        Limit { flag, time: finish_by.time_left(&now()) }
     });
     longest.into_iter().chain(end)
 }
@@ -71,7 +75,7 @@ mod tests {
         let max_duration = Some(Duration::from_secs(max_duration));
         let settings = RunSettings { rate, max_duration, ..RunSettings::default() };
         let now: ZonedDateTime = "2024-07-05T05:59:00[UTC]".parse().unwrap();
-        let message = message(&settings, selected, limits(&settings, &now));
+        let message = message(&settings, selected, limits(&settings, || now.clone()));
         assert_eq!(message.as_deref(), expected);
     }
 
@@ -93,10 +97,10 @@ mod tests {
             ..RunSettings::default()
         };
         let now: ZonedDateTime = "2024-07-05T05:59:00[UTC]".parse().unwrap();
-        let named = |selected| message(&settings, selected, limits(&settings, &now));
+        let named = |selected| message(&settings, selected, limits(&settings, || now.clone()));
         assert!(named(10_000).unwrap().starts_with("`--finish-by 06:00` ends"));
         assert_eq!(named(100), None);
         let unlimited = RunSettings { rate: RateSetting::Unlimited, ..settings.clone() };
-        assert_eq!(message(&unlimited, 10_000, limits(&unlimited, &now)), None);
+        assert_eq!(message(&unlimited, 10_000, limits(&unlimited, || now.clone())), None);
     }
 }
