@@ -136,7 +136,8 @@ fn answer(response: &Reply<'_>, body: Body, sent: &Authorisation) -> Answer {
 
 /// Adds to a refused signature that the clock is wrong, if it is: the service does not say so.
 fn explained(body: Body, status: u16, headers: &HeaderMap, sent: &Authorisation) -> Body {
-    match (body, refused_for_skew(status, header(headers, &DATE), sent.signed_at)) {
+    let date = sent.signed_at.and_then(|_| header(headers, &DATE));
+    match (body, refused_for_skew(status, date, sent.signed_at)) {
         (Body::Error(error), Some(advice)) if error.advice.is_empty() => {
             Body::Error(ServiceError { advice, ..error })
         }

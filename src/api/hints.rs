@@ -7,7 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Returns the wait that an answer asks for.
 pub(super) fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers.get_all(RETRY_AFTER).into_iter().filter_map(|value| value.to_str().ok());
+    // Most answers ask for none, and of those no date is read.
+    let asked = headers.contains_key(RETRY_AFTER).then(|| headers.get_all(RETRY_AFTER))?;
+    let values = asked.into_iter().filter_map(|value| value.to_str().ok());
     let date = header(headers, &DATE);
     let here = || UNIX_EPOCH + Duration::from_micros(system_time().as_micros().unsigned_abs());
     // A proxy may add a second header; the longest wait satisfies both.
@@ -27,7 +29,8 @@ pub(super) fn quota_hint(headers: &HeaderMap, body: &Body) -> Option<RateHint> {
 /// Returns what headers say of the service's quota.
 pub(super) fn header_quota(headers: &HeaderMap) -> Option<RateHint> {
     // By their names first: whether a value is text is seen from each of its bytes.
-    let named = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str()));
+    let mut named = headers.iter().filter(|(name, _)| may_tell_rate(name.as_str())).peekable();
+    named.peek()?;
     let hints = named.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     rate_hint(hints, header(headers, &DATE))
 }

@@ -159,7 +159,7 @@ impl ServiceClient {
             recording.head(reply.status.as_u16(), &reply.headers);
         }
         let received = read(&mut reply, recording, most_bytes).await?;
-        let date = header(&received.headers, &DATE);
+        let date = sent.signed_at.and_then(|_| header(&received.headers, &DATE));
         let advice = refused_for_skew(received.status, date, sent.signed_at);
         Ok(Received { advice, ..received })
     }
