@@ -169,17 +169,15 @@ fn push_field(target: &mut String, name: &str) {
 
 /// Adds a text of which only unreserved characters stay as they are.
 fn push_escaped(target: &mut String, text: &str) {
-    // Nearly every text. Without an early exit, so that the loop is vectorised.
-    if text.bytes().fold(true, |all, byte| all & is_unreserved(byte)) {
-        target.push_str(text);
-    } else {
-        target.extend(utf8_percent_encode(text, ESCAPED));
-    }
+    target.extend(utf8_percent_encode(text, ESCAPED));
 }
 
-/// Returns whether a byte is none of those that are escaped.
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+/// Returns whether a text has none of the bytes that are escaped.
+fn is_unreserved(text: &str) -> bool {
+    let is_kept =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    // Without an early exit, so that the loop is vectorised.
+    text.bytes().fold(true, |all, byte| all & is_kept(byte))
 }
 
 /// Returns whether no segment with this value can be empty, `.` or `..`, whatever stands around it.
@@ -239,12 +237,18 @@ impl Filler<'_> {
             match part {
                 Part::Text(text) => path.push_str(text),
                 Part::Value(value) => {
+                    let text = self.found(value).map_err(|fault| problem(value, place(), fault))?;
+                    if !is_name(text) {
+                        values.push((path.len(), value));
+                    }
+                    // Nearly every text: it has nothing that is refused or escaped.
+                    if is_unreserved(text) {
+                        path.push_str(text);
+                        continue;
+                    }
                     let text = self.value(value, place)?;
                     if memchr2(b'/', b'\\', text.as_bytes()).is_some() {
                         return Err(problem(value, place(), ValueFault::Slash));
-                    }
-                    if !is_name(text) {
-                        values.push((path.len(), value));
                     }
                     push_escaped(&mut path, text);
                 }
@@ -326,7 +330,18 @@ impl Filler<'_> {
         value: &'v Placeholder,
         place: impl Fn() -> ValuePlace,
     ) -> Result<&'v str, ValueProblem> {
-        let found = match &value.source {
+        // Bytes and not characters are searched: it is done twice for each value of each task.
+        let found =
+            self.found(value).and_then(|text| match memchr3(b'\r', b'\n', 0, text.as_bytes()) {
+                Some(_) => Err(ValueFault::Control),
+                None => Ok(text),
+            });
+        found.map_err(|fault| problem(value, place(), fault))
+    }
+
+    /// Returns a value as it is.
+    fn found<'v>(&'v self, value: &'v Placeholder) -> Result<&'v str, ValueFault> {
+        match &value.source {
             ValueSource::Id => Ok(self.values.id()),
             ValueSource::Action => Ok(self.action),
             ValueSource::Region => self.values.region().ok_or(ValueFault::NoFlag),
@@ -337,13 +352,7 @@ impl Filler<'_> {
                 (None | Some(""), Some(default)) => Ok(default.as_str()),
                 (Some(cell), _) => Ok(cell),
             },
-        };
-        // Bytes and not characters are searched: it is done twice for each value of each task.
-        let found = found.and_then(|text| match memchr3(b'\r', b'\n', 0, text.as_bytes()) {
-            Some(_) => Err(ValueFault::Control),
-            None => Ok(text),
-        });
-        found.map_err(|fault| problem(value, place(), fault))
+        }
     }
 }
 

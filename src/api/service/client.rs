@@ -234,10 +234,11 @@ async fn read(
         let is_too_long = received > MOST_RECEIVED || body.len() > most_bytes;
         if is_too_long { Err(TooLong) } else { Ok(()) }
     };
-    let too_long = format!("the answer is longer than {} MiB", most_bytes >> 20);
     let missing = reply.receive(take).await.err();
     let is_too_long = matches!(missing, Some(Incomplete::TooLong));
-    let missing = missing.map(|missing| missing.described(&too_long));
+    let missing = missing.map(|missing| {
+        missing.described(&format!("the answer is longer than {} MiB", most_bytes >> 20))
+    });
     if let Some(mut recording) = recording {
         let received = u64::try_from(received).unwrap_or(u64::MAX);
         recording.body(received, &body, missing.as_deref());
