@@ -179,9 +179,10 @@ fn a_hold_at_rest_lowers_the_limit_and_a_row_of_them_tests_for_chance() {
     now += 2_200;
     assert!(matches!(controller.phase, Phase::Open { .. }) && controller.limit.is_none());
     close(controller.rate, 100.0);
-    for _ in 0..20 {
-        held(&mut controller, &at, &every(10, now, 20), 1_000);
-        now += 1_200;
+    // Their spells are now longer and now shorter.
+    for calls in [20, 60, 30, 50].into_iter().cycle().take(20) {
+        held(&mut controller, &at, &every(10, now, calls), 1_000);
+        now += 10 * calls + 1_000;
         close(controller.rate, 100.0);
         assert!(matches!(controller.phase, Phase::Open { .. }));
     }

@@ -5,6 +5,7 @@
 
 use super::PaceController;
 use super::growth::USED;
+use super::holds::{Hold, Shown};
 use super::phase::{Climb, LONGEST_REST, Phase, RESTING, Rest};
 use super::spell::Spell;
 use crate::policy::pace::call_history::{after, before, seconds};
@@ -45,110 +46,14 @@ const LOWERED_LITTLE: f64 = 0.985;
 const LOWERED_ONCE: f64 = 0.96;
 const LOWERED_AGAIN: f64 = 0.9;
 const LOWERED_MOST: f64 = 0.8;
-/// How many such holds in a row are followed by a test, which part of what was accepted meanwhile it keeps
-/// to, from which part of the pace on that makes it needless, and how many times the calls of a spell it lasts.
-const TESTED_AFTER: u32 = 3;
+/// Which part of what was accepted over holds a test keeps to, from which part of the pace on that makes it
+/// needless, and how many times the calls of a spell it lasts.
 const OF_SUSTAINED: f64 = 0.95;
 const NEARLY_ALL: f64 = 0.75;
 const SPELLS_OF_TEST: f64 = 3.0;
 /// How many calls a step of a climb lasts at least, and how large it is at most.
 const CALLS_OF_STEP: f64 = 2.0;
 const LARGEST_STEP: f64 = 0.5;
-/// How many holds are put down to chance before that is tested again.
-const STRAYS: u32 = 20;
-
-/// What calls on the wire have shown of the limiter when the first of them was throttled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Nothing,
-    /// Some were accepted.
-    Bucket,
-    /// None was.
-    Window,
-}
-
-/// What the holds of a run have shown.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Holds {
-    /// When the present spell began, and what had been accepted by then.
-    begun: (Instant, f64),
-    /// The present hold.
-    present: Option<Hold>,
-    /// The first spell of a series, to which others are compared, and the pace at its end.
-    first: Option<(Spell, f64)>,
-    shown: Shown,
-    /// How many spells the series has, and how many calls were accepted in them.
-    spells: (f64, f64),
-    /// How many holds in a row met a pace that rested.
-    at_rest: u32,
-    /// Calls and seconds of the spells that followed the first of these, each with its hold.
-    since_rest: (f64, f64),
-    /// What was accepted a second over these, holds included: no more than any limit.
-    sustained: f64,
-    /// Whether the pace rests to decide between a limit and chance.
-    is_test: bool,
-    /// How many holds are still put down to chance.
-    strays: u32,
-}
-
-/// What was known when a hold began.
-#[derive(Debug, Clone, Copy)]
-struct Hold {
-    /// What the pace was about.
-    phase: Phase,
-    /// The spell that it ended.
-    spell: Spell,
-    /// What had been accepted a second for a while.
-    proven: Option<f64>,
-}
-
-impl Holds {
-    pub(super) fn none(now: Instant) -> Self {
-        Self {
-            begun: (now, 0.0),
-            present: None,
-            first: None,
-            shown: Shown::Nothing,
-            spells: (0.0, 0.0),
-            at_rest: 0,
-            since_rest: (0.0, 0.0),
-            sustained: 0.0,
-            is_test: false,
-            strays: 0,
-        }
-    }
-
-    /// Returns whether a limit was met that asks for holds.
-    pub(super) fn are_met(&self) -> bool {
-        self.first.is_some()
-    }
-
-    /// Forgets the limit, because it is no longer the same.
-    pub(super) fn forget(&mut self) {
-        (self.first, self.at_rest) = (None, 0);
-        (self.sustained, self.spells) = (0.0, (0.0, 0.0));
-    }
-
-    /// Takes note that no limit explains them: the next ones leave the pace as it is.
-    pub(super) fn put_down_to_chance(&mut self) {
-        if self.are_met() {
-            self.forget();
-            self.strays = STRAYS;
-        }
-    }
-
-    /// Takes note of a hold, and of how long it lasted in seconds with the spell before it.
-    fn count(&mut self, hold: &Hold, lasted: f64) {
-        let is_rest = matches!(hold.phase, Phase::Resting(_));
-        self.at_rest = if is_rest { self.at_rest + 1 } else { 0 };
-        self.spells = (self.spells.0 + 1.0, self.spells.1 + hold.spell.calls);
-        self.since_rest = match self.at_rest {
-            0 | 1 => (0.0, 0.0),
-            _ => (self.since_rest.0 + hold.spell.calls, self.since_rest.1 + lasted),
-        };
-    }
-}
-
 impl PaceController {
     /// Takes note that the run holds until then because the answer to a call that was sent at `sent`
     /// asks for it: afterwards the pace begins below the level that was throttled.
@@ -198,12 +103,14 @@ impl PaceController {
             // The hold before it was too short: it shows nothing.
             return self.go_on_as(hold.phase, now);
         }
+        let held = seconds(since, until);
         if self.holds.strays > 0 {
-            self.holds.strays -= 1;
-            return self.open(self.throttled_at, now);
+            return match self.holds.stray(hold.spell.calls) {
+                None => self.open(self.throttled_at, now),
+                Some(limit) => self.rest_after_hold(limit, held, now),
+            };
         }
         self.holds.count(&hold, seconds(begun, now));
-        let held = seconds(since, until);
         match (hold.proven, self.holds.first) {
             // A call or two came too close to others, or were throttled by chance.
             (Some(proven), _) => {
@@ -217,7 +124,7 @@ impl PaceController {
                 let limit = self.limit_shown(&first, &hold).max(least);
                 self.rest_after_hold(limit, held, now);
             }
-            (None, Some(_)) if self.holds.at_rest == TESTED_AFTER => self.test_for_chance(now),
+            (None, Some(_)) if self.holds.is_test_due() => self.test_for_chance(now),
             (None, Some((first, _))) => {
                 let least = self.holds.sustained.max(self.bounds.least);
                 let limit = self.lowered(&first, &hold.spell).max(least);
@@ -266,7 +173,7 @@ impl PaceController {
     /// Returns to the pace at which the first hold was met, because no limit explains them.
     fn put_holds_down_to_chance(&mut self, now: Instant) {
         let pace = self.holds.first.map_or(self.throttled_at, |(_, pace)| pace);
-        self.holds.put_down_to_chance();
+        self.holds.put_down_to_chance(self.known_limit());
         self.limit = None;
         self.open(pace, now);
     }

@@ -139,8 +139,8 @@ impl PaceController {
         }
         self.chance.confirm(share);
         self.chance_since = now;
+        self.holds.put_down_to_chance(self.known_limit());
         (self.limit, self.is_exact, self.confirmed) = (None, false, 0);
-        self.holds.put_down_to_chance();
         self.go_on(pace.max(self.rate), now);
         true
     }
