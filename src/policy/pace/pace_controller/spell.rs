@@ -153,6 +153,30 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_lies_in_the_middle_of_the_step_where_both_spells_agree() {
+        let first = spell(&[(400.0, 0.033)]);
+        // Steps of a call a second.
+        let limit = spell(&[(60.0, 1.0), (120.0, 0.5)]).limit_of_bucket(&first, 200.0).unwrap();
+        assert_eq!(limit.fract(), 0.5);
+        let saved = |limit: f64| spell(&[(60.0, 1.0), (120.0, 0.5)]).saved(limit);
+        assert!(saved(limit - 0.5) >= first.saved(limit - 0.5) - 0.01, "{limit}");
+        assert!(saved(limit + 0.5) < first.saved(limit + 0.5) - 0.01, "{limit}");
+    }
+
+    #[test]
+    fn the_time_of_some_calls_lies_between_two_spans() {
+        let spell = spell(&[(100.0, 2.0)]);
+        let spans: Vec<(f64, f64)> = spell.spans.into_iter().filter(|span| span.0 < 1.0).collect();
+        for pair in spans.windows(2).filter(|pair| pair[0].1 + 1.0 < pair[1].1) {
+            let ((shorter, fewer), (longer, more)) = (pair[0], pair[1]);
+            let time = spell.time_of(fewer + 1.0).unwrap();
+            near(time, shorter + (longer - shorter) / (more - fewer), 1e-9);
+            near(spell.time_of(more).unwrap(), longer, 1e-9);
+        }
+        assert_eq!(spell.time_of(spell.calls + 1.0), None);
+    }
+
+    #[test]
     fn two_spells_show_what_a_window_takes_whatever_its_length() {
         // A second, of which the first spell fills one in 0.25 s.
         let first = spell(&[(400.0, 0.25)]);

@@ -70,7 +70,7 @@ pub(super) fn carry_out(seed: u64, planted: Option<Planted>) -> Ran {
 }
 
 /// Returns a folder whose files cost no time at the disk, if there is such a place.
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     tempfile::Builder::new().prefix("batchctl-simulation-").tempdir_in(place).unwrap()

@@ -4,6 +4,7 @@
 //! the memory of the program shows.
 
 use super::SOME_DAY;
+use super::drive::folder;
 use super::ledger::wait_for;
 use crate::api::{Authority, FirstUse, NotRenewed, TaskApi};
 use crate::clock::{Clock, Instant};
@@ -183,7 +184,7 @@ fn settings() -> RunSettings {
 }
 
 async fn carry_out(tasks: u32) -> (RunStats, Seen, Report, Duration) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder();
     let clock = Clock::starting_at(SOME_DAY);
     let reader = Box::new(Ids { next: 0, end: tasks, line: VecDeque::new() });
     let request = RunRequest {
