@@ -68,6 +68,20 @@ fn the_steps_towards_a_rough_limit_are_large_far_below_it_small_near_it_and_then
 }
 
 #[test]
+fn steps_near_a_limit_are_twice_as_large_where_the_service_saves_nothing() {
+    for (rate, step, next) in [(95.0, 0.016, 96.6), (103.0, 0.08, 111.0)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        controller.limit = Some(100.0);
+        controller.rested.save_nothing();
+        accept(&mut controller, 50, at(100));
+        let (since, grown) = (at(0), at(0));
+        controller.grow(Growth { since, is_rough: true, step: 0.05, grown, asked: 0 }, at(100));
+        close(way_up(&controller).step, step);
+        close(controller.rate, next);
+    }
+}
+
+#[test]
 fn a_pace_that_grows_past_its_ceiling_has_no_limit() {
     for (opening, most, is_open) in [
         (Opening::AtCeiling, 102.0, true),
@@ -167,8 +181,11 @@ fn a_long_look_shows_a_higher_limit_though_little_was_used_before_it() {
         let since = at(since);
         let look = Growth { since, is_rough: false, step: 0.02, grown: since, asked: 0 };
         controller.phase = Phase::Growing(look);
+        // Below this limit a rest throttled a call: the service takes more than that now.
+        controller.rested.disturb(101.0);
         controller.grow(look, at(7_000));
         assert_eq!((controller.rate > 102.0, controller.is_exact), (grows, !grows));
+        close(controller.rested.raised(100.0), if grows { 100.4 } else { 0.993 * 101.0 });
     }
 }
 
