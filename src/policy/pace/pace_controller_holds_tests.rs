@@ -282,3 +282,11 @@ fn a_pace_that_was_accepted_for_two_seconds_and_ten_calls_is_about_the_limit() {
     // Five seconds count.
     close(proven(51, 0, 5_500).unwrap(), 10.0);
 }
+
+#[test]
+fn a_climb_ends_with_a_call_that_is_throttled_without_a_hold() {
+    let (mut controller, at) = met();
+    controller.sent(at(1_300));
+    controller.throttled(at(1_300), at(1_310));
+    assert!(!matches!(controller.phase, Phase::Climbing(_)), "{:?}", controller.phase);
+}
