@@ -38,7 +38,7 @@ const FAR_STEP: f64 = 0.12;
 const ROUGH_GROWTH: f64 = 1.6;
 const ROUGH_STEP: f64 = 0.1;
 /// How much of the pace must be used before it is raised.
-pub(super) const USED: f64 = 0.8;
+const USED: f64 = 0.8;
 /// How long throttling is put down to chance before that is tested again, in seconds, at least and at
 /// most: a test costs some ten calls, so that it waits for as many as the share counts for.
 const CHANCE_LASTS: f64 = 5.0;
@@ -200,9 +200,6 @@ impl PaceController {
     fn is_growth_due(&self, growth: Growth, is_look: bool, now: Instant) -> bool {
         let Growth { since, is_rough, grown, .. } = growth;
         let age = seconds(grown, now);
-        let span = age.min(1.0);
-        let sent = self.history.sent_between(before(now, span), now);
-        let is_used = sent >= USED * self.rate * span - 1.0;
         let is_old = match (is_rough, is_look) {
             (true, _) => age >= ROUGH_STEP,
             (false, false) => age >= GROWTH_STEP,
@@ -223,6 +220,13 @@ impl PaceController {
                 is_shown || looked >= LONGEST_LOOK
             }
         };
-        is_old && is_used
+        is_old && self.is_used_since(grown, now)
+    }
+
+    /// Returns whether the pace has been used since then, of the last second at most.
+    pub(super) fn is_used_since(&self, since: Instant, now: Instant) -> bool {
+        let span = seconds(since, now).min(1.0);
+        let sent = self.history.sent_between(before(now, span), now);
+        sent >= USED * self.rate * span - 1.0
     }
 }

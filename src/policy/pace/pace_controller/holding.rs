@@ -4,7 +4,6 @@
 //! paces show a bucket's rate and what it saves, or how many calls a window takes.
 
 use super::PaceController;
-use super::growth::USED;
 use super::holds::{Hold, Shown};
 use super::phase::{Climb, LONGEST_REST, Phase, RESTING, Rest};
 use super::spell::Spell;
@@ -119,16 +118,14 @@ impl PaceController {
             }
             (None, None) => self.begin_below(since, hold.spell, now),
             (None, Some(_)) if self.is_by_chance() => self.put_holds_down_to_chance(now),
-            (None, Some((first, _))) if self.holds.at_rest == 0 => {
-                let least = self.holds.sustained.max(self.bounds.least);
-                let limit = self.limit_shown(&first, &hold).max(least);
-                self.rest_after_hold(limit, held, now);
-            }
             (None, Some(_)) if self.holds.is_test_due() => self.test_for_chance(now),
             (None, Some((first, _))) => {
+                let found = match self.holds.at_rest {
+                    0 => self.limit_shown(&first, &hold),
+                    _ => self.lowered(&first, &hold.spell),
+                };
                 let least = self.holds.sustained.max(self.bounds.least);
-                let limit = self.lowered(&first, &hold.spell).max(least);
-                self.rest_after_hold(limit, held, now);
+                self.rest_after_hold(found.max(least), held, now);
             }
         }
     }
@@ -261,11 +258,8 @@ impl PaceController {
 
     /// Takes the next step of a climb, if it is due and the last one was used.
     pub(super) fn climb(&mut self, climb: Climb, now: Instant) {
-        let lasts = seconds(climb.grown, now);
-        let span = lasts.min(1.0);
-        let is_used =
-            self.history.sent_between(before(now, span), now) >= USED * self.rate * span - 1.0;
-        if lasts < climb.every.max(CALLS_OF_STEP / self.rate) || !is_used {
+        let lasts = climb.every.max(CALLS_OF_STEP / self.rate);
+        if seconds(climb.grown, now) < lasts || !self.is_used_since(climb.grown, now) {
             return;
         }
         let step = (climb.grows * climb.step).min(LARGEST_STEP);
