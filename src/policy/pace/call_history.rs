@@ -313,6 +313,11 @@ impl Groups {
         self.groups
     }
 
+    /// Returns how many calls of the span were accepted.
+    pub(super) fn accepted(self) -> f64 {
+        self.calls - self.throttled
+    }
+
     /// Returns how many follow one another on average.
     pub(super) fn in_a_row(self) -> f64 {
         self.throttled / self.groups.max(1.0)

@@ -19,6 +19,7 @@ mod listening;
 mod phase;
 mod raising;
 mod resting;
+mod short_windows;
 mod spell;
 mod throttling;
 mod trials;
@@ -358,10 +359,6 @@ impl PaceController {
 
     fn known_limit(&self) -> f64 {
         self.limit.unwrap_or(self.rate)
-    }
-
-    fn pace_without_question(&self) -> f64 {
-        self.asking.map_or(self.rate, |asking| asking.pace)
     }
 
     fn is_steady(&self) -> bool {

@@ -322,11 +322,21 @@ fn a_window_that_counts_throttled_calls_and_changes_is_used_within_three_seconds
 
 #[test]
 fn a_short_window_that_halves_or_doubles_is_used_within_three_seconds() {
-    for (from, to) in [(200.0, 100.0), (100.0, 200.0), (400.0, 200.0), (200.0, 400.0)] {
+    let (sliding, fixed) = (Limiter::Sliding(0.1), Limiter::Fixed(0.1));
+    for (limiter, from, to) in [
+        (sliding, 200.0, 100.0),
+        (sliding, 100.0, 200.0),
+        (sliding, 400.0, 200.0),
+        (sliding, 200.0, 400.0),
+        (fixed, 200.0, 100.0),
+        (fixed, 400.0, 200.0),
+        (fixed, 200.0, 400.0),
+        (fixed, 600.0, 300.0),
+        (fixed, 300.0, 600.0),
+    ] {
         for ceiling in [Some(1_000), None] {
-            let (used, _) =
-                used_after_change(Limiter::Sliding(0.1), (from, to), ceiling, (3.0, Seeds::All));
-            assert!(used >= 0.95, "{from} to {to}, {ceiling:?}: {used:.3}");
+            let (used, _) = used_after_change(limiter, (from, to), ceiling, (3.0, Seeds::All));
+            assert!(used >= 0.95, "{limiter:?} {from} to {to}, {ceiling:?}: {used:.3}");
         }
     }
 }

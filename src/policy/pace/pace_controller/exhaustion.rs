@@ -87,8 +87,13 @@ impl PaceController {
         let is_measured = earlier.is_some() || known.is_some() || lasted >= WINDOW_CLOSED;
         if is_sliding {
             self.hint = 0.0;
+            if let Some(short) = &mut self.rested.short {
+                short.begin(now);
+                self.rested.save_nothing();
+            }
             return self.drain(0.995 * self.met.max(found), now, now);
         }
+        self.rested.short = None;
         self.rest(0.995 * found.max(self.bounds.least), now, now);
         self.is_exact = is_measured;
         if let Phase::Resting(rest) = &mut self.phase {

@@ -88,6 +88,7 @@ impl PaceController {
     }
 
     pub(super) fn end_rest(&mut self, now: Instant) {
+        self.rested.short = None;
         if self.holds.are_met() {
             return self.climb_from_rest(now);
         }
@@ -195,6 +196,11 @@ impl PaceController {
         self.asking = Some(Asking { pace, begun });
         self.set_rate(most.min(pace));
         true
+    }
+
+    /// Returns the pace that holds without a question whether the service accepts more.
+    pub(super) fn pace_without_question(&self) -> f64 {
+        self.asking.map_or(self.rate, |asking| asking.pace)
     }
 
     fn is_growth_due(&self, growth: Growth, is_look: bool, now: Instant) -> bool {

@@ -44,15 +44,14 @@ impl PaceController {
     /// call does not show what the pace was, which may have grown just then. A service that saves
     /// nothing accepts in a tenth of a second what it does in each.
     fn overshot(&self, since: Instant, accepted: f64, share: f64) -> f64 {
-        let begun = before(since, SHORT);
         let least = match self.rested.saves_nothing() {
-            true => (self.history.accepted_between(begun, since) / SHORT).min(self.throttled_at),
+            true => self.accepted_in_short(since).min(self.throttled_at),
             false => 0.0,
         };
         if self.windows.are_met() {
             return accepted.max(least);
         }
-        let latest = self.history.sent_between(begun, since) / SHORT;
+        let latest = self.history.sent_between(before(since, SHORT), since) / SHORT;
         let pace = if share > MOST { latest } else { self.throttled_at };
         (pace.min(self.throttled_at) * share).max(least)
     }
@@ -74,6 +73,10 @@ impl PaceController {
                 found.max(self.history.accepted_per_second(WHOLE_WINDOW, since))
             }
             _ => found,
+        };
+        let found = match self.rested.saves_nothing() {
+            true => found.max(self.accepted_in_short(since)),
+            false => found,
         };
         let is_measured = span >= WORTH_A_MEASURE;
         let least = match (is_measured, is_single) {
@@ -143,8 +146,10 @@ impl PaceController {
                     && served <= NOTHING * calls
             }
         };
+        let short = self.believe_short_window(listening, now);
         if is_nothing {
             self.rate = rate;
+            self.met = short.unwrap_or(self.met);
             return self.exhaust(now);
         }
         match met {
@@ -155,7 +160,13 @@ impl PaceController {
                 self.judge_present(now);
             }
             Met::Growing => {
-                let found = self.overshot(since, accepted, served / calls.max(1.0));
+                let found = match short {
+                    Some(limit) => {
+                        self.rested.save_nothing();
+                        limit
+                    }
+                    None => self.overshot(since, accepted, served / calls.max(1.0)),
+                };
                 // Too few calls do not tell a window from a bucket, and a second that ends with the
                 // doubling may hold the calls of two windows.
                 let is_first = self.limit.is_none() && calls < ENOUGH_ON_THE_WIRE;
@@ -166,7 +177,10 @@ impl PaceController {
             }
             Met::AtRest => {
                 self.rate = rate;
-                self.lower_to_cycle(since, served >= calls, now);
+                match self.refutes_short_window(since) {
+                    Some(second) => self.drain(0.995 * second, since, now),
+                    None => self.lower_to_cycle(since, served >= calls, now),
+                }
             }
         }
         self.raised_at = raised;

@@ -5,6 +5,7 @@
 
 use super::PaceController;
 use super::account::CONFIRMED;
+use super::short_windows::ShortWindow;
 
 /// By what factor the limit is raised from look to look.
 const RAISED: f64 = 1.004;
@@ -15,9 +16,11 @@ const BELOW_DISTURBED: f64 = 0.993;
 const SHOWS_LIMIT: f64 = 1.0;
 const ALL_OF_LIMIT: f64 = 0.997;
 
-/// How many looks in a row show that a service saves nothing, and in how many seconds each is throttled.
+/// How many looks in a row show that a service saves nothing, in how many seconds each is throttled, and from
+/// how many on it does save. What lies between shows neither.
 const LOOKS_AT_ONCE: u32 = 3;
 const AT_ONCE: f64 = 0.15;
+const LATER: f64 = 0.2;
 
 /// What the latest rests and looks say about the limit.
 #[derive(Debug, Clone, Copy)]
@@ -26,15 +29,23 @@ pub(super) struct Rested {
     pub(super) is_disturbed: bool,
     /// Below which limit a rest did since the service took more than was known; infinite for none.
     disturbed_at: f64,
-    /// Whether the look before the last rest was throttled by a single call, and not by a row.
-    was_single: bool,
-    /// How many looks in a row were throttled at once by a single call.
+    /// How many looks in a row were throttled by a single call, and not by a row.
+    singles: u32,
+    /// How many of them in a row were throttled at once.
     at_once: u32,
+    /// The short window that is believed, until a call is throttled or the next look.
+    pub(super) short: Option<ShortWindow>,
 }
 
 impl Rested {
     pub(super) fn unknown() -> Self {
-        Self { is_disturbed: false, disturbed_at: f64::INFINITY, was_single: false, at_once: 0 }
+        Self {
+            is_disturbed: false,
+            disturbed_at: f64::INFINITY,
+            singles: 0,
+            at_once: 0,
+            short: None,
+        }
     }
 
     /// Takes note that a call was throttled below a limit.
@@ -44,20 +55,35 @@ impl Rested {
 
     /// Takes note that a rest ends, and whether it followed a single throttled call.
     pub(super) fn end(&mut self, was_single: bool) {
-        self.was_single = was_single;
-        if !was_single {
-            self.at_once = 0;
+        if was_single {
+            self.singles = self.singles.saturating_add(1);
+        } else {
+            (self.singles, self.at_once) = (0, 0);
         }
+    }
+
+    /// Returns how many looks in a row were throttled by a single call.
+    pub(super) fn singles(&self) -> u32 {
+        self.singles
     }
 
     /// Takes note that a look was throttled by a single call after so many seconds.
     pub(super) fn count_look(&mut self, looked: f64) {
-        self.at_once = if looked < AT_ONCE { self.at_once + 1 } else { 0 };
+        match looked {
+            ..AT_ONCE => self.at_once = self.at_once.saturating_add(1),
+            LATER.. => self.at_once = 0,
+            _ => {}
+        }
     }
 
-    /// Takes note that the service throttled the second call of all.
+    /// Takes note that the service saves nothing of what was not used.
     pub(super) fn save_nothing(&mut self) {
         self.at_once = LOOKS_AT_ONCE;
+    }
+
+    /// Takes note that it does, after all.
+    pub(super) fn save_something(&mut self) {
+        (self.singles, self.at_once) = (0, 0);
     }
 
     /// Returns whether the service has shown that it saves nothing of what was not used.
@@ -83,7 +109,7 @@ impl PaceController {
         let limit = self.known_limit();
         let is_look = self.throttled_at <= (1.0 + self.look()) * limit + 1e-9;
         let is_open = span < SHOWS_LIMIT || mean < ALL_OF_LIMIT * limit;
-        let is_single = self.rested.was_single && !self.rested.is_disturbed;
+        let is_single = self.rested.singles() > 0 && !self.rested.is_disturbed;
         is_look && is_open && is_single && self.confirmed >= CONFIRMED
     }
 }
@@ -116,7 +142,9 @@ mod tests {
         assert!(!shown(&[0.1, 0.1]).saves_nothing());
         assert!(shown(&[0.1, 0.1, 0.149]).saves_nothing());
         assert!(!shown(&[0.1, 0.1, 0.15]).saves_nothing());
-        assert!(!shown(&[0.15, 0.1, 0.1]).saves_nothing());
+        assert!(shown(&[0.15, 0.1, 0.1, 0.199, 0.1]).saves_nothing());
+        assert!(!shown(&[0.1, 0.1, 0.1, 0.2]).saves_nothing());
+        assert!(!shown(&[0.1, 0.2, 0.1, 0.1]).saves_nothing());
         let mut rested = shown(&[0.1, 0.1, 0.1]);
         rested.end(true);
         assert!(rested.saves_nothing());

@@ -3,6 +3,12 @@
 use super::*;
 use std::time::Duration;
 
+impl Windows {
+    pub(in crate::policy::pace::pace_controller) fn end_regularly(&mut self) {
+        self.regular = REGULAR;
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
 fn origin() -> Instant {
     Instant::now()
