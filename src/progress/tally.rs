@@ -245,13 +245,13 @@ impl Tally {
     /// Takes the number of tasks that all workers of the run have settled so far.
     pub fn settled_by_all(&mut self, settled: u64, now: Timestamp) {
         let own = self.settled_before() + self.outcomes.selected();
+        // Before it begins, nothing says of how many tasks that is.
+        let Some(baseline) = &mut self.baseline else { return };
         let by_others = settled.saturating_sub(own);
         let more = by_others.saturating_sub(self.by_others);
         // Counted anew each time, because own outcomes are in that number earlier or later than here.
         self.by_others = by_others;
-        if let Some(baseline) = &mut self.baseline {
-            baseline.settling.settled_more(now, more);
-        }
+        baseline.settling.settled_more(now, more);
     }
 
     // The answers.

@@ -104,6 +104,13 @@ fn what_other_workers_settle_counts_and_is_never_counted_twice() {
 }
 
 #[test]
+fn what_other_workers_settle_does_not_count_before_this_one_begins() {
+    let mut tally = Tally::default();
+    tally.settled_by_all(6, NOON);
+    assert_eq!((tally.done(), tally.selected()), (0, 0));
+}
+
+#[test]
 fn another_start_begins_the_count_anew() {
     let mut run = TestRun::new(10, 0);
     run.send(1, 1);

@@ -5,7 +5,7 @@ use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, EventKind, RunStarted, RunStats};
 use crate::policy::LeaseState;
 use crate::run::ledger::{claim, is_end};
-use crate::run::watchers::WatcherChannel;
+use crate::run::shared_standing::Standing;
 use crate::store::database::{
     ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed, MostUncertain,
     UnrecordedOutcomes,
@@ -19,7 +19,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The part of one worker in a run.
 pub struct DatabaseLedger {
     writer: DatabaseWriter,
-    watcher_channel: Option<WatcherChannel>,
+    /// What shows to watchers what is recorded.
+    standing: Option<Standing>,
     /// Whether this worker is near enough to the database to keep the rate.
     uncertainty: Option<MostUncertain>,
     /// Whether the session goes on after the engine.
@@ -37,8 +38,8 @@ impl std::fmt::Debug for DatabaseLedger {
 impl DatabaseLedger {
     /// Takes the writer of a worker.
     pub fn new(writer: DatabaseWriter) -> Self {
-        let (watcher_channel, uncertainty, given_back) = (None, None, None);
-        Self { writer, watcher_channel, uncertainty, ends_later: false, given_back }
+        let (standing, uncertainty, given_back) = (None, None, None);
+        Self { writer, standing, uncertainty, ends_later: false, given_back }
     }
 
     /// Claims nothing while this worker is too far away to send it.
@@ -47,8 +48,8 @@ impl DatabaseLedger {
     }
 
     /// Shows what is recorded to watchers.
-    pub(crate) fn shown_to(self, watcher_channel: WatcherChannel) -> Self {
-        Self { watcher_channel: Some(watcher_channel), ..self }
+    pub(crate) fn shown_by(self, standing: Standing) -> Self {
+        Self { standing: Some(standing), ..self }
     }
 
     /// Leaves the end of the session to [`DatabaseLedger::end`].
@@ -74,11 +75,11 @@ impl DatabaseLedger {
 
     fn keep(&mut self, events: Vec<Event>) -> BoxFuture<'static, Result<Kept, LedgerError>> {
         let flushed = self.writer.commit(events);
-        let watcher_channel = self.watcher_channel.clone();
+        let standing = self.standing.clone();
         async move {
             let Flushed { events, lost } = flushed.await.map_err(ledger_error)?;
-            if let Some(channel) = watcher_channel {
-                channel.show(events);
+            if let Some(standing) = standing {
+                standing.show(events).await;
             }
             Ok(Kept { lost: lost.into_iter().map(chunk_ref).collect() })
         }

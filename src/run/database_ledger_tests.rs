@@ -4,8 +4,9 @@ use super::*;
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{EngineSettings, Numbering, run};
-use crate::event::RunStats;
+use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{ActionResult, Answer, Body, Response};
+use crate::run::watchers;
 use crate::store::database::tests::planned;
 use crate::store::database::tests::server::Server;
 use crate::store::database::{
@@ -170,6 +171,40 @@ async fn workers_share_a_run_and_call_every_task_once() {
     let busy = "SELECT count(DISTINCT worker) FROM batchctl.segment";
     assert_eq!(scene.number(busy).await, 3);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.worker WHERE gone IS NULL").await, 0);
+}
+
+/// What a watcher is told, in its order: how many tasks all have settled, or the end as nothing.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Option<u64>>>>);
+
+impl Watch for Told {
+    fn on_events(&mut self, events: &[Event]) {
+        let ends = events.iter().filter(|event| is_end(event)).map(|_| None);
+        self.0.lock().unwrap().extend(ends);
+    }
+
+    fn on_settled_by_all(&mut self, settled: u64, _: Timestamp) {
+        self.0.lock().unwrap().push(Some(settled));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_tells_at_every_end_what_all_have_settled_by_then() {
+    let Some(scene) = Scene::with_tasks(40, Duration::from_secs(60)).await else { return };
+    for stopped in [None, Some(StopReason::Drained)] {
+        let told = Told::default();
+        let watchers: Vec<Box<dyn Watch>> = vec![Box::new(told.clone())];
+        let (channel, thread) = watchers::open(watchers, Clock::starting_at(ORIGIN)).unwrap();
+        let runs = DatabaseRuns::open(scene.server.address("batch", "runs")).await.unwrap();
+        let standing = Standing::new(runs, scene.run, channel);
+        let mut ledger = scene.join().await.shown_by(standing);
+        scene.work().await;
+        // It settled nothing itself, and nothing has told it of the other one by now.
+        ledger.end(ORIGIN, RunStats { stopped, held: Duration::ZERO }).await.unwrap();
+        ledger.close().await.unwrap();
+        thread.close();
+        assert_eq!(*told.0.lock().unwrap(), [Some(40), None]);
+    }
 }
 
 #[tokio::test]

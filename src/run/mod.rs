@@ -42,6 +42,8 @@ mod shared_phases;
 mod shared_run;
 #[cfg(feature = "postgres")]
 mod shared_runs;
+#[cfg(feature = "postgres")]
+mod shared_standing;
 mod survey_recorder;
 mod target_orders;
 mod targets;

@@ -20,6 +20,7 @@ use crate::run::settings::{engine_settings, pace_start};
 use crate::run::shared_orders::{Orders, give_back_if_far, job_taken, obey, tell_standing};
 use crate::run::shared_phases::SharedPhases;
 use crate::run::shared_run::SharedRun;
+use crate::run::shared_standing::Standing;
 use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::StoreError;
@@ -29,9 +30,6 @@ use crate::store::database::{
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// How often watchers are told where the whole run stands.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What a worker is about to join.
 pub(crate) struct Opening<'a> {
@@ -91,9 +89,10 @@ impl<'a> Opening<'a> {
         let uncertainty = MostUncertain::new(settings, worker.trip);
         let terms = WorkTerms { origin, clock: planned.clock, patience: shared.patience };
         let writer = runs.writer(worker, terms).map_err(RunError::Thread)?;
+        let standing = Standing::new(database(shared)?, row, shown.clone());
         let ledger = DatabaseLedger::new(writer)
             .if_near(uncertainty.clone())
-            .shown_to(shown.clone())
+            .shown_by(standing.clone())
             .ending_later(SharedPhases::<A>::ends_later(settings));
         let Some(api) = api else {
             let (ledger, at) = (Box::new(ledger), planned.clock.now());
@@ -117,10 +116,9 @@ impl<'a> Opening<'a> {
             clock: planned.clock,
             start: pace_start(settings.own_rate()),
             recorder: ledger.writer().recorder(),
-            shown: shown.clone(),
+            shown,
         };
         let orders = Orders { runs: database(shared)?, run: row, origin };
-        let standing = Standing { runs: database(shared)?, run: row, shown };
         let beside = Beside { orders, standing, pacing, uncertainty };
         let part = Part { phases, ledger, selected: own.selected, lost: None };
         Ok(SharedPart::Ready(Box::new(ReadyPart { part, beside, asked, shared })))
@@ -306,25 +304,6 @@ async fn join(
     let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
     let join = async |runs: &mut DatabaseRuns| Ok(runs.join(run, host, process, version).await?);
     Ok(patience.ask(runs, join).await?)
-}
-
-/// Where the whole run stands, for those who watch this worker.
-struct Standing {
-    runs: DatabaseRuns,
-    run: i64,
-    shown: WatcherChannel,
-}
-
-impl Standing {
-    async fn tell(mut self) {
-        loop {
-            tokio::time::sleep(TELL_EVERY).await;
-            // A display that is late for a moment does no harm.
-            if let Ok(standing) = self.runs.phase(self.run).await {
-                self.shown.show_settled_by_all(standing.settled);
-            }
-        }
-    }
 }
 
 /// Returns the slots of the run: also without a limit, because an operator may set one.

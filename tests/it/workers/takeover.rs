@@ -108,15 +108,19 @@ fn a_database_that_crashes_and_sessions_that_are_cut_repeat_nothing() {
 #[test]
 fn a_worker_that_is_asked_to_end_gives_its_tasks_back_at_once() {
     let Some(stage) = Stage::answering_in(20) else { return };
-    stage.plan(300, &["--rate", "none"]);
+    // Slow until one has ended, so that it cannot come to the end of the run before.
+    stage.plan(300, &["--rate", "50/s"]);
     let talking = ["work", "-j", "8", "--progress", "lines"];
     let (one, other) = (stage.worker(), stage.rehearsal.scene.start(&talking));
     stage.await_settled(40);
     one.signal(Signal::TERM);
     one.ended().expect(143);
+    stage.call(&["ctl", "rate", "none"]).expect(0);
     // Its own tasks are fewer.
     other.ended().expect(0).says("300 of 300 tasks settled, 100%");
     assert_eq!(stage.check(300), 0);
+    let report = report(&stage.call(&["report", "--json"]).stdout);
+    assert_eq!(report["tasks"]["succeeded"], 300);
     // The lease is far longer than the run was.
     assert_eq!(stage.database.number(TAKEOVERS), 0);
 }
