@@ -143,6 +143,12 @@ impl StateWords {
         self.words.iter().any(|(known, _)| known == word)
     }
 
+    /// Returns every state that the file names, as it writes them.
+    pub fn states(&self) -> impl Iterator<Item = String> {
+        let named = self.words.iter().chain(&self.ways).flat_map(|(_, states)| states);
+        named.map(|state| state.as_str().map_or_else(|| state.to_string(), str::to_owned))
+    }
+
     /// Returns whether a word stands for a state of the service.
     pub(super) fn stands_for(&self, word: &str, state: &Value) -> bool {
         is_among(&self.words, word, state)

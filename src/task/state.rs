@@ -217,6 +217,28 @@ impl TaskState {
     pub const ALL: [Self; 6] =
         [Self::Running, Self::Stopped, Self::Changing, Self::Mixed, Self::Bad, Self::Unknown];
 
+    /// Every state of a sub-task that VIAS documents, in the order of its words.
+    pub const OF_VIAS: [&str; 18] = [
+        "running",
+        "succeeded",
+        "stopped",
+        "stopped_no_service",
+        "pending",
+        "recovering",
+        "starting",
+        "upgrading",
+        "scheduling",
+        "stopping",
+        "deleting",
+        "freezing",
+        "create_failed",
+        "start_failed",
+        "abnormal",
+        "failed",
+        "lack_of_resources",
+        "frozen",
+    ];
+
     /// Returns the word used in files and messages, such as `running`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -353,6 +375,13 @@ mod tests {
             StateCounts::from_counters([("RUNNING", 1), ("running", 2), ("Odd", u64::MAX)]);
         assert_eq!(counts.count("Running"), 3);
         assert_eq!(counts.to_string(), format!("odd={} running=3", u64::MAX));
+    }
+
+    #[test]
+    fn every_state_of_the_service_stands_for_a_word() {
+        for state in TaskState::OF_VIAS {
+            assert_ne!(StateClass::from_name(state), StateClass::Foreign, "{state}");
+        }
     }
 
     #[test]

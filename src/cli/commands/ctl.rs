@@ -1,6 +1,7 @@
 //! `ctl`: asks or changes a run that another process carries out.
 
 use crate::cli::Context;
+use crate::cli::flags::known_values;
 use crate::cli::flags::values;
 use crate::cli::flags::values::FixedRate;
 use crate::cli::flags::which_run::WhichRunArgs;
@@ -14,7 +15,7 @@ use crate::cli::run::socket_address::Address;
 use batchctl::event::{Change, StopReason};
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader};
+use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
 use batchctl::system::sockets::UnixStream;
 use batchctl::text::printable;
 use clap::{Args, Subcommand};
@@ -130,8 +131,33 @@ const LONGEST_ANSWER: u64 = 1 << 16;
 pub(crate) fn order(args: &CtlArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;
+    if let Some(named) = &args.target {
+        check_target(named, &targets_of(&id, &runs)?, &id)?;
+    }
     stream::print(&carry_out(&args.order, args.target.as_deref(), &id, &runs)?)?;
     Ok(ExitStatus::Ok)
+}
+
+/// Refuses a target that a run does not have.
+pub(crate) fn check_target(named: &str, known: &[String], id: &RunId) -> Result<(), CommandError> {
+    if known.is_empty() {
+        let error = format!("run {id} has no targets");
+        return Err(CommandError::usage(error).with_hint("leave out `--target`"));
+    }
+    if known.iter().any(|target| target == named) {
+        return Ok(());
+    }
+    let error = format!("run {id} has no target `{}`", printable(named, 60));
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(known_values::refuse(error, named, "its targets are", &known))
+}
+
+fn targets_of(id: &RunId, runs: &RunDirectory) -> Result<Vec<String>, StoreError> {
+    let name = |target: &RunReader| {
+        let settings = target.record()?.run.settings;
+        Ok::<_, StoreError>(settings.target.map(|target| target.name().to_owned()))
+    };
+    Ok(RunReader::open(runs, id)?.of_targets(name)?.into_iter().flatten().collect())
 }
 
 /// Gives an order to a run or to one of its targets, and returns what came of it in words.

@@ -6,6 +6,7 @@
 use crate::cli::Context;
 use crate::cli::flags::precedence::Rank;
 use crate::cli::flags::values;
+use crate::cli::flags::which_run;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -19,6 +20,7 @@ use clap::Args;
 use std::collections::HashSet;
 use std::io;
 use std::io::Write;
+use std::num::NonZeroUsize;
 
 const EXPLAIN_HELP: &str = "\
 Every attempt of each task, with times, answers and waits, and in words why it ended so. All runs
@@ -39,11 +41,11 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) run: Option<String>,
     /// Only runs of this job
-    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    #[arg(long = "job", id = "of_job", value_name = "NAME", value_parser = values::job)]
     pub(crate) job: Option<String>,
     /// Only the latest N
-    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
-    pub(crate) last: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<NonZeroUsize>)]
+    pub(crate) last: Option<NonZeroUsize>,
     /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -108,7 +110,7 @@ fn chosen(
         return Ok(vec![which.find(&context.state)?]);
     }
     let mut chosen = Vec::new();
-    let most = args.last.unwrap_or(usize::MAX);
+    let most = args.last.map_or(usize::MAX, NonZeroUsize::get);
     for id in runs.list()?.into_iter().rev() {
         if chosen.len() == most {
             break;
@@ -117,14 +119,18 @@ fn chosen(
             chosen.push(id);
         }
     }
+    if chosen.is_empty()
+        && let Some(job) = &args.job
+    {
+        which_run::check_job(job, &which_run::jobs_in(runs)?)?;
+    }
     chosen.reverse();
     Ok(chosen)
 }
 
 /// Returns whether a run belongs to a job; one that cannot be read may, and is named later.
 fn is_of_job(runs: &RunDirectory, id: &RunId, job: &str) -> bool {
-    let record = RunReader::open(runs, id).and_then(|reader| reader.record());
-    record.is_ok_and(|record| record.run.job.as_deref() == Some(job))
+    which_run::job_of(runs, id).is_ok_and(|of| of.as_deref() == Some(job))
 }
 
 /// Why a run is not explained.

@@ -35,14 +35,15 @@ pub(crate) struct RetryArgs {
     pub(crate) outcome: Vec<Outcome>,
     /// Only tasks whose last answer had one of these statuses
     #[arg(long, value_name = "STATUS", value_delimiter = ',',
-        value_parser = values::whole_number::<u16>, help_heading = "Which tasks")]
+        value_parser = values::status, help_heading = "Which tasks")]
     pub(crate) status: Vec<u16>,
     /// Only tasks that failed in one of these ways, such as timeout or refused
     #[arg(long, value_name = "KIND", value_delimiter = ',',
         value_parser = values::failure_kind(), help_heading = "Which tasks")]
     pub(crate) kind: Vec<FailureKind>,
     /// Only tasks that failed with one of these codes, such as VIAS.00010012
-    #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Which tasks")]
+    #[arg(long, value_name = "CODE", value_delimiter = ',',
+        value_parser = values::some_text, help_heading = "Which tasks")]
     pub(crate) error_code: Vec<String>,
     /// Only tasks of these groups of failures, such as F2, as the report calls them
     #[arg(long, value_name = "GROUP", value_delimiter = ',', help_heading = "Which tasks")]

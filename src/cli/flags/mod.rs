@@ -8,6 +8,7 @@ pub(crate) mod connection;
 pub(crate) mod effect;
 pub(crate) mod home_mark;
 pub(crate) mod input;
+pub(crate) mod known_values;
 pub(crate) mod notify;
 pub(crate) mod output;
 pub(crate) mod pace;

@@ -12,6 +12,7 @@ use batchctl::store::JobName;
 use batchctl::task::{FailureKind, InvalidShard, Level, Outcome, Rate, Shard};
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use glob::Pattern;
 use jiff::SignedDuration;
 use std::num::{IntErrorKind, NonZeroU32, NonZeroUsize, ParseIntError};
 use std::ops::RangeInclusive;
@@ -71,6 +72,31 @@ pub(crate) fn rate(text: &str) -> Result<RateChoice, String> {
             let with_words = |error| format!("{error}, or `auto` or `none`");
             rate.parse().map(RateChoice::Limit).map_err(with_words)
         }
+    }
+}
+
+/// Reads the name of a job whose runs are looked for.
+pub(crate) fn job(text: &str) -> Result<String, String> {
+    let name: Result<JobName, _> = text.parse();
+    name.map(|name| name.to_string()).map_err(|error| error.to_string())
+}
+
+/// Reads a text that something is compared with; none is empty.
+pub(crate) fn some_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty, and nothing is".into()) } else { Ok(text.into()) }
+}
+
+/// Reads a pattern for names; none is empty.
+pub(crate) fn pattern(text: &str) -> Result<Pattern, String> {
+    let pattern = some_text(text).map_err(|error| format!("{error}; `*` is any name"))?;
+    Pattern::new(&pattern).map_err(|error| error.to_string())
+}
+
+/// Reads the status of an answer.
+pub(crate) fn status(text: &str) -> Result<u16, String> {
+    match whole_number(text)? {
+        status @ 100..=999 => Ok(status),
+        _ => Err("a status has three digits, such as 429".into()),
     }
 }
 

@@ -1,10 +1,13 @@
 //! The flags that name a run.
 
+use crate::cli::flags::known_values;
+use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use batchctl::run;
-use batchctl::store::{RunId, RunReader, StoreError};
+use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
 use batchctl::text::printable;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 
@@ -15,7 +18,7 @@ pub(crate) struct WhichRunArgs {
     #[arg(value_name = "RUN", default_value = "latest")]
     pub(crate) run: String,
     /// Look only among the runs of this job
-    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    #[arg(long = "job", id = "of_job", value_name = "NAME", value_parser = values::job)]
     pub(crate) job: Option<String>,
 }
 
@@ -32,13 +35,38 @@ impl WhichRunArgs {
         // The latest first: `latest` means the latest of the job.
         for id in runs.list()?.into_iter().rev() {
             let matches = self.run == "latest" || id.as_str().starts_with(&self.run);
-            let job_of = |id| Ok::<_, StoreError>(RunReader::open(&runs, id)?.record()?.run.job);
             // A damaged run is passed over: its job is unknown, and its id still finds it.
-            if matches && job_of(&id).is_ok_and(|found| found.as_ref() == Some(job)) {
+            if matches && job_of(&runs, &id).is_ok_and(|found| found.as_ref() == Some(job)) {
                 return Ok(id);
             }
         }
+        check_job(job, &jobs_in(&runs)?)?;
         let wanted = format!("{} of job {}", self.run, printable(job, 64));
         Err(StoreError::NoSuchRun { wanted }.into())
     }
+}
+
+/// Returns the job of a run, if it has one.
+pub(crate) fn job_of(runs: &RunDirectory, id: &RunId) -> Result<Option<String>, StoreError> {
+    Ok(RunReader::open(runs, id)?.record()?.run.job)
+}
+
+/// Returns the jobs of all runs that are kept and can be read.
+pub(crate) fn jobs_in(runs: &RunDirectory) -> Result<BTreeSet<String>, StoreError> {
+    let ids = runs.list()?;
+    Ok(ids.iter().filter_map(|id| job_of(runs, id).ok().flatten()).collect())
+}
+
+/// Refuses a job of which no run is kept.
+pub(crate) fn check_job(job: &str, known: &BTreeSet<String>) -> Result<(), CommandError> {
+    if known.contains(job) {
+        return Ok(());
+    }
+    let error = format!("no run of job `{}` is kept", printable(job, 64));
+    if known.is_empty() {
+        let hint = "`batchctl runs list` shows the runs there are";
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Err(known_values::refuse(error, job, "runs are kept of", &known))
 }

@@ -1,6 +1,7 @@
 //! `ctl` for a run of a database: asks the database, or changes the run for all its workers.
 
 use crate::cli::Context;
+use crate::cli::commands::ctl;
 use crate::cli::commands::ctl::{CtlArgs, OrderArgs, done};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
@@ -115,8 +116,12 @@ fn wanted(
     target: Option<&str>,
     change: Option<Change>,
 ) -> Result<RunStanding, CommandError> {
-    let names: Vec<Arc<str>> =
-        run.targets.iter().filter_map(|it| Some(it.target()?.into())).collect();
+    let names: Vec<String> =
+        run.targets.iter().filter_map(|it| Some(it.target()?.to_owned())).collect();
+    if let Some(named) = target {
+        ctl::check_target(named, &names, &run.record.run.id)?;
+    }
+    let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
     control_socket::check_target(target, change, &names).map_err(|reason| {
         let error = format!("run {} refused the order: {reason}", run.record.run.id);
         CommandError::new(ExitStatus::Busy, error)

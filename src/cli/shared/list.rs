@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 pub(crate) fn list(args: &RunsListArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
-    print_list(all(args.job.as_ref(), database)?, args)
+    print_list(all(None, database)?, args)
 }
 
 /// Returns all runs of a job, or all, the latest first.

@@ -47,3 +47,4 @@ mod spreadsheets;
 mod streams;
 mod terminal;
 mod unattended;
+mod values;

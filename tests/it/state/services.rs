@@ -237,6 +237,8 @@ fn a_list_is_read_with_each_way_of_asking_for_its_pages() {
         let all = lamps.scene.call(&list).expect(0).stdout;
         assert_eq!(all.lines().count(), 101, "{page}");
         let on = lamps.scene.call(&[&list[..], &["--state", "on"]].concat()).expect(0).stdout;
+        let unknown = lamps.scene.call(&[&list[..], &["--state", "onn"]].concat()).expect(2);
+        assert!(unknown.says("`onn` is not a state").stderr.contains("did you mean `on`?"));
         let on = on.lines().count() - 1;
         assert!((20..80).contains(&on), "{on}");
         lamps.scene.write("lamps.csv", all);

@@ -233,7 +233,7 @@ fn orders_are_for_all_targets_or_for_one_and_resume_goes_on() {
     ctl(&["pause"]).expect(0);
     assert_eq!(stage.status(&[])["state"], "paused");
     ctl(&["rate", "5/s"]).expect(75).says("name one with `--target`: north, south");
-    ctl(&["rate", "5/s", "--target", "east"]).expect(75).says("only north, south");
+    ctl(&["rate", "5/s", "--target", "east"]).expect(2).says("its targets are north, south");
     ctl(&["rate", "7/s", "--target", "south"]).expect(0).prints("7/s from now on");
     ctl(&["resume", "--target", "south"]).expect(0);
     let status = stage.status(&[]);

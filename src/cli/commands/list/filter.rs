@@ -3,10 +3,12 @@
 //! The service may narrow less than it is asked to, so everything that can be is checked here, too.
 
 use crate::cli::commands::list::WhichTasksArgs;
+use crate::cli::flags::known_values;
 use crate::cli::output::error::CommandError;
 use batchctl::api::{ListFilter, ListedTask};
-use batchctl::service::Service;
+use batchctl::service::{Service, StateWords};
 use batchctl::task::{StateCounts, TaskState};
+use batchctl::text::printable;
 use glob::Pattern;
 
 /// The states that are asked for; without any, all are.
@@ -19,17 +21,14 @@ pub(crate) struct StateChoice {
 
 impl StateChoice {
     pub(crate) fn parse(given: &[String]) -> Result<Self, CommandError> {
-        let given = given.iter().map(|state| state.trim().to_lowercase());
         let (mut words, mut states) = (Vec::new(), Vec::new());
-        for state in given {
+        for state in in_lower_case(given) {
             match state.parse() {
                 Ok(word) => words.push(word),
-                Err(_) if is_a_state(&state) => states.push(state),
+                Err(_) if TaskState::OF_VIAS.contains(&&*state) => states.push(state),
                 Err(_) => {
-                    return Err(CommandError::usage(format!("`{state}` is not a state")).with_hint(
-                        "use running, stopped, changing, mixed, bad, unknown, or a state of the \
-                         service such as start_failed",
-                    ));
+                    let of_service = TaskState::OF_VIAS.map(str::to_owned);
+                    return Err(no_state(&state, of_service.into_iter()));
                 }
             }
         }
@@ -37,14 +36,25 @@ impl StateChoice {
     }
 
     /// Reads words of a service's file, or states as it writes them.
-    fn of_service(given: &[String], service: &Service) -> Self {
-        let states: Vec<String> = given.iter().map(|state| state.trim().to_lowercase()).collect();
-        let has = |word: &TaskState| {
-            TaskState::ALL.contains(word)
-                || service.state.as_ref().is_some_and(|state| state.words.has(word.as_str()))
+    fn of_service(given: &[String], service: &Service) -> Result<Self, CommandError> {
+        let of_file = service.state.as_ref().map(|state| &state.words);
+        let known = || {
+            let words = of_file.into_iter().flat_map(|words| &words.words);
+            let states = of_file.into_iter().flat_map(StateWords::states);
+            words.map(|(word, _)| word.clone()).chain(states)
         };
-        let words = states.iter().filter_map(|state| TaskState::of_word(state)).filter(has);
-        Self { words: words.collect(), states }
+        let (mut words, mut states) = (Vec::new(), Vec::new());
+        for state in in_lower_case(given) {
+            let word = TaskState::of_word(&state).filter(|word| {
+                TaskState::ALL.contains(word) || of_file.is_some_and(|of| of.has(word.as_str()))
+            });
+            if word.is_none() && known().all(|known| known.to_lowercase() != state) {
+                return Err(no_state(&state, known()));
+            }
+            words.extend(word);
+            states.push(state);
+        }
+        Ok(Self { words, states })
     }
 
     /// Returns whether the state of a task is among those.
@@ -104,7 +114,7 @@ impl TaskFilter {
             let error = format!("`{flag}` is for VIAS, and the list of another service is read");
             return Err(CommandError::usage(error).with_hint(format!("leave out `{flag}`")));
         }
-        let states = StateChoice::of_service(&args.state, service);
+        let states = StateChoice::of_service(&args.state, service)?;
         Ok(Self { states, name: args.name.clone(), filter: ListFilter::default() })
     }
 
@@ -120,9 +130,23 @@ impl TaskFilter {
     }
 }
 
-/// Returns whether a text can be a state of the service: there may be new ones.
-fn is_a_state(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+fn in_lower_case(given: &[String]) -> impl Iterator<Item = String> {
+    given.iter().map(|state| state.trim().to_lowercase())
+}
+
+/// Refuses what is no state. A later version of the service may have more of them, which are unknown here.
+fn no_state(state: &str, of_service: impl Iterator<Item = String>) -> CommandError {
+    let mut known: Vec<String> = TaskState::ALL.map(|word| word.to_string()).into();
+    for state in of_service {
+        // A word and a state of the service may have the same name.
+        if !known.contains(&state) {
+            known.push(state);
+        }
+    }
+    let error = format!("`{}` is not a state", printable(state, 60));
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let what = "`unknown` is any other than these:";
+    known_values::refuse(error, state, what, &known)
 }
 
 /// Returns the longest literal part of a pattern.
@@ -190,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_can_be_no_state_is_refused() {
-        assert!(TaskFilter::from_args(&args(&["run ning"], None)).is_err());
-        assert!(TaskFilter::from_args(&args(&[""], None)).is_err());
+        for state in ["run ning", "", "runing", "foo"] {
+            assert!(TaskFilter::from_args(&args(&[state], None)).is_err(), "{state}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::cli::connect::run_service::RunService;
 use crate::cli::connect::service_place;
 use crate::cli::flags::connection::ConnectionArgs;
 use crate::cli::flags::reading::ReadingArgs;
+use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::row_table::RowFormat;
 use crate::cli::output::stream::Stderr;
@@ -71,16 +72,16 @@ pub(crate) struct WhichTasksArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     pub(crate) state: Vec<String>,
     /// With a name like this; `*` and `?` stand for anything
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_parser = values::pattern)]
     pub(crate) name: Option<Pattern>,
     /// Of one of these video groups
-    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    #[arg(long, value_name = "GROUP", value_delimiter = ',', value_parser = values::some_text)]
     pub(crate) group: Vec<String>,
     /// Of this maker of algorithms
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::some_text)]
     pub(crate) manufacturer: Option<String>,
     /// With this algorithm
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = values::some_text)]
     pub(crate) title: Option<String>,
 }
 

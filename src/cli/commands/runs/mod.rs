@@ -8,6 +8,7 @@ mod table;
 use crate::cli::Context;
 use crate::cli::commands::runs::table::{as_json, as_table, word};
 use crate::cli::flags::values;
+use crate::cli::flags::which_run;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::present::{ReportRequest, present};
@@ -24,6 +25,7 @@ use batchctl::task::OutcomeCounts;
 use batchctl::text::{plural, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -97,14 +99,14 @@ Examples:
 #[command(after_help = LIST_HELP)]
 pub(crate) struct RunsListArgs {
     /// Only runs of this job
-    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    #[arg(long = "job", id = "of_job", value_name = "NAME", value_parser = values::job)]
     pub(crate) job: Option<String>,
     /// Only runs in one of these states
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     pub(crate) state: Vec<StateChoice>,
     /// Only the latest N
-    #[arg(long, value_name = "N", value_parser = values::whole_number::<usize>)]
-    pub(crate) last: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = values::whole_number::<NonZeroUsize>)]
+    pub(crate) last: Option<NonZeroUsize>,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -171,7 +173,7 @@ pub(crate) struct PruneArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     pub(crate) max_size: Option<u64>,
     /// Only runs of this job
-    #[arg(long = "job", id = "of_job", value_name = "NAME")]
+    #[arg(long = "job", id = "of_job", value_name = "NAME", value_parser = values::job)]
     pub(crate) job: Option<String>,
     /// Remove runs that could be resumed, too
     #[arg(long)]
@@ -220,19 +222,24 @@ fn not_exported(error: ExportError) -> CommandError {
 }
 
 fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    let listed = read_all(args.job.as_deref(), &context.state, &context.stderr)?;
-    print_list(listed, args)
+    print_list(read_all(None, &context.state, &context.stderr)?, args)
 }
 
-/// Prints those of the runs that are wanted.
+/// Prints those of all runs that are wanted.
 pub(crate) fn print_list(
     mut listed: Vec<ListedRun>,
     args: &RunsListArgs,
 ) -> Result<ExitStatus, CommandError> {
+    // Where nothing is kept at all, nothing says that it is misspelt.
+    if let Some(job) = args.job.as_ref().filter(|_| !listed.is_empty()) {
+        let jobs = listed.iter().filter_map(|run| run.record.run.job.clone());
+        which_run::check_job(job, &jobs.collect())?;
+        listed.retain(|run| run.record.run.job.as_ref() == Some(job));
+    }
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
     }
-    listed.truncate(args.last.unwrap_or(usize::MAX));
+    listed.truncate(args.last.map_or(usize::MAX, NonZeroUsize::get));
     if args.json {
         stream::print_json(&as_json(&listed))?;
     } else {
