@@ -84,7 +84,7 @@ impl SharedRuns {
         let failed = |source| StoreError::File { path: state.into(), source };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let runs = runtime.block_on(open(address.clone()))?;
-        let copies = TemporaryRuns::make(state)?;
+        let copies = TemporaryRuns::make(state, address.shown())?;
         let connection =
             Mutex::new(Connection { runtime, runs, running: Vec::new(), marks: HashMap::new() });
         Ok(Self { address, copies, connection })

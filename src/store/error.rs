@@ -1,6 +1,7 @@
 //! The errors of the store, with hints that say what to do.
 
 use crate::journal::Damage;
+use crate::store::files::{content_of, place_of};
 use crate::store::ids::{JobName, RunId};
 use crate::system::io::Errno;
 use crate::system::process::{Resource, getrlimit};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum StoreError {
     /// A file or directory cannot be created, read or written.
-    #[error("cannot use `{}`", path.display())]
+    #[error("cannot use `{}`", place_of(path).display())]
     File {
         /// The file.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Somebody else owns it or can replace it, or it is a link.
-    #[error("cannot trust `{}`: {reason}", path.display())]
+    #[error("cannot trust `{}`: {reason}", place_of(path).display())]
     Untrusted {
         /// The file or directory.
         path: PathBuf,
@@ -34,13 +35,13 @@ pub enum StoreError {
         remedy: String,
     },
     /// No space is left.
-    #[error("no space is left for the run store `{}`", path.display())]
+    #[error("no space is left for the run store `{}`", place_of(path).display())]
     Full {
         /// The file.
         path: PathBuf,
     },
     /// The file has reached the limit of the system on file sizes.
-    #[error("the run store `{}` may not grow: no file may have more than {most} bytes", path.display())]
+    #[error("the run store `{}` may not grow: no file may have more than {most} bytes", place_of(path).display())]
     Limited {
         /// The file.
         path: PathBuf,
@@ -48,7 +49,7 @@ pub enum StoreError {
         most: u64,
     },
     /// The content of a file is damaged.
-    #[error("the run store `{}` is damaged: {detail}", path.display())]
+    #[error("{} is damaged: {detail}", content_of(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -56,7 +57,7 @@ pub enum StoreError {
         detail: String,
     },
     /// So much of a file is damaged that nothing of it can be read.
-    #[error("the run store `{}` is damaged beyond repair: {detail}", path.display())]
+    #[error("{} is damaged beyond repair: {detail}", content_of(path))]
     Ruined {
         /// The file.
         path: PathBuf,
@@ -64,13 +65,13 @@ pub enum StoreError {
         detail: String,
     },
     /// The file belongs to another program.
-    #[error("`{}` is not a run of batchctl", path.display())]
+    #[error("`{}` is not a run of batchctl", place_of(path).display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// A version of batchctl before the journal made the file.
-    #[error("the run store `{}` has the old form, version {found}", path.display())]
+    #[error("{} has the old form, version {found}", content_of(path))]
     Older {
         /// The file.
         path: PathBuf,
@@ -78,10 +79,7 @@ pub enum StoreError {
         found: i64,
     },
     /// A newer version of batchctl made the file.
-    #[error(
-        "the run store `{}` has version {found}; this batchctl knows versions up to {known}",
-        path.display()
-    )]
+    #[error("{} has version {found}; this batchctl knows versions up to {known}", content_of(path))]
     Newer {
         /// The file.
         path: PathBuf,
@@ -99,7 +97,7 @@ pub enum StoreError {
         kind: &'static str,
     },
     /// Somebody removed or moved the file while it was in use.
-    #[error("the run store `{}` is gone: it was removed or replaced", path.display())]
+    #[error("{} is gone: it was removed or replaced", content_of(path))]
     Gone {
         /// The file.
         path: PathBuf,
@@ -145,7 +143,7 @@ pub enum StoreError {
         second: RunId,
     },
     /// SQLite failed in another way.
-    #[error("the run store `{}` failed", path.display())]
+    #[error("the run store `{}` failed", place_of(path).display())]
     Sqlite {
         /// The file.
         path: PathBuf,

@@ -3,6 +3,7 @@
 //! A file is opened only by name below the directory. Its identity and its state are checked here.
 //! See `docs/GLOSSARY.md`: job, run, watermark.
 
+mod copied;
 mod directory;
 mod file_identity;
 mod job_lock;
@@ -14,6 +15,7 @@ mod temporary_runs;
 mod trusted;
 mod watermark;
 
+pub(crate) use copied::{content_of, place_of};
 pub use directory::{RunDirectory, RunLock, find_among};
 pub(crate) use directory::{absolute, part_of};
 pub(crate) use file_identity::FileIdentity;

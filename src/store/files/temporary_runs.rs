@@ -1,6 +1,7 @@
 //! A directory of runs that vanishes with its process, for copies of what is kept elsewhere.
 
 use crate::store::error::{StoreError, file};
+use crate::store::files::copied::{COPIES, HOME};
 use crate::store::files::directory::absolute;
 use crate::store::files::trusted::private_directory;
 use crate::system::files::OpenOptionsExt;
@@ -9,8 +10,6 @@ use std::fs::{File, OpenOptions};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// The directory of all such directories, below the state directory.
-const COPIES: &str = "copies";
 /// The file in each that its process keeps locked.
 const LOCK: &str = "lock";
 
@@ -23,19 +22,20 @@ pub struct TemporaryRuns {
 }
 
 impl TemporaryRuns {
-    /// Makes an empty directory of runs below a state directory, and removes those of processes that
-    /// were killed.
+    /// Makes an empty directory of runs below a state directory, for copies from a place that `home` names,
+    /// and removes those of processes that were killed.
     ///
     /// # Errors
     ///
     /// The state directory cannot be used.
-    pub fn make(state: &Path) -> Result<Self, StoreError> {
+    pub fn make(state: &Path, home: &str) -> Result<Self, StoreError> {
         let state = absolute(state);
         private_directory(&state, COPIES)?;
         let copies = state.join(COPIES);
         sweep(&copies);
         let failed = file(&copies);
         let directory = TempDir::new_in(&copies).map_err(&failed)?;
+        fs::write(directory.path().join(HOME), home).map_err(&failed)?;
         let path = directory.path().join(LOCK);
         let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(failed)?;

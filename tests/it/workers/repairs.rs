@@ -33,6 +33,13 @@ impl Stage {
         let damaged = self.call(&["report", run, "--json"]).expect(74);
         assert!(damaged.stderr.contains(place), "{}", damaged.stderr);
         assert!(damaged.stderr.contains("--repair"), "{}", damaged.stderr);
+        // The file of the copy is gone by now, and nobody could look at it.
+        assert!(
+            damaged.stderr.contains(&format!("run {run} in the database ")),
+            "{}",
+            damaged.stderr
+        );
+        assert!(!damaged.stderr.contains("/copies/"), "{}", damaged.stderr);
         let report: Value = serde_json::from_str(&damaged.stdout).unwrap();
         assert_eq!(report["tasks"]["selected"], TASKS as u64);
         self.call(&["resume", run]).expect(74).says("--repair");
