@@ -45,6 +45,7 @@ pub use service::{
 pub use shell_command::{CommandEnd, ShellCommand, ShellCommandError};
 pub use skew::ClockSkew;
 pub use state_access::{StateAccess, StateLookup, Undo};
+pub use transport::innermost;
 
 use crate::policy::{Answer, Delivery, NoResponse};
 use crate::task::{Command, FailureKind, Task, TaskId};

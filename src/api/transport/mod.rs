@@ -28,6 +28,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+pub use trouble::innermost;
 pub(super) use trouble::{Incomplete, TransportError, plain_http_to_tls};
 use tunnel::ProxyRefusal;
 

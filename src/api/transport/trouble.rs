@@ -193,7 +193,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// Returns what the last cause says, and the one before it where that adds something: the
 /// outer ones only repeat that a request could not be sent.
-pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+#[must_use]
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut messages: Vec<String> = causes(error).map(ToString::to_string).collect();
     // Some errors repeat the text of their source; the outer text then says both.
     messages.dedup_by(|inner, outer| outer.contains(inner.as_str()));

@@ -5,7 +5,7 @@
 //! kind, whoever has it can speak for the job, so no message shows more than its host.
 
 use crate::cli::output::stream::Stderr;
-use batchctl::api::Route;
+use batchctl::api::{Route, innermost};
 use batchctl::report::ExitStatus;
 use reqwest::Client;
 use std::thread::JoinHandle;
@@ -104,7 +104,8 @@ async fn try_often(client: &Client, url: &Url) -> Result<(), PingError> {
 async fn once(client: &Client, url: &Url) -> Result<(), PingError> {
     let answer = client.get(url.clone()).send().await;
     // Without its URL, which is the secret.
-    let answer = answer.map_err(|error| PingError::Unreachable(error.without_url().to_string()))?;
+    let unreachable = |e: reqwest::Error| PingError::Unreachable(innermost(&e.without_url()));
+    let answer = answer.map_err(unreachable)?;
     match answer.status() {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => Err(PingError::Redirected(status.as_u16())),

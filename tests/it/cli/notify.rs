@@ -216,6 +216,18 @@ fn a_webhook_that_fails_is_tried_twice_and_changes_nothing() {
 }
 
 #[test]
+fn a_monitor_and_a_webhook_that_are_not_reached_are_told_with_the_cause() {
+    let mut world = World::obliging();
+    // Nothing listens there.
+    world.scene.set("BATCHCTL_PING", "http://127.0.0.1:1/uuid-1");
+    world.scene.set("BATCHCTL_NOTIFY_URL", &format!("http://127.0.0.1:1/services/{SECRET}"));
+    let ended = world.stop("good.txt", &["--notify", "always"]).expect(0);
+    let ended = ended.says("127.0.0.1 was not pinged: tcp connect error: Connection refused");
+    let ended = ended.says("the webhook was not notified: tcp connect error: Connection refused");
+    assert!(!ended.stderr.contains("uuid-1"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_redirect_of_a_webhook_is_not_followed() {
     let elsewhere = Server::obliging();
     let to = elsewhere.url();

@@ -16,7 +16,7 @@ use crate::cli::flags::precedence::Stronger;
 use crate::cli::flags::secret_value;
 use crate::cli::output::error::CommandError;
 use crate::cli::process::runtime::runtime;
-use batchctl::api::{Route, read_text};
+use batchctl::api::{Route, innermost, read_text};
 use batchctl::clock::Clock;
 use batchctl::report::{ExitStatus, is_recovery};
 use batchctl::run;
@@ -145,7 +145,7 @@ impl Notifier {
 
     async fn once(&self, client: &Client, body: &Value) -> Result<(), NotifyError> {
         // Without its URL, which is the secret.
-        let unreachable = |e: reqwest::Error| NotifyError::Unreachable(e.without_url().to_string());
+        let unreachable = |e: reqwest::Error| NotifyError::Unreachable(innermost(&e.without_url()));
         let (mut url, mut body) = (self.address.url(), body.clone());
         // For each try anew, because a signature is good for an hour at most.
         if let Some(secret) = &self.secret {
