@@ -3,6 +3,7 @@
 //! All text from outside (ids, file names, messages of the service) goes through [`printable`]
 //! before it reaches a terminal or a log. Pure; imports nothing of the crate.
 
+mod address;
 mod guard;
 mod invisible;
 pub(crate) mod json;
@@ -11,6 +12,7 @@ mod shell;
 mod style;
 pub(crate) mod unread;
 
+pub use address::{AddressError, address};
 pub use guard::{guarded, unguarded};
 pub use invisible::is_invisible;
 pub(crate) use invisible::is_misleading;

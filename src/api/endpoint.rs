@@ -2,6 +2,7 @@
 
 use super::route::Route;
 use crate::task::{Command, Level, Task};
+use crate::text::{AddressError, address};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper::http::uri::{Authority, Parts, PathAndQuery, Scheme};
@@ -39,7 +40,7 @@ pub enum EndpointError {
     ///
     /// The text itself is not shown: a token may stand in it, in any place.
     #[error("it is no URL such as `https://vias.cn-north-4.myhuaweicloud.com` ({0})")]
-    NotAUrl(url::ParseError),
+    NotAUrl(AddressError),
     /// No request can name its host.
     #[error("its host is one that no request can name")]
     Host,
@@ -242,7 +243,7 @@ impl FromStr for Endpoint {
 }
 
 fn base(text: &str) -> Result<Url, EndpointError> {
-    let base = Url::parse(text.trim()).map_err(EndpointError::NotAUrl)?;
+    let base = address(text).map_err(EndpointError::NotAUrl)?;
     // Only the host is quoted, because the other parts may hold a secret.
     if let Some(part) = foreign_part(&base) {
         let host = base.host_str().unwrap_or_default().to_owned();

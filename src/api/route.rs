@@ -7,6 +7,7 @@
 use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
 use super::loopback;
 use super::redactor::Redactor;
+use crate::text::address;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::Uri;
@@ -19,7 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fmt, io};
-use url::Url;
 
 /// The value of `User-Agent`.
 pub(super) const AGENT: &str = concat!("batchctl/", env!("CARGO_PKG_VERSION"));
@@ -240,7 +240,7 @@ impl FromStr for ProxyAddress {
     type Err = ProxyAddressError;
 
     fn from_str(text: &str) -> Result<Self, ProxyAddressError> {
-        let whole: Url = text.trim().parse().map_err(|_| ProxyAddressError)?;
+        let whole = address(text).map_err(|_| ProxyAddressError)?;
         let is_bare = whole.path() == "/" && whole.query().is_none() && whole.fragment().is_none();
         if !matches!(whole.scheme(), "http" | "https") || !is_bare {
             return Err(ProxyAddressError);

@@ -12,6 +12,7 @@ use crate::service::rule::{CountsAt, ErrorAt, TextSource, Within};
 use crate::service::rule_file::{RulesOf, is_token, pointer, pointers, regex, rules, text_source};
 use crate::service::section::{Section, Text, whole_number};
 use crate::service::state_file;
+use crate::text::address;
 use toml::de::DeTable;
 use url::Url;
 
@@ -169,7 +170,7 @@ fn endpoint(text: &Text, problems: &mut Problems<'_>) -> Option<String> {
             "a value of a row never chooses where calls go",
         );
     }
-    let Ok(url) = Url::parse(&plain) else {
+    let Ok(url) = address(&plain) else {
         return fault("`endpoint` is no URL", "such as `https://shop.example.com`");
     };
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {

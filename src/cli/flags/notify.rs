@@ -4,6 +4,7 @@
 //! it is never taken from the command line.
 
 use batchctl::api::Redactor;
+use batchctl::text;
 use clap::{Args, ValueEnum};
 use std::fmt;
 use std::path::PathBuf;
@@ -101,8 +102,8 @@ impl WebhookAddress {
 
 /// Reads the address of a webhook: https, or http to this machine.
 pub(crate) fn address(text: &str) -> Result<WebhookAddress, String> {
-    let wrong = || "a webhook's address looks like `https://hooks.example.com/…`".to_owned();
-    let url: Url = text.trim().parse().map_err(|_| wrong())?;
+    let wrong = "a webhook's address looks like `https://hooks.example.com/…`";
+    let url = text::address(text).map_err(|error| format!("{wrong} ({error})"))?;
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -116,7 +117,7 @@ pub(crate) fn address(text: &str) -> Result<WebhookAddress, String> {
         "https" => Ok(WebhookAddress(url)),
         "http" if is_loopback => Ok(WebhookAddress(url)),
         "http" => Err("a webhook is called by https; http is for this machine alone".into()),
-        _ => Err(wrong()),
+        _ => Err(wrong.into()),
     }
 }
 

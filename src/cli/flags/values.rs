@@ -10,6 +10,7 @@ use batchctl::sandbox::SandboxAuth;
 use batchctl::settings::OnUnknown;
 use batchctl::store::JobName;
 use batchctl::task::{FailureKind, InvalidShard, Level, Outcome, Rate, Shard};
+use batchctl::text::address;
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use glob::Pattern;
@@ -350,9 +351,9 @@ pub(crate) fn project_id(text: &str) -> Result<ProjectId, String> {
 
 /// Reads the address of a monitor.
 pub(crate) fn ping(text: &str) -> Result<Url, String> {
-    let wrong = || "a monitor's address looks like `https://hc-ping.com/UUID`".to_owned();
-    let url: Url = text.trim().parse().map_err(|_| wrong())?;
-    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(wrong()) }
+    let wrong = "a monitor's address looks like `https://hc-ping.com/UUID`";
+    let url = address(text).map_err(|error| format!("{wrong} ({error})"))?;
+    if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(wrong.into()) }
 }
 
 /// Reads the name of a region, which becomes part of a host name.

@@ -182,6 +182,27 @@ fn an_endpoint_that_would_give_the_token_away_is_2() {
 }
 
 #[test]
+fn an_address_in_two_lines_is_2_because_it_would_name_another_host() {
+    let server = Server::obliging();
+    let mut scene = scene_of_ten(&server);
+    let (head, port) =
+        server.url().rsplit_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let split = format!("{head}:{}\n{}", &port[..1], &port[1..]);
+    for flag in ["--endpoint", "--iam-endpoint", "--ping", "--proxy"] {
+        for address in [&split, "https://h.example\t.evil.example/", "https://h.example/a b"] {
+            let named = format!("the value of '{flag}' cannot be used");
+            check_refused(&scene, &["stop", "tasks.txt", flag, address], 2, &named);
+        }
+    }
+    scene.set("BATCHCTL_ENDPOINT", &split);
+    let said = "and no address has a blank or a control";
+    check_refused(&scene, &["stop", "tasks.txt"], 2, said);
+    scene.set("BATCHCTL_ENDPOINT", &format!(" {}\n", server.url()));
+    scene.call(&["stop", "tasks.txt", "--rate", "none"]).expect(0);
+    assert_eq!(server.count(), 10);
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_74_before_anything_is_sent() {
     let server = Server::obliging();
     let scene = scene_of_ten(&server);

@@ -74,6 +74,7 @@ const BROKEN: &[(&str, &str, u32, &str)] = &[
     ("endpoint = \"https://shop.example.com\"", "", 1, "`endpoint` is missing"),
     ("https://shop", "ftp://shop", 2, "neither https nor http"),
     ("https://shop.example.com", "shop", 2, "`endpoint` is no URL"),
+    ("https://shop.example", "https://shop\\n.example", 2, "`endpoint` is no URL"),
     ("https://shop", "https://me:pw@shop", 2, "has a user in it"),
     ("example.com\"", "example.com/?a=1\"", 2, "a query or a fragment"),
     ("https://shop", "https://{site}", 2, "only `{region}`"),
