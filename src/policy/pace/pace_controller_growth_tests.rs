@@ -225,6 +225,35 @@ fn a_look_at_windows_takes_one_of_them_and_moves_a_limit_that_none_has_met() {
     }
 }
 
+#[test]
+fn a_limit_that_two_whole_windows_have_not_met_is_history() {
+    for (unmet, is_regular, is_history) in
+        [(1, true, false), (2, true, true), (3, true, true), (2, false, false)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, 104.0);
+        (controller.limit, controller.is_exact, controller.unmet) = (Some(100.0), true, unmet);
+        controller.windows.closed(0.0, true);
+        if is_regular {
+            controller.windows.end_regularly();
+        }
+        accept(&mut controller, 200, at(3_020));
+        let since = at(2_000);
+        let look = controller.look();
+        controller.rate = (1.0 + look) * 100.0;
+        let before = Growth { since, is_rough: false, step: look, grown: since, asked: 2 };
+        controller.grow(before, at(3_020));
+        let told = format!("{unmet} {is_regular}");
+        assert_eq!(controller.is_exact, !is_history, "{told}");
+        if is_history {
+            // It grows beyond a look at once, and the limit lies between the two levels.
+            close(controller.rate, (1.0 + look) * 100.0 + 250.0 * look.max(0.02));
+            close(controller.limit.unwrap(), 100.0 + 50.0 * look);
+        } else {
+            assert_eq!(controller.unmet, unmet + 1, "{told}");
+        }
+    }
+}
+
 /// A pace of 110 a second above a window's limit of 100, 980 ms after a look at it began, where so many
 /// calls were accepted since the window did.
 fn asks(accepted: u64, before: Growth) -> (PaceController, Growth, Instant) {

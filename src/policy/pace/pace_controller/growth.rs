@@ -18,8 +18,10 @@ const LOOKING: f64 = 0.02;
 const MORE_CALLS_OF_LOOK: f64 = 3.0;
 const MOST_MORE: f64 = 0.03;
 const CALLS_OF_LOOK: f64 = 1.5;
-/// The same for a window whose limit no look has met: it doubles from look to look.
+/// The same for a window whose limit no look has met: it doubles from look to look. After so many the limit
+/// is history, if it is known when windows end: each of them was a whole one.
 const UNCONFIRMED: f64 = 0.01;
+const MOST_UNMET: i32 = 2;
 /// How long a look takes, in seconds; a window of a second shows its limit when it ends.
 const LOOK: f64 = 0.6;
 const LOOK_AT_WINDOW: f64 = 1.02;
@@ -131,7 +133,8 @@ impl PaceController {
         if !self.is_growth_due(growth, is_look, now) {
             return;
         }
-        if is_look && self.windows.are_met() && self.confirmed == 0 {
+        let is_history = self.unmet >= MOST_UNMET && self.windows.are_regular();
+        if is_look && self.windows.are_met() && self.confirmed == 0 && !is_history {
             // No look has met this limit yet: it may be a little too low.
             (self.limit, self.unmet) = (Some(self.rate), self.unmet + 1);
             let growth = Growth { since: now, is_rough, step: 0.0, grown: now, asked: 0 };
