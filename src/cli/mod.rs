@@ -77,6 +77,7 @@ impl Context {
 pub(crate) fn main() -> ExitCode {
     hardening::forbid_dumps();
     hardening::outlive_size_limits();
+    hardening::outlive_status_requests();
     let environment = Environment::read();
     let redactor: &'static Redactor = Box::leak(Box::default());
     environment.register_secrets(redactor);

@@ -6,7 +6,9 @@ use batchctl::api::Redactor;
 use batchctl::system::process::{
     DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit,
 };
+use batchctl::system::signals::SignalKind;
 use batchctl::system::signals::consts::SIGXFSZ;
+use batchctl::system::signals::flag::register;
 use batchctl::text::printable;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
@@ -28,7 +30,14 @@ pub(crate) fn forbid_dumps() {
 /// Makes a write beyond the limit of file sizes an error, which is told, instead of the end.
 pub(crate) fn outlive_size_limits() {
     // A handler, because a signal that is ignored stays so in a token command.
-    let _ = batchctl::system::signals::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+    let _ = register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
+/// Lets the signal that asks for the progress change nothing while there is none to print: before a
+/// run is planned, and in commands that carry none out.
+pub(crate) fn outlive_status_requests() {
+    let status = SignalKind::user_defined1().as_raw_value();
+    let _ = register(status, Arc::new(AtomicBool::new(false)));
 }
 
 /// Prints panics on standard error, without the secrets it may have had in its hands.

@@ -75,6 +75,15 @@ fn a_signal_while_a_token_command_works_ends_the_run_before_it_begins() {
 }
 
 #[test]
+fn a_request_for_the_progress_ends_no_command_that_has_none() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    // The shell's parent is the command itself, which has no run to tell of.
+    let command = "kill -USR1 $PPID; echo token";
+    scene.call(&["auth", "check", "--token-command", command]).expect(1).prints("source");
+}
+
+#[test]
 fn a_signal_ends_a_report_that_takes_for_ever() {
     let server = Server::obliging();
     let scene = Scene::with(&server);
