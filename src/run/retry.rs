@@ -134,6 +134,15 @@ impl Retry {
         self.reader.lost_tasks()
     }
 
+    /// Returns the number of tasks without an outcome, which belong to their own run.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn open_tasks(&self) -> Result<u64, RunError> {
+        Ok(self.reader.unsettled()?)
+    }
+
     fn wants(&self, task: &TaskRow) -> bool {
         let is_of_group = |grouping: &Grouping| {
             grouping.group_of(task).is_some_and(|label| self.filter.groups.contains(&label))

@@ -107,7 +107,7 @@ pub(crate) fn launch(
     };
     #[cfg(feature = "postgres")]
     if flags.shared.detach {
-        let terms = opened.terms(&scene);
+        let terms = opened.terms(&scene)?;
         return shared::detach::detach(opened.plan(&scene)?, &terms, lock.as_ref(), &scene);
     }
     // Looked for before a plan of millions is made, and before anybody has to say yes.
@@ -127,7 +127,7 @@ pub(crate) fn launch(
         let kind = credentials.as_ref().map(|found| credentials::kind::of_source(found, context));
         scene.action.settings.credentials = kind;
     }
-    let terms = opened.terms(&scene);
+    let terms = opened.terms(&scene)?;
     // The guard removes a new plan at every early return below.
     let planned = opened.plan(&scene)?;
     #[cfg(feature = "postgres")]

@@ -257,6 +257,7 @@ impl<'a> OpenedSource<'a> {
                 retrying::warn_of_lost_ids(&retry, scene);
                 retrying::say_what_is_held(&retry, scene)?;
                 if dry_run {
+                    empty_retry(&retry)?.warn_of_open(&scene.context.stderr);
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
                     let status =
@@ -330,7 +331,7 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn nothing_to_retry(&self) -> Result<Option<EmptyRetry>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => Ok(Some(empty_retry(retry))),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => empty_retry(retry).map(Some),
             Self::New { .. }
             | Self::Resume(_)
             | Self::Apply { .. }
@@ -350,34 +351,21 @@ impl<'a> OpenedSource<'a> {
     }
 
     /// Returns what holds once the run is planned.
-    pub(crate) fn terms(&self, scene: &Scene<'_>) -> Terms {
-        match self {
-            Self::New { run, .. } => Terms {
-                if_not_started: IfNotStarted::Discard,
-                if_empty: IfEmpty::Input(run.if_empty),
-                size_guard: ListSizeGuard::new(run.before, scene),
-            },
-            Self::Resume(_) => Terms {
-                if_not_started: IfNotStarted::Keep,
-                if_empty: IfEmpty::GoOn,
-                size_guard: None,
-            },
-            Self::Apply { .. } => Terms {
-                if_not_started: IfNotStarted::KeepPlan,
-                if_empty: IfEmpty::GoOn,
-                size_guard: None,
-            },
-            Self::Retry { retry, .. } => Terms {
-                if_not_started: IfNotStarted::Discard,
-                if_empty: IfEmpty::NothingToRetry(empty_retry(retry)),
-                size_guard: None,
-            },
-            Self::Revert(_) => Terms {
-                if_not_started: IfNotStarted::Discard,
-                if_empty: IfEmpty::GoOn,
-                size_guard: None,
-            },
-        }
+    pub(crate) fn terms(&self, scene: &Scene<'_>) -> Result<Terms, CommandError> {
+        let (if_not_started, if_empty) = match self {
+            Self::New { run, .. } => (IfNotStarted::Discard, IfEmpty::Input(run.if_empty)),
+            Self::Resume(_) => (IfNotStarted::Keep, IfEmpty::GoOn),
+            Self::Apply { .. } => (IfNotStarted::KeepPlan, IfEmpty::GoOn),
+            Self::Retry { retry, .. } => {
+                (IfNotStarted::Discard, IfEmpty::NothingToRetry(empty_retry(retry)?))
+            }
+            Self::Revert(_) => (IfNotStarted::Discard, IfEmpty::GoOn),
+        };
+        let size_guard = match self {
+            Self::New { run, .. } => ListSizeGuard::new(run.before, scene),
+            Self::Resume(_) | Self::Apply { .. } | Self::Retry { .. } | Self::Revert(_) => None,
+        };
+        Ok(Terms { if_not_started, if_empty, size_guard })
     }
 
     /// Stores the plan.
@@ -395,6 +383,7 @@ impl<'a> OpenedSource<'a> {
 }
 
 /// Returns what is said of a retry without a task.
-pub(crate) fn empty_retry(retry: &Retry) -> EmptyRetry {
-    EmptyRetry { run: retry.record.run.id.clone(), lost_tasks: retry.lost_tasks() }
+pub(crate) fn empty_retry(retry: &Retry) -> Result<EmptyRetry, CommandError> {
+    let (lost_tasks, open_tasks) = (retry.lost_tasks(), retry.open_tasks()?);
+    Ok(EmptyRetry { run: retry.record.run.id.clone(), lost_tasks, open_tasks })
 }

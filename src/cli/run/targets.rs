@@ -42,7 +42,7 @@ pub(crate) fn launch(
     exclusions::protect(opened.settings(), &documents, flags)?;
     let mut targets = open_targets(&opened, flags, context)?;
     if targets.is_empty() {
-        return Ok(nothing_to_do(&opened, context));
+        return nothing_to_do(&opened, context);
     }
     if let Some(most) = flags.shared.joins {
         targets.iter_mut().for_each(|target| target.work_at(most));
@@ -97,7 +97,7 @@ fn begin(
     };
     #[cfg(feature = "postgres")]
     if flags.shared.detach {
-        let terms = opened.terms(scene);
+        let terms = opened.terms(scene)?;
         let planned = target_plans::plan(opened, &targets, scene, others)?;
         return shared::detach::detach(planned, &terms, lock.as_ref(), scene);
     }
@@ -109,7 +109,7 @@ fn begin(
         unless_all_refused(sources.into_iter().map(Some).collect(), &context.stderr)?;
         unreachable!("all of them were refused");
     }
-    let terms = opened.terms(scene);
+    let terms = opened.terms(scene)?;
     // The guard removes a new plan at every early return below.
     let planned = target_plans::plan(opened, &targets, scene, others)?;
     #[cfg(feature = "postgres")]
@@ -157,17 +157,17 @@ fn check(
 }
 
 /// Ends a run that follows another and has nothing to call.
-fn nothing_to_do(opened: &OpenedSource<'_>, context: &Context) -> ExitStatus {
+fn nothing_to_do(opened: &OpenedSource<'_>, context: &Context) -> Result<ExitStatus, CommandError> {
     match opened {
         OpenedSource::Retry { retry, .. } => {
-            return terms::nothing_to_retry(&empty_retry(retry), &context.stderr);
+            return Ok(terms::nothing_to_retry(&empty_retry(retry)?, &context.stderr));
         }
         OpenedSource::Revert(revert) => {
             reverting::nothing_to_revert(&revert.record.run.id, &context.stderr);
         }
         OpenedSource::New { .. } | OpenedSource::Resume(_) | OpenedSource::Apply { .. } => {}
     }
-    ExitStatus::Ok
+    Ok(ExitStatus::Ok)
 }
 
 /// Returns whether no target is asked for anything: a plan is shown, and nobody looks at the states.

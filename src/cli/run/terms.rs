@@ -36,6 +36,8 @@ pub(crate) struct EmptyRetry {
     pub(crate) run: RunId,
     /// The number of its tasks whose ids are lost, so that no retry can take them.
     pub(crate) lost_tasks: u64,
+    /// The number of its tasks without an outcome, which belong to that run.
+    pub(crate) open_tasks: u64,
 }
 
 impl Terms {
@@ -68,7 +70,8 @@ impl Terms {
                     ControlFlow::Break(status)
                 });
             }
-            IfEmpty::Input(_) | IfEmpty::NothingToRetry(_) | IfEmpty::GoOn => {}
+            IfEmpty::NothingToRetry(retry) => retry.warn_of_open(stderr),
+            IfEmpty::Input(_) | IfEmpty::GoOn => {}
         }
         check_most(totals.selected, scene.flags.max_tasks)?;
         if let Some(guard) = &self.size_guard {
@@ -97,9 +100,26 @@ impl Terms {
 }
 
 impl EmptyRetry {
-    /// Returns the status of a retry without a task: that of a report of the run, if ids are lost.
+    /// Returns the status of a retry without a task: that of a report of the run, if ids are lost,
+    /// and that of a run that was cut short, if tasks of it are open.
     pub(crate) fn status(&self) -> ExitStatus {
-        if self.lost_tasks == 0 { ExitStatus::Ok } else { ExitStatus::InputOutput }
+        match (self.lost_tasks, self.open_tasks) {
+            (0, 0) => ExitStatus::Ok,
+            (0, _) => ExitStatus::StoppedEarly,
+            _ => ExitStatus::InputOutput,
+        }
+    }
+
+    /// Warns that no retry takes the tasks that are open: nothing else would show it.
+    pub(crate) fn warn_of_open(&self, stderr: &Stderr) {
+        if self.open_tasks == 0 {
+            return;
+        }
+        let (run, stderr) = (&self.run, stderr.of_failures());
+        let tasks = plural(self.open_tasks, "task", "tasks");
+        stderr.say("warning", &format!("{tasks} of run {run} have no outcome: none is retried"));
+        let hint = format!("unless it is under way, `batchctl resume {run}` goes on with them");
+        stderr.say("hint", &hint);
     }
 }
 
@@ -209,5 +229,6 @@ pub(crate) fn nothing_to_do(
 /// Ends a retry without a task.
 pub(crate) fn nothing_to_retry(retry: &EmptyRetry, stderr: &Stderr) -> ExitStatus {
     stderr.line(&format!("there is nothing to retry in run {}", retry.run));
+    retry.warn_of_open(stderr);
     retry.status()
 }

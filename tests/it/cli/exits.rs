@@ -234,3 +234,28 @@ fn missing_credentials_are_77() {
     check_refused(&scene, &with("--token-command", "true"), 77, "it is empty");
     assert_eq!(server.count(), 0);
 }
+
+#[test]
+fn a_retry_says_that_tasks_are_open_and_ends_with_3_if_there_is_nothing_else() {
+    let refuse_first = |request: &Request| match request.id.ends_with("-0") {
+        true => Reply::service(400, "VIAS.00010005", "no stream"),
+        false => Reply::trusted(&request.id, 0, 1),
+    };
+    let server = Server::start(refuse_first);
+    let scene = Scene::with(&server);
+    let ids: Vec<String> = (1..=40).map(|number| format!("gate-{number}")).collect();
+    scene.write("tasks.txt", format!("gate-x\ngate-x-0\n{}", ids.join("\n")));
+    let warning = |tasks: &str| format!("{tasks} of run ");
+    let none = ["stop", "tasks.txt", "--endpoint", "http://127.0.0.1:1", "--outage-timeout", "1ms"];
+    scene.call(&none).expect(3);
+    for flags in [&["retry", "latest"][..], &["retry", "latest", "-o", "results.csv"]] {
+        let ended = scene.call(flags).expect(3).says("there is nothing to retry in run ");
+        ended
+            .says(&warning("42 tasks"))
+            .says("have no outcome: none is retried")
+            .says("goes on with them");
+    }
+    scene.call(&["stop", "tasks.txt", "-j", "1", "--max-failures", "0"]).expect(3);
+    scene.call(&["retry", "-n"]).expect(0).says(&warning("40 tasks"));
+    scene.call(&["retry"]).expect(1).says(&warning("40 tasks")).says("goes on with them");
+}
