@@ -7,14 +7,10 @@ use tokio_postgres::Transaction;
 
 /// The statements that make the tables, for those who have to run them for others.
 pub const TABLES: &str = concat!(include_str!("tables.sql"), include_str!("functions.sql"));
-/// The statements that bring tables of version 1 up to date.
-const FROM_VERSION_1: &str = concat!(
-    include_str!("version_2.sql"),
-    include_str!("version_3.sql"),
-    include_str!("functions.sql")
-);
-/// The statements that bring tables of version 2 up to date.
-const FROM_VERSION_2: &str = concat!(include_str!("version_3.sql"), include_str!("functions.sql"));
+/// The statements that bring tables up to date: each from one version to the next, from the oldest on.
+const UPDATES: [&str; 2] = [include_str!("version_2.sql"), include_str!("version_3.sql")];
+/// What every update ends with.
+const FUNCTIONS: &str = include_str!("functions.sql");
 /// The version of the tables.
 const VERSION: i32 = 3;
 /// The oldest version with everything that reports need.
@@ -65,14 +61,16 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
             if !found.get::<_, bool>(0) {
                 transaction.batch_execute(TABLES).await?;
             } else if found.get(1)
-                && let Some(to_date) = statements_from(version(&transaction).await?)
+                && let updates @ [_, ..] = updates_from(version(&transaction).await?)
             {
                 is_old = true;
                 transaction.batch_execute(NOBODY_JOINS).await?;
                 if transaction.query_one(IS_BUSY, &[]).await?.get(0) {
                     return Ok(Found::InUse);
                 }
-                transaction.batch_execute(to_date).await?;
+                for statements in updates.iter().chain([&FUNCTIONS]) {
+                    transaction.batch_execute(statements).await?;
+                }
             }
             transaction.commit().await?;
             Ok(Found::Prepared)
@@ -87,13 +85,10 @@ pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
     }
 }
 
-/// Returns the statements that bring tables of this version up to date, if they are old.
-fn statements_from(version: Option<i32>) -> Option<&'static str> {
-    match version {
-        Some(1) => Some(FROM_VERSION_1),
-        Some(2) => Some(FROM_VERSION_2),
-        _ => None,
-    }
+/// Returns the statements that bring tables of this version up to date; none if they are not old.
+fn updates_from(version: Option<i32>) -> &'static [&'static str] {
+    let done = version.and_then(|version| usize::try_from(version - OLDEST).ok());
+    done.and_then(|done| UPDATES.get(done..)).unwrap_or_default()
 }
 
 async fn version(transaction: &Transaction<'_>) -> Result<Option<i32>, tokio_postgres::Error> {
