@@ -3,7 +3,7 @@
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::{Worker, split};
 use crate::store::database::link::{Link, Values};
-use crate::store::database::plan::{i32_of, trip_of};
+use crate::store::database::numbers::{i32_of, i64_of, trip_at, u32_or_none};
 use std::time::Duration;
 use tokio_postgres::types::Type;
 
@@ -97,10 +97,9 @@ impl Worker {
         held: &[(u32, u32)],
     ) -> Result<Wishes, DatabaseError> {
         let (numbers, epochs) = split(held);
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let row = link
             .with(async |client| {
-                let (calls, throttled) = (signed(sign.calls), signed(sign.throttled));
+                let (calls, throttled) = (i64_of(sign.calls), i64_of(sign.throttled));
                 let uncertainty = sign.uncertainty_us.map(i32_of);
                 let lease = self.lease.as_secs_f64();
                 let in_flight = i32_of(sign.in_flight);
@@ -131,14 +130,14 @@ impl Worker {
         Ok(Wishes {
             change_no: row.get(0),
             paused: row.get(1),
-            concurrency: row.get::<_, Option<i32>>(2).and_then(|most| u32::try_from(most).ok()),
+            concurrency: u32_or_none(&row, 2),
             stopping: row.get(3),
             rate: row.get(5),
             job_taken: row.get::<_, Option<String>>(9).zip(holder),
             keeps_job,
             is_short: row.get(10),
             is_exceeded: row.get(11),
-            trip: trip_of(&row, 12),
+            trip: trip_at(&row, 12),
             kept: kept.into_iter().filter_map(|no| u32::try_from(no).ok()).collect(),
         })
     }

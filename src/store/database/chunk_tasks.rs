@@ -7,7 +7,7 @@ use crate::store::codes;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::LeasedChunk;
 use crate::store::database::link::Link;
-use crate::store::database::plan::i32_of;
+use crate::store::database::numbers::{i32_of, u32_at};
 use crate::store::writing::UnsettledTask;
 use crate::task::{Ordinal, Task};
 
@@ -39,7 +39,7 @@ pub(crate) async fn read(
         let no = i32_of(chunk.no);
         let rows = link.with(async |client| client.query(SEGMENTS, &[&run, &no]).await).await?;
         for (expected, row) in (0_u64..).zip(rows) {
-            let epoch = u32::try_from(row.get::<_, i32>(1)).unwrap_or_default();
+            let epoch = u32_at(&row, 1);
             let place = Place::Segment { chunk: Some(chunk.no), epoch, seq: expected };
             let body: Vec<u8> = row.get(2);
             let is_next = u64::try_from(row.get::<_, i32>(0)) == Ok(expected);

@@ -7,6 +7,7 @@ use crate::policy::Opening;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::u64_at;
 use crate::store::database::runs::DatabaseRuns;
 
 const TAKE: &str = "
@@ -70,15 +71,14 @@ impl DatabaseRuns {
             .with(async |client| client.query_opt(TAKE, &[&worker.run, &owner(worker)]).await)
             .await?;
         let per_second = |nanos: i64| (nanos > 0).then(|| 1e9 / nanos as f64);
-        let number = |number: i64| u64::try_from(number).unwrap_or_default();
         Ok(row.map(|row| PaceStanding {
             rate: row.get(0),
             searches: row.get(1),
             pace: per_second(row.get(2)),
             learnt: per_second(row.get(3)),
             is_held: row.get(4),
-            calls: number(row.get(5)),
-            throttled: number(row.get(6)),
+            calls: u64_at(&row, 5),
+            throttled: u64_at(&row, 6),
         }))
     }
 

@@ -3,11 +3,12 @@
 
 use crate::clock::Timestamp;
 use crate::journal::{Malformed, RunRecord, run_records};
+use crate::store::database::numbers::{u32_at, u32_or_none, u64_at};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::{TakeoverRow, WorkerRow, write_workers};
 use rusqlite::Connection;
 use std::path::Path;
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Transaction;
 
 const WORKERS: &str = "
 SELECT no, host, process, (extract(epoch FROM since) * 1000000)::bigint,
@@ -43,24 +44,23 @@ pub(crate) async fn copy_workers(
     path: &Path,
 ) -> Result<(), Failed> {
     let at = |micros: i64| Timestamp::from_micros(micros);
-    let count = |count: i32| u32::try_from(count).ok();
     let workers = snapshot.query(WORKERS, &[&run]).await?;
     let workers = workers.iter().map(|row| WorkerRow {
-        number: number(row, 0),
+        number: u32_at(row, 0),
         host: row.get(1),
-        process: number(row, 2),
+        process: u32_at(row, 2),
         from: at(row.get(3)),
         to: row.get::<_, Option<i64>>(4).map(at),
-        calls: u64::try_from(row.get::<_, i64>(5)).unwrap_or_default(),
+        calls: u64_at(row, 5),
     });
     let takeovers = snapshot.query(TAKEOVERS, &[&run]).await?;
     let takeovers = takeovers.iter().map(|row| TakeoverRow {
         target: None,
-        chunk: number(row, 0),
-        from: row.get::<_, Option<i32>>(1).and_then(count),
-        by: number(row, 2),
+        chunk: u32_at(row, 0),
+        from: u32_or_none(row, 1),
+        by: u32_at(row, 2),
         at: at(row.get(3)),
-        in_doubt: row.get::<_, Option<i32>>(4).and_then(count),
+        in_doubt: u32_or_none(row, 4),
     });
     let (workers, takeovers): (Vec<_>, Vec<_>) = (workers.collect(), takeovers.collect());
     Ok(write_workers(connection, &workers, &takeovers).map_err(sqlite(path))?)
@@ -91,8 +91,4 @@ impl OwnRecords {
         self.bodies.push(Some(body));
         Ok(())
     }
-}
-
-pub(crate) fn number(row: &Row, column: usize) -> u32 {
-    u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
 }

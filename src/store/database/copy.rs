@@ -5,8 +5,9 @@
 //! attempts of others.
 
 use crate::journal::{Damage, Place, PlanChunk, with_distance};
-use crate::store::database::copied::{Failed, OwnRecords, copy_workers, number};
+use crate::store::database::copied::{Failed, OwnRecords, copy_workers};
 use crate::store::database::error::DatabaseError;
+use crate::store::database::numbers::u32_at;
 use crate::store::database::standing::note_applied;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home, Segment, Totals, head_text, parse_head};
@@ -139,7 +140,7 @@ impl Copying<'_> {
         let mut rows = pin!(self.stream(snapshot, CHUNKS).await?);
         let mut chunks = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let no = number(&row, 0);
+            let no = u32_at(&row, 0);
             while chunks.len() < no as usize {
                 let missing = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
                 self.pass_over(Place::Chunk(missing).missing())?;
@@ -151,10 +152,10 @@ impl Copying<'_> {
                 first = Ok(0);
             }
             let first = first.map_err(|bad| self.damaged(place.damage(bad)))?;
-            let named = [no, first, number(&row, 1)];
+            let named = [no, first, u32_at(&row, 1)];
             let put = self.home.put_chunk_as(named, &body, row.get(3));
             put.map_err(sqlite(self.path))?;
-            chunks.push((number(&row, 5), number(&row, 4)));
+            chunks.push((u32_at(&row, 5), u32_at(&row, 4)));
         }
         Ok(chunks)
     }
@@ -165,7 +166,7 @@ impl Copying<'_> {
         let mut workers: BTreeMap<i32, OwnRecords> = BTreeMap::new();
         let mut rows = pin!(self.stream(snapshot, OF_THE_RUN).await?);
         while let Some(row) = rows.try_next().await? {
-            let (worker, seq) = (row.get::<_, i32>(0), number(&row, 1));
+            let (worker, seq) = (row.get::<_, i32>(0), u32_at(&row, 1));
             let place =
                 Place::Segment { chunk: None, epoch: worker.unsigned_abs(), seq: u64::from(seq) };
             let body: Vec<u8> = row.get(3);
@@ -203,7 +204,7 @@ impl Copying<'_> {
         // For each chunk: how many segments were copied, and the number of the last one in the file.
         let mut copied = vec![(0_u32, 0_u64); chunks.len()];
         while let Some(row) = rows.try_next().await? {
-            let (chunk, seq, epoch) = (number(&row, 0), number(&row, 1), number(&row, 2));
+            let (chunk, seq, epoch) = (u32_at(&row, 0), u32_at(&row, 1), u32_at(&row, 2));
             let place = Place::Segment { chunk: Some(chunk), epoch, seq: u64::from(seq) };
             let at = usize::try_from(chunk).unwrap_or(usize::MAX);
             let Some((count, last)) = copied.get_mut(at).filter(|(count, _)| *count <= seq) else {

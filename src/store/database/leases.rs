@@ -7,7 +7,7 @@
 use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::{Link, Values};
-use crate::store::database::plan::{i32_of, trip_of};
+use crate::store::database::numbers::{i32_of, trip_at, u32_at};
 use crate::task::{Outcome, OutcomeCounts};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -152,7 +152,7 @@ impl Worker {
         });
         let row = joined.await?.expect("a row is a result");
         let lease = Duration::from_secs_f64(row.get(1));
-        Ok(Self { run, no: row.get(0), lease, trip: trip_of(&row, 2) })
+        Ok(Self { run, no: row.get(0), lease, trip: trip_at(&row, 2) })
     }
 
     /// Claims the first chunk that is free, or whose lease has ended, but for those that this worker
@@ -206,10 +206,9 @@ impl Worker {
         let bodies: Vec<&[u8]> = flushes.iter().map(|flush| &*flush.body).collect();
         let checksums: Vec<i64> = flushes.iter().map(|flush| i64::from(flush.checksum())).collect();
         let chunks = numbers(|flush| flush.no);
-        let number = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
-        let settled: Vec<i32> = flushes.iter().map(|it| number(it.settled.selected())).collect();
+        let settled: Vec<i32> = flushes.iter().map(|it| i32_of(it.settled.selected())).collect();
         let outcomes = |outcome| -> Vec<i32> {
-            flushes.iter().map(|flush| number(flush.settled[outcome])).collect()
+            flushes.iter().map(|flush| i32_of(flush.settled[outcome])).collect()
         };
         let seconds = self.lease.as_secs_f64();
         let values: Values<'_, 14> = [
@@ -321,16 +320,15 @@ impl Flush {
 }
 
 fn leased(row: &Row, shown: &str) -> Result<LeasedChunk, DatabaseError> {
-    let number = |column: usize| u32::try_from(row.get::<_, i32>(column)).unwrap_or_default();
-    let (no, body): (u32, Vec<u8>) = (number(0), row.get(4));
+    let (no, body): (u32, Vec<u8>) = (u32_at(row, 0), row.get(4));
     if let Err(damage) = Place::Chunk(no).check(&body, row.get(5)) {
         return Err(DatabaseError::Damaged { shown: shown.to_owned(), detail: damage.to_string() });
     }
     Ok(LeasedChunk {
         no,
-        epoch: number(1),
-        next_seq: number(2),
-        tasks: number(3),
+        epoch: u32_at(row, 1),
+        next_seq: u32_at(row, 2),
+        tasks: u32_at(row, 3),
         body,
         before: row.get(7),
         was_leased: row.get::<_, i16>(6) == 1,

@@ -17,6 +17,7 @@ mod error;
 mod job;
 mod leases;
 mod link;
+mod numbers;
 mod orders;
 mod parting;
 mod parts;

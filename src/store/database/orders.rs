@@ -7,9 +7,8 @@ use crate::event::Change;
 use crate::journal::{Place, RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
-use crate::store::database::plan::{
-    LOAD_TIMEOUT, NOT_APPLIED, i32_of, interval_nanos, scope_of, trip_of,
-};
+use crate::store::database::numbers::{i32_of, i64_of, trip_at};
+use crate::store::database::plan::{LOAD_TIMEOUT, NOT_APPLIED, interval_nanos, scope_of};
 use crate::task::Rate;
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
@@ -118,7 +117,7 @@ async fn carry_out(
             transaction.execute(update, &[&run, &"drained"]).await?;
         }
         Change::Rate(limit) => {
-            let trip = trip_of(row, 3);
+            let trip = trip_at(row, 3);
             let interval = limit.map_or(0, |rate| interval_nanos(rate, trip));
             let update = "UPDATE rate SET text_limit = $2, interval_ns = $3, searches = false, ramp_ns = 0 \
                  WHERE scope = $1";
@@ -136,7 +135,7 @@ pub(crate) async fn take_up(
     tolerated: u64,
     least_lease: Duration,
 ) -> Result<(), DatabaseError> {
-    let tolerated = i64::try_from(tolerated).unwrap_or(i64::MAX);
+    let tolerated = i64_of(tolerated);
     let lease = least_lease.as_secs_f64();
     let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
                    concurrency = NULL, tolerated = $2, wait_until = NULL, \
@@ -159,7 +158,7 @@ pub(crate) async fn take_up(
 pub(crate) async fn trip(link: &mut Link, run: i64) -> Result<Duration, DatabaseError> {
     let trip = "SELECT trip_us FROM run WHERE no = $1";
     let row = link.with(async |client| client.query_one(trip, &[&run]).await).await?;
-    Ok(trip_of(&row, 0))
+    Ok(trip_at(&row, 0))
 }
 
 /// Lets a worker with a longer way to the database keep the rate; its slots are a little farther apart
@@ -179,11 +178,11 @@ pub(crate) async fn allow_trip(
     link.with(async |client| {
         let transaction = client.transaction().await?;
         let row = transaction.query_one(standing, &[&run, &scope]).await?;
-        let allowed = trip_of(&row, 0);
+        let allowed = trip_at(&row, 0);
         if allowed >= trip {
             return Ok(allowed);
         }
-        let micros = i32::try_from(trip.as_micros()).unwrap_or(i32::MAX);
+        let micros = i32_of(trip.as_micros());
         transaction.execute(longer, &[&run, &micros]).await?;
         // Without a limit there is nothing to keep.
         if let Ok(limit) = row.get::<_, &str>(1).parse::<Rate>() {

@@ -6,6 +6,7 @@
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::u64_at;
 use crate::store::database::phase::Phase;
 use crate::store::database::runs::DatabaseRuns;
 use std::time::Duration;
@@ -158,7 +159,7 @@ async fn standing(link: &mut Link, run: i64) -> Result<PhaseStanding, DatabaseEr
         stopping: row.get(1),
         is_open: row.get(2),
         is_leased: row.get(3),
-        settled: u64::try_from(row.get::<_, i64>(4)).unwrap_or_default(),
+        settled: u64_at(&row, 4),
     })
 }
 

@@ -4,16 +4,16 @@ use crate::journal::Place;
 use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::{i32_of, i64_of, trip_at};
 use crate::store::database::parts::{numbers_of, row_id};
 use crate::store::database::phase::Phase;
 use crate::store::ids::RunId;
 use crate::task::Rate;
-use std::num::TryFromIntError;
 use std::pin::pin;
 use std::time::Duration;
+use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Row, Transaction};
 
 /// How long the load of a plan may take.
 pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
@@ -166,13 +166,13 @@ async fn insert_run(
             &[
                 &row_id(&run.id, run.part),
                 &run.job,
-                &signed(run.tasks),
-                &i32::try_from(chunks).unwrap_or(i32::MAX),
+                &i64_of(run.tasks),
+                &i32_of(chunks),
                 &head,
                 &i64::from(Place::Head.checksum(head)),
                 &run.lease.as_secs_f64(),
-                &signed(run.tolerated),
-                &i32::try_from(run.trip.as_micros()).unwrap_or(i32::MAX),
+                &i64_of(run.tolerated),
+                &i32_of(run.trip.as_micros()),
                 &run.first_phase.number(),
                 &run.looks_after,
                 &run.is_unapplied.then_some(NOT_APPLIED),
@@ -226,7 +226,7 @@ async fn insert_rate(
                      VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $5 THEN $7::bigint ELSE 0 END)";
     let RateTerms { limit, searches, .. } = run.rate;
     let interval = limit.map_or(0, |rate| interval_nanos(rate, run.trip));
-    let ramp = i64::try_from(run.ramp.as_nanos()).unwrap_or(i64::MAX);
+    let ramp = i64_of(run.ramp.as_nanos());
     let timeline = insert_timeline(transaction, no, &run.rate).await?;
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
         [&scope_of(no), &timeline, &text_of(limit), &interval, &searches, &ramp, &SEARCHED_NS];
@@ -256,7 +256,7 @@ pub(crate) async fn set_rate(
     link.with(async |client| {
         let transaction = client.transaction().await?;
         let trip = "SELECT trip_us FROM run WHERE no = $1";
-        let trip = trip_of(&transaction.query_one(trip, &[&run]).await?, 0);
+        let trip = trip_at(&transaction.query_one(trip, &[&run]).await?, 0);
         let interval = rate.limit.map_or(0, |rate| interval_nanos(rate, trip));
         let timeline = insert_timeline(&transaction, run, rate).await?;
         let statement = "UPDATE rate SET timeline = $2, text_limit = $3, interval_ns = $4, searches = $5, \
@@ -273,11 +273,6 @@ fn text_of(limit: Option<Rate>) -> String {
     limit.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
-/// Returns the longest way to the database and back that a column allows for, in microseconds.
-pub(crate) fn trip_of(row: &Row, column: usize) -> Duration {
-    Duration::from_micros(u64::try_from(row.get::<_, i32>(column)).unwrap_or_default())
-}
-
 /// Returns the name under which the workers of a run share their rate.
 pub(crate) fn scope_of(run: i64) -> String {
     format!("run:{run}")
@@ -289,19 +284,10 @@ pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
     let uncertainty = most_uncertainty(Some(rate), trip);
     let lateness = (rate.window / 100).max(LATENESS);
     let widened = (rate.window + uncertainty + lateness).as_nanos();
-    i64::try_from(widened.div_ceil(u128::from(rate.limit.get()))).unwrap_or(i64::MAX)
+    i64_of(widened.div_ceil(u128::from(rate.limit.get())))
 }
 
 /// Returns how uncertain a worker may be of the database's time.
 pub(crate) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
     rate.map_or(trip, |rate| rate.window.mul_f64(0.015).max(trip))
-}
-
-/// The numbers of tasks and chunks are far below the limits of the columns.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn i32_of<T: TryInto<i32, Error = TryFromIntError>>(number: T) -> i32 {
-    number.try_into().unwrap_or(i32::MAX)
 }

@@ -8,8 +8,9 @@ use crate::journal::{Malformed, Place, RunRecord, RunSegmentWriter, run_records,
 use crate::store::database::copy::CopyMark;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::i32_of;
 use crate::store::database::phase::Phase;
-use crate::store::database::plan::{LOAD_TIMEOUT, i32_of, scope_of};
+use crate::store::database::plan::{LOAD_TIMEOUT, scope_of};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::schema;
@@ -220,8 +221,7 @@ async fn change_chunks(
     let chunks = &additions.chunks;
     let column =
         |of: &dyn Fn(&ChunkAddition) -> i32| -> Vec<i32> { chunks.values().map(of).collect() };
-    let number = |number: u64| i32::try_from(number).unwrap_or(i32::MAX);
-    let outcomes = |outcome| column(&|chunk| number(chunk.settled[outcome]));
+    let outcomes = |outcome| column(&|chunk| i32_of(chunk.settled[outcome]));
     transaction
         .execute(
             CHUNKS,
@@ -231,8 +231,8 @@ async fn change_chunks(
                 &worker,
                 &column(&|chunk| i32_of(chunk.epoch)),
                 &column(&|chunk| i32_of(chunk.next_seq)),
-                &column(&|chunk| i32::try_from(chunk.segments.len()).unwrap_or(i32::MAX)),
-                &column(&|chunk| number(chunk.settled.selected())),
+                &column(&|chunk| i32_of(chunk.segments.len())),
+                &column(&|chunk| i32_of(chunk.settled.selected())),
                 &outcomes(Outcome::Succeeded),
                 &outcomes(Outcome::Partial),
                 &outcomes(Outcome::Failed),

@@ -7,8 +7,9 @@ use crate::journal::{Malformed, Place, RunSegmentWriter, with_distance};
 use crate::store::database::copy::CopyMark;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::{i32_of, u32_at};
 use crate::store::database::orders::BUSY;
-use crate::store::database::plan::{LOAD_TIMEOUT, i32_of};
+use crate::store::database::plan::LOAD_TIMEOUT;
 use crate::store::database::publish::{Additions, JOIN, insert};
 use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{ChunkBodies, Home};
@@ -155,8 +156,7 @@ async fn stands_as_copied(
     let numbers: Vec<i32> = repair.chunks.keys().copied().map(i32_of).collect();
     let rows = transaction.query(STANDING, &[&run, &numbers]).await?;
     Ok(rows.iter().all(|row| {
-        let [no, epoch, next_seq] =
-            [0, 1, 2].map(|at| u32::try_from(row.get::<_, i32>(at)).unwrap_or_default());
+        let [no, epoch, next_seq] = [0, 1, 2].map(|at| u32_at(row, at));
         repair.chunks.get(&no).is_some_and(|it| (it.epoch, it.next_seq) == (epoch, next_seq))
     }))
 }
@@ -167,9 +167,8 @@ async fn put_chunk(
     no: u32,
     chunk: &RepairedChunk,
 ) -> Result<(), tokio_postgres::Error> {
-    let number = |count: u64| i32::try_from(count).unwrap_or(i32::MAX);
-    let of = |outcome| number(chunk.settled[outcome]);
-    let settled = number(chunk.settled.selected());
+    let of = |outcome| i32_of(chunk.settled[outcome]);
+    let settled = i32_of(chunk.settled.selected());
     // A chunk whose ids are lost has no task, and so nothing to claim.
     let state: i16 = if settled == i32_of(chunk.tasks) { 2 } else { 0 };
     let checksum = i64::from(Place::Chunk(no).checksum(&chunk.body));
@@ -184,7 +183,7 @@ async fn put_chunk(
                 &checksum,
                 &state,
                 &i32_of(chunk.epoch + 1),
-                &i32::try_from(chunk.segments.len()).unwrap_or(i32::MAX),
+                &i32_of(chunk.segments.len()),
                 &settled,
                 &of(Outcome::Succeeded),
                 &of(Outcome::Partial),

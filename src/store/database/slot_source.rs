@@ -9,6 +9,7 @@ use crate::policy::{ClockMap, Grant, SlotSource, SlotSpacing, SlotTrouble};
 use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::{i32_of, i64_of};
 use crate::store::database::plan::{most_uncertainty, scope_of};
 use crate::store::database::slots;
 use crate::store::database::told_quota::{QUOTA_FOR, Quota};
@@ -153,7 +154,7 @@ impl SlotSource for DatabaseSlots {
         let grant = pool.take(wanted);
         let waits = pool.not_before.is_some_and(|due| now < due);
         if pool.granted.is_empty() && !pool.is_asked && !waits {
-            let wanted = i32::try_from(wanted.max(1)).unwrap_or(i32::MAX);
+            let wanted = i32_of(wanted.max(1));
             pool.is_asked = self.requests.send(Request::Slots(wanted)).is_ok();
         }
         let due = pool.not_before.filter(|_| waits).unwrap_or(now + LOOK_AGAIN);
@@ -344,7 +345,7 @@ impl Asking {
     fn database_time(&self, instant: Instant) -> Option<i64> {
         let (told_ns, at) = self.told?;
         let ahead = instant.saturating_duration_since(at).as_nanos();
-        Some(told_ns.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX)))
+        Some(told_ns.saturating_add(i64_of(ahead)))
     }
 
     async fn limit(&mut self, quota: Quota) {

@@ -5,6 +5,7 @@ use crate::event::StopReason;
 use crate::settings::TargetPart;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
+use crate::store::database::numbers::{u32_at, u32_or_none, u64_at};
 use crate::store::database::plan::NOT_APPLIED;
 use crate::store::home::parse_head;
 use crate::store::ids::RunId;
@@ -232,14 +233,13 @@ fn standing(
         shown: shown.to_owned(),
         detail: error.to_string(),
     })?;
-    let number = |column: usize| u64::try_from(row.get::<_, i64>(column)).unwrap_or_default();
     let mut outcomes = OutcomeCounts::default();
-    outcomes[Outcome::Succeeded] = number(6);
-    outcomes[Outcome::Partial] = number(7);
-    outcomes[Outcome::Failed] = number(8);
-    outcomes[Outcome::Ambiguous] = number(9);
-    outcomes[Outcome::Unchanged] = number(10);
-    outcomes[Outcome::NotAttempted] = number(5).saturating_sub(outcomes.selected());
+    outcomes[Outcome::Succeeded] = u64_at(row, 6);
+    outcomes[Outcome::Partial] = u64_at(row, 7);
+    outcomes[Outcome::Failed] = u64_at(row, 8);
+    outcomes[Outcome::Ambiguous] = u64_at(row, 9);
+    outcomes[Outcome::Unchanged] = u64_at(row, 10);
+    outcomes[Outcome::NotAttempted] = u64_at(row, 5).saturating_sub(outcomes.selected());
     let stopping: Option<String> = row.get(2);
     let is_applied = note_applied(&mut record, stopping.as_deref());
     let is_open = outcomes.selected() < record.selected;
@@ -261,14 +261,14 @@ fn standing(
         is_applied,
         stopping,
         paused: row.get(3),
-        concurrency: row.get::<_, Option<i32>>(4).and_then(|most| u32::try_from(most).ok()),
+        concurrency: u32_or_none(row, 4),
         rate: row.get::<_, Option<String>>(11).unwrap_or_default(),
         searches: row.get::<_, Option<bool>>(14).unwrap_or_default(),
         learnt: row.get::<_, Option<i64>>(15).filter(|&it| it > 0).map(|nanos| 1e9 / nanos as f64),
-        takeovers: number(12),
-        in_doubt: number(13),
+        takeovers: u64_at(row, 12),
+        in_doubt: u64_at(row, 13),
         workers,
-        segments: number(16),
+        segments: u64_at(row, 16),
         targets: Vec::new(),
     })
 }
@@ -280,19 +280,18 @@ pub(crate) fn note_applied(record: &mut RunRecord, stopping: Option<&str>) -> bo
 }
 
 fn worker(row: &Row) -> WorkerStanding {
-    let small = |column: usize| u32::try_from(row.get::<_, i32>(column)).unwrap_or_default();
     let span = |column: usize| {
         Duration::try_from_secs_f64(row.get::<_, f64>(column).max(0.0)).unwrap_or(Duration::MAX)
     };
     WorkerStanding {
         no: row.get(1),
         host: row.get(2),
-        process: small(3),
+        process: u32_at(row, 3),
         version: row.get(4),
         since: Timestamp::from_micros(row.get(5)),
         gone: row.get::<_, Option<i64>>(6).map(Timestamp::from_micros),
-        calls: u64::try_from(row.get::<_, i64>(7)).unwrap_or_default(),
-        in_flight: small(8),
+        calls: u64_at(row, 7),
+        in_flight: u32_at(row, 8),
         seen: span(9),
         lease: span(10),
     }

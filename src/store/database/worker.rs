@@ -5,7 +5,7 @@ use crate::policy::Allowed;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::{Link, Values};
-use crate::store::database::plan::i32_of;
+use crate::store::database::numbers::{i32_of, u64_at};
 use tokio_postgres::types::Type;
 
 const APPEND: &str = "
@@ -42,7 +42,7 @@ impl Worker {
         let allow = "SELECT allowance, left_over FROM allow($1, $2)";
         let values: Values<'_, 2> = [(&self.run, Type::INT8), (&self.no, Type::INT4)];
         let row = link.with(async |client| client.query_typed_one(allow, &values).await).await?;
-        let allowance = u64::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+        let allowance = u64_at(&row, 0);
         Ok(Allowed { allowance, left_over: row.get(1) })
     }
 
