@@ -81,7 +81,7 @@ impl Scene {
             looks_after: false,
             is_unapplied: false,
         };
-        let run = runs.plan(&new, chunks(tasks)).await.unwrap();
+        let run = runs.store(&[(new, chunks(tasks))]).await.unwrap()[0];
         Some(Self { server, run, tasks, api: Counting::default() })
     }
 

@@ -6,11 +6,12 @@
 use crate::clock::Clock;
 use crate::event::Change;
 use crate::policy::SharedSlots;
+use crate::run::patience::Patience;
 use crate::run::shared_run::OnUncertain;
 use crate::settings::RunSettings;
 use crate::store::database::{
-    CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, MostUncertain, Ordered,
-    RunStanding, SlotTerms, Then,
+    Copied, CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, MostUncertain,
+    Ordered, RunStanding, SlotTerms, Then,
 };
 use crate::store::{
     DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
@@ -21,9 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-/// How often a database is asked again that does not answer, and when.
-const MOST_TRIES: u32 = 50;
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long a database is asked again that does not answer: it was there a moment ago.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The runs of a database.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ pub struct SharedRuns {
 struct Connection {
     runtime: Runtime,
     runs: DatabaseRuns,
+    patience: Patience,
     /// Runs that others are on, so that their copies count as running.
     running: Vec<RunLock>,
     /// Where the copies end, one for each target of a run.
@@ -45,6 +46,14 @@ struct Connection {
 }
 
 impl Connection {
+    /// Asks the database, and once more if it was away.
+    fn with<T>(
+        &mut self,
+        ask: impl AsyncFnMut(&mut DatabaseRuns) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.runtime.block_on(self.patience.ask(&mut self.runs, ask))
+    }
+
     /// Returns the copies that a run has, with where each of them ends.
     fn copies(
         &mut self,
@@ -85,8 +94,9 @@ impl SharedRuns {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let runs = runtime.block_on(open(address.clone()))?;
         let copies = TemporaryRuns::make(state, address.shown())?;
-        let connection =
-            Mutex::new(Connection { runtime, runs, running: Vec::new(), marks: HashMap::new() });
+        let patience = Patience { clock: Clock::start(), span: PATIENCE };
+        let (running, marks) = (Vec::new(), HashMap::new());
+        let connection = Mutex::new(Connection { runtime, runs, patience, running, marks });
         Ok(Self { address, copies, connection })
     }
 
@@ -106,7 +116,7 @@ impl SharedRuns {
     ///
     /// There is no such run, or the database is away.
     pub fn find(&self, wanted: &str, job: Option<&str>) -> Result<RunId, StoreError> {
-        let ids = self.with(async |connection| connection.runs.ids().await)?;
+        let ids = self.with(async |runs| Ok(runs.ids().await?))?;
         let ids =
             ids.into_iter().filter(|(_, of)| job.is_none_or(|job| of.as_deref() == Some(job)));
         find_among(ids.map(|(id, _)| id).collect(), wanted)
@@ -118,7 +128,7 @@ impl SharedRuns {
     ///
     /// The database is away.
     pub fn list(&self) -> Result<Vec<RunId>, StoreError> {
-        let ids = self.with(async |connection| connection.runs.ids().await)?;
+        let ids = self.with(async |runs| Ok(runs.ids().await?))?;
         Ok(ids.into_iter().map(|(id, _)| id).collect())
     }
 
@@ -128,7 +138,7 @@ impl SharedRuns {
     ///
     /// The database is away.
     pub fn sizes(&self) -> Result<HashMap<RunId, u64>, StoreError> {
-        Ok(self.with(async |connection| connection.runs.sizes().await)?)
+        self.with(async |runs| Ok(runs.sizes().await?))
     }
 
     /// Returns the newest run with open tasks that nobody has stopped.
@@ -137,7 +147,7 @@ impl SharedRuns {
     ///
     /// The database is away.
     pub fn next_to_work(&self) -> Result<Option<RunId>, StoreError> {
-        Ok(self.with(async |connection| connection.runs.next_to_work().await)?)
+        self.with(async |runs| Ok(runs.next_to_work().await?))
     }
 
     /// Copies a run, in place of an earlier copy, to be reported.
@@ -146,14 +156,8 @@ impl SharedRuns {
     ///
     /// There is no such run, it is damaged, the database is away, or the copy cannot be written.
     pub fn copy(&self, id: &RunId) -> Result<(), StoreError> {
-        let runs = RunDirectory::open(self.state())?;
-        let mut connection = self.lock();
-        connection.running.retain(|lock| lock.run() != id);
-        if connection.copy(id, &runs)? {
-            let lock = runs.lock(id, "workers of other processes")?;
-            connection.running.push(lock);
-        }
-        Ok(())
+        let is_running = self.copy_by(id, async |runs, to| runs.copy(id, to).await)?;
+        if is_running { self.count_as_running(id) } else { Ok(()) }
     }
 
     /// Copies a run, to be carried out.
@@ -162,10 +166,7 @@ impl SharedRuns {
     ///
     /// Those of [`SharedRuns::copy`].
     pub fn copy_to_work(&self, id: &RunId) -> Result<(), StoreError> {
-        let runs = RunDirectory::open(self.state())?;
-        let mut connection = self.lock();
-        connection.running.retain(|lock| lock.run() != id);
-        connection.copy(id, &runs).map(drop)
+        self.copy_by(id, async |runs, to| runs.copy(id, to).await).map(drop)
     }
 
     /// Copies a run of which parts may be damaged, to see what is whole, or to repair it.
@@ -174,15 +175,28 @@ impl SharedRuns {
     ///
     /// Those of [`SharedRuns::copy`]; the description of the run is damaged.
     pub fn copy_damaged(&self, id: &RunId) -> Result<(), StoreError> {
+        let is_running = self.copy_by(id, async |runs, to| runs.copy_damaged(id, to).await)?;
+        if is_running { self.count_as_running(id) } else { Ok(()) }
+    }
+
+    /// Copies a run, remembers where the copy ends, and returns whether a worker is on it.
+    fn copy_by(
+        &self,
+        id: &RunId,
+        mut copy: impl AsyncFnMut(&mut DatabaseRuns, &RunDirectory) -> Result<Copied, StoreError>,
+    ) -> Result<bool, StoreError> {
         let directory = RunDirectory::open(self.state())?;
         let mut connection = self.lock();
         connection.running.retain(|lock| lock.run() != id);
-        let Connection { runtime, runs, marks, .. } = &mut *connection;
-        let (is_running, copies) = runtime.block_on(runs.copy_damaged(id, &directory))?;
-        marks.insert(id.clone(), copies);
-        if is_running {
-            connection.running.push(directory.lock(id, "workers of other processes")?);
-        }
+        let copied = connection.with(async |runs| copy(runs, &directory).await)?;
+        connection.marks.insert(id.clone(), copied.marks);
+        Ok(copied.is_running)
+    }
+
+    /// Lets the copy of a run count as running.
+    fn count_as_running(&self, id: &RunId) -> Result<(), StoreError> {
+        let lock = RunDirectory::open(self.state())?.lock(id, "workers of other processes")?;
+        self.lock().running.push(lock);
         Ok(())
     }
 
@@ -193,14 +207,7 @@ impl SharedRuns {
     /// A worker is on the run, or was since it was copied: nothing is taken in then. The database is
     /// away, or the copy cannot be read.
     pub fn publish_repair(&self, id: &RunId, parts: &[DamagedPart]) -> Result<(), StoreError> {
-        let directory = RunDirectory::open(self.state())?;
-        let mut connection = self.lock();
-        let copies = connection.copies(id, &directory)?;
-        let Connection { runtime, runs, .. } = &mut *connection;
-        if runtime.block_on(runs.publish_repair(&copies, parts))? {
-            return Ok(());
-        }
-        Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
+        self.publish_by(id, async |runs, copies| runs.publish_repair(copies, parts).await)
     }
 
     /// Takes in what was added to the copy of a run that no worker is on.
@@ -210,11 +217,19 @@ impl SharedRuns {
     /// A worker has gone on with the run since it was copied: nothing is taken in then. The database is
     /// away, or the copy cannot be read.
     pub fn publish(&self, id: &RunId, then: Then) -> Result<(), StoreError> {
+        self.publish_by(id, async |runs, copies| runs.publish(copies, then).await)
+    }
+
+    fn publish_by(
+        &self,
+        id: &RunId,
+        publish: impl AsyncFnOnce(&mut DatabaseRuns, &[(PathBuf, CopyMark)]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let directory = RunDirectory::open(self.state())?;
         let mut connection = self.lock();
         let copies = connection.copies(id, &directory)?;
         let Connection { runtime, runs, .. } = &mut *connection;
-        if runtime.block_on(runs.publish(&copies, then))? {
+        if runtime.block_on(publish(runs, &copies))? {
             return Ok(());
         }
         Err(StoreError::Busy { run: id.clone(), holder: "workers that have come meanwhile".into() })
@@ -229,7 +244,7 @@ impl SharedRuns {
     ) -> Result<JobAnswer, StoreError> {
         let run = run.map(|id| self.number(id)).transpose()?;
         let job = job.to_string();
-        Ok(self.with(async |connection| connection.runs.take_job(&job, run, holder).await)?)
+        self.with(async |runs| Ok(runs.take_job(&job, run, holder).await?))
     }
 
     /// Notes that nothing is left to do in a run, if that is so and no worker is on it.
@@ -239,7 +254,7 @@ impl SharedRuns {
     /// The database is away.
     pub fn end(&self, id: &RunId) -> Result<(), StoreError> {
         let rows = self.numbers(id)?;
-        Ok(self.with(async |connection| connection.runs.end(&rows).await)?)
+        self.with(async |runs| Ok(runs.end(&rows).await?))
     }
 
     /// Returns where runs stand, the oldest first: all of them, or one.
@@ -248,7 +263,7 @@ impl SharedRuns {
     ///
     /// The database is away, or a description is damaged.
     pub fn standings(&self, only: Option<&RunId>) -> Result<Vec<RunStanding>, StoreError> {
-        Ok(self.with(async |connection| connection.runs.standings(only).await)?)
+        self.with(async |runs| Ok(runs.standings(only).await?))
     }
 
     /// Returns the sending slots that each target of a run shares with the others of its rate group, if
@@ -269,7 +284,7 @@ impl SharedRuns {
             if settings.rate_group.is_none() {
                 return Ok(None);
             }
-            let trip = self.with(async |connection| connection.runs.trip(run).await)?;
+            let trip = self.with(async |runs| Ok(runs.trip(run).await?))?;
             let on_uncertain = Arc::clone(on_uncertain);
             let terms = SlotTerms {
                 run,
@@ -300,8 +315,7 @@ impl SharedRuns {
         let mut answers = Vec::new();
         for (index, row) in self.numbers(id)?.into_iter().enumerate() {
             if target.is_none_or(|target| target == index) {
-                let order =
-                    self.with(async |asked| asked.runs.order(row, origin, change, by).await);
+                let order = self.with(async |runs| Ok(runs.order(row, origin, change, by).await?));
                 answers.push(order?);
             }
         }
@@ -316,7 +330,7 @@ impl SharedRuns {
     /// A worker is on it, or the database is away.
     pub fn remove(&self, id: &RunId) -> Result<(), StoreError> {
         let rows = self.numbers(id)?;
-        if self.with(async |connection| connection.runs.remove(&rows).await)? {
+        if self.with(async |runs| Ok(runs.remove(&rows).await?))? {
             return Ok(());
         }
         Err(StoreError::Busy { run: id.clone(), holder: "its workers".into() })
@@ -324,7 +338,7 @@ impl SharedRuns {
 
     /// Returns the numbers of the rows of a run, one for each target.
     fn numbers(&self, id: &RunId) -> Result<Vec<i64>, StoreError> {
-        let found = self.with(async |connection| connection.runs.numbers_of(id).await)?;
+        let found = self.with(async |runs| Ok(runs.numbers_of(id).await?))?;
         if found.is_empty() { Err(no_such_run(id)) } else { Ok(found) }
     }
 
@@ -333,51 +347,16 @@ impl SharedRuns {
         Ok(self.numbers(id)?[0])
     }
 
-    /// Asks the database, and once more if it was away: it was there a moment ago.
     fn with<T>(
         &self,
-        mut ask: impl AsyncFnMut(&mut Asked<'_>) -> Result<T, DatabaseError>,
-    ) -> Result<T, DatabaseError> {
-        let mut connection = self.lock();
-        let Connection { runtime, runs, .. } = &mut *connection;
-        let mut tries = 0;
-        loop {
-            match runtime.block_on(ask(&mut Asked { runs })) {
-                Err(error) if error.may_pass() && tries < MOST_TRIES => tries += 1,
-                answered => return answered,
-            }
-            std::thread::sleep(AGAIN_AFTER);
-        }
+        ask: impl AsyncFnMut(&mut DatabaseRuns) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.lock().with(ask)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
         // A connection that was broken by a panic is made anew.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a question is asked.
-struct Asked<'a> {
-    runs: &'a mut DatabaseRuns,
-}
-
-impl Connection {
-    /// Copies a run, remembers where the copy ends, and returns whether a worker is on it.
-    fn copy(&mut self, id: &RunId, directory: &RunDirectory) -> Result<bool, StoreError> {
-        let mut tries = 0;
-        loop {
-            match self.runtime.block_on(self.runs.copy(id, directory)) {
-                Err(StoreError::Database(error)) if error.may_pass() && tries < MOST_TRIES => {
-                    tries += 1;
-                }
-                copied => {
-                    let (is_running, marks) = copied?;
-                    self.marks.insert(id.clone(), marks);
-                    return Ok(is_running);
-                }
-            }
-            std::thread::sleep(AGAIN_AFTER);
-        }
     }
 }
 

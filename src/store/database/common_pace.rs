@@ -6,7 +6,6 @@
 use crate::policy::Opening;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::u64_at;
 use crate::store::database::runs::DatabaseRuns;
 
@@ -93,15 +92,13 @@ impl DatabaseRuns {
         pace: Option<f64>,
         learnt: Option<f64>,
     ) -> Result<(), DatabaseError> {
-        set(&mut self.link, worker, nanos(pace), nanos(learnt)).await
+        let (owner, pace, learnt) = (owner(worker), nanos(pace), nanos(learnt));
+        self.link
+            .with(async |client| {
+                client.execute(SET, &[&worker.run, &owner, &pace, &learnt]).await.map(drop)
+            })
+            .await
     }
-}
-
-async fn set(link: &mut Link, worker: Worker, pace: i64, learnt: i64) -> Result<(), DatabaseError> {
-    link.with(async |client| {
-        client.execute(SET, &[&worker.run, &owner(worker), &pace, &learnt]).await.map(drop)
-    })
-    .await
 }
 
 fn owner(worker: Worker) -> String {

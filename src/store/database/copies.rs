@@ -4,8 +4,8 @@
 
 use crate::store::database::copied::Failed;
 use crate::store::database::copy::{CopyMark, OnDamage, copy_row};
-use crate::store::database::link::Link;
 use crate::store::database::plan::LOAD_TIMEOUT;
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::error::{StoreError, file};
 use crate::store::files::{RunDirectory, beside, remove_if_there};
 use crate::store::ids::RunId;
@@ -19,52 +19,90 @@ FROM run r WHERE split_part(r.id, '.', 1) = $1 ORDER BY length(r.id), r.id";
 
 /// A run that was copied.
 #[derive(Debug)]
-pub(crate) struct Copied {
+pub struct Copied {
     /// Whether a worker is on it.
-    pub(crate) is_running: bool,
+    pub is_running: bool,
     /// Where the copy of each target ends; of a run without any that of the run.
-    pub(crate) marks: Vec<CopyMark>,
+    pub marks: Vec<CopyMark>,
 }
 
 /// Which copy is wanted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+struct Wanted {
     /// The one target that is copied; nothing for all of them.
-    pub(crate) part: Option<usize>,
+    part: Option<usize>,
     /// What becomes of rows that are not what was written.
-    pub(crate) on_damage: OnDamage,
+    on_damage: OnDamage,
 }
 
-/// Copies a run into its file in a directory, or into one for each of its targets, in place of an earlier
-/// copy.
-///
-/// # Errors
-///
-/// There is no such run, it is damaged, the database is away, or the file cannot be written.
-pub(crate) async fn copy(
-    link: &mut Link,
-    id: &RunId,
-    runs: &RunDirectory,
-    wanted: Wanted,
-) -> Result<Copied, StoreError> {
-    let copier = Copier { id, runs, shown: link.shown().to_owned(), wanted };
-    let copied = link.with_limit(LOAD_TIMEOUT, async |client| match copier.copy(client).await {
-        Err(Failed::Client(error)) => Err(error),
-        Err(Failed::Store(error)) => Ok(Err(error)),
-        Ok(copied) => Ok(Ok(copied)),
-    });
-    let copied = copied.await??;
-    let first = wanted.part.unwrap_or_default();
-    // The first file as the last one: with it the run is there.
-    for index in (first..first + copied.marks.len()).rev() {
-        let (unfinished, target) = (runs.unfinished_part(id, index), runs.part_file(id, index));
-        // The watermark of an earlier copy would ask for commits that this one does not have.
-        for old in ["-wal", "-shm", "-mark"].map(|ending| beside(&target, ending)) {
-            remove_if_there(&old).map_err(file(&old))?;
-        }
-        fs::rename(&unfinished, &target).map_err(file(&target))?;
+impl DatabaseRuns {
+    /// Copies a run into its file in a directory, or into one for each of its targets, in place of an
+    /// earlier copy.
+    ///
+    /// # Errors
+    ///
+    /// There is no such run, it is damaged, the database is away, or the file cannot be written.
+    pub async fn copy(&mut self, id: &RunId, runs: &RunDirectory) -> Result<Copied, StoreError> {
+        self.copy_wanted(id, runs, Wanted { part: None, on_damage: OnDamage::Refuse }).await
     }
-    Ok(copied)
+
+    /// Copies a run of which parts may be damaged; what is not whole is not whole in the file either.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DatabaseRuns::copy`]; the description of the run is damaged.
+    pub async fn copy_damaged(
+        &mut self,
+        id: &RunId,
+        runs: &RunDirectory,
+    ) -> Result<Copied, StoreError> {
+        self.copy_wanted(id, runs, Wanted { part: None, on_damage: OnDamage::Keep }).await
+    }
+
+    /// Copies one target of a run, and returns where its copy ends; of a run without targets there is
+    /// only the first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DatabaseRuns::copy`].
+    pub(crate) async fn copy_part(
+        &mut self,
+        id: &RunId,
+        part: usize,
+        runs: &RunDirectory,
+    ) -> Result<CopyMark, StoreError> {
+        let wanted = Wanted { part: Some(part), on_damage: OnDamage::Refuse };
+        let copied = self.copy_wanted(id, runs, wanted).await?;
+        let no_such_run = || StoreError::NoSuchRun { wanted: id.to_string() };
+        copied.marks.into_iter().next().ok_or_else(no_such_run)
+    }
+
+    async fn copy_wanted(
+        &mut self,
+        id: &RunId,
+        runs: &RunDirectory,
+        wanted: Wanted,
+    ) -> Result<Copied, StoreError> {
+        let copier = Copier { id, runs, shown: self.link.shown().to_owned(), wanted };
+        let copied =
+            self.link.with_limit(LOAD_TIMEOUT, async |client| match copier.copy(client).await {
+                Err(Failed::Client(error)) => Err(error),
+                Err(Failed::Store(error)) => Ok(Err(error)),
+                Ok(copied) => Ok(Ok(copied)),
+            });
+        let copied = copied.await??;
+        let first = wanted.part.unwrap_or_default();
+        // The first file as the last one: with it the run is there.
+        for index in (first..first + copied.marks.len()).rev() {
+            let (unfinished, target) = (runs.unfinished_part(id, index), runs.part_file(id, index));
+            // The watermark of an earlier copy would ask for commits that this one does not have.
+            for old in ["-wal", "-shm", "-mark"].map(|ending| beside(&target, ending)) {
+                remove_if_there(&old).map_err(file(&old))?;
+            }
+            fs::rename(&unfinished, &target).map_err(file(&target))?;
+        }
+        Ok(copied)
+    }
 }
 
 /// What is copied, and where to.

@@ -7,7 +7,7 @@
 use crate::journal::Place;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::{Link, Values};
-use crate::store::database::numbers::{i32_of, trip_at, u32_at};
+use crate::store::database::numbers::{i32_of, u32_at};
 use crate::task::{Outcome, OutcomeCounts};
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -68,7 +68,7 @@ pub struct Worker {
 
 /// The answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChunkClaim {
+pub(crate) enum ChunkClaim {
     /// This chunk is the worker's now.
     Chunk(LeasedChunk),
     /// Others have all that is left.
@@ -79,21 +79,21 @@ pub enum ChunkClaim {
 
 /// A chunk under a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeasedChunk {
+pub(crate) struct LeasedChunk {
     /// Its number.
-    pub no: u32,
+    pub(crate) no: u32,
     /// The number of the lease.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// The sequence number of the next segment.
-    pub next_seq: u32,
+    pub(crate) next_seq: u32,
     /// The number of its tasks.
-    pub tasks: u32,
+    pub(crate) tasks: u32,
     /// The plan of the chunk.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The worker that had it before, if it is known.
-    pub before: Option<i32>,
+    pub(crate) before: Option<i32>,
     /// Whether that worker's lease had ended. Otherwise the chunk was given back, or is new.
-    pub was_leased: bool,
+    pub(crate) was_leased: bool,
 }
 
 impl LeasedChunk {
@@ -106,22 +106,22 @@ impl LeasedChunk {
 
 /// The records of one chunk in one flush.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flush {
+pub(crate) struct Flush {
     /// The chunk.
-    pub no: u32,
+    pub(crate) no: u32,
     /// The lease.
-    pub epoch: u32,
+    pub(crate) epoch: u32,
     /// The sequence number of the segment.
-    pub seq: u32,
+    pub(crate) seq: u32,
     /// The records.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The tasks that it settles.
-    pub settled: OutcomeCounts,
+    pub(crate) settled: OutcomeCounts,
 }
 
 /// What became of the flush of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It is committed, now or by an earlier try whose answer was lost.
     Kept,
     /// It is not, and the chunk is still the worker's: send it again.
@@ -131,30 +131,6 @@ pub enum Fate {
 }
 
 impl Worker {
-    /// Joins a run under the next number.
-    pub(crate) async fn join(
-        link: &mut Link,
-        run: i64,
-        host: &str,
-        process: u32,
-        version: &str,
-    ) -> Result<Self, DatabaseError> {
-        let join = "
-            WITH next AS (
-                UPDATE run SET workers = workers + 1 WHERE no = $1
-                RETURNING workers, extract(epoch FROM lease)::float8 AS lease, trip_us)
-            INSERT INTO worker (run, no, host, process, version)
-            SELECT $1, workers, $2, $3, $4 FROM next
-            RETURNING no, (SELECT lease FROM next), (SELECT trip_us FROM next)";
-        // A worker that joined and does not know it would count as lost.
-        let joined = link.transact(async |transaction| {
-            transaction.query_one(join, &[&run, &host, &i32_of(process), &version]).await.map(Some)
-        });
-        let row = joined.await?.expect("a row is a result");
-        let lease = Duration::from_secs_f64(row.get(1));
-        Ok(Self { run, no: row.get(0), lease, trip: trip_at(&row, 2) })
-    }
-
     /// Claims the first chunk that is free, or whose lease has ended, but for those that this worker
     /// has itself.
     pub(crate) async fn claim(

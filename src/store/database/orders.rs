@@ -3,12 +3,14 @@
 //! Every change is one transaction: the wish that workers read with their next beat, and the record
 //! of it.
 
+use crate::clock::Timestamp;
 use crate::event::Change;
 use crate::journal::{Place, RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::{i32_of, i64_of, trip_at};
-use crate::store::database::plan::{LOAD_TIMEOUT, NOT_APPLIED, interval_nanos, scope_of};
+use crate::store::database::plan::{LOAD_TIMEOUT, NOT_APPLIED};
+use crate::store::database::rates::{interval_nanos, scope_of};
+use crate::store::database::runs::DatabaseRuns;
 use crate::task::Rate;
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
@@ -42,37 +44,43 @@ pub enum Ordered {
     Finished,
 }
 
-/// Changes a run; `origin_us` is the time from which those of the run count.
-pub(crate) async fn order(
-    link: &mut Link,
-    run: i64,
-    origin_us: i64,
-    change: Change,
-    by: &str,
-) -> Result<Ordered, DatabaseError> {
-    let mut unchanged = None;
-    let ordered = link.transact(async |transaction| {
-        let scope = scope_of(run);
-        let row = transaction.query_one(STANDING, &[&run, &scope]).await?;
-        unchanged = without_a_change(&row, change);
-        if unchanged.is_some() {
-            return Ok(None);
-        }
-        carry_out(transaction, run, change, &row).await?;
-        let at_us = row.get::<_, i64>(4) - origin_us;
-        let no: i32 = transaction.query_one(NOTE, &[&run]).await?.get(0);
-        let mut writer = RunSegmentWriter::default();
-        let (what, value) = (change.as_str(), change.value());
-        writer.push(&RunRecord::Changed { at_us, what, value: value.as_deref(), by });
-        let mut body = Vec::new();
-        writer.write(0, &mut body);
-        let place = Place::Segment { chunk: None, epoch: no.unsigned_abs(), seq: 0 };
-        let checksum = i64::from(place.checksum(&body));
-        transaction.execute(KEEP, &[&run, &no, &body, &checksum]).await?;
-        Ok(Some(Ordered::Changed))
-    });
-    let ordered = ordered.await?;
-    Ok(ordered.or(unchanged).expect("what is not changed has a reason"))
+impl DatabaseRuns {
+    /// Changes a run for all its workers; `origin` is the time from which those of the run count.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn order(
+        &mut self,
+        run: i64,
+        origin: Timestamp,
+        change: Change,
+        by: &str,
+    ) -> Result<Ordered, DatabaseError> {
+        let mut unchanged = None;
+        let ordered = self.link.transact(async |transaction| {
+            let scope = scope_of(run);
+            let row = transaction.query_one(STANDING, &[&run, &scope]).await?;
+            unchanged = without_a_change(&row, change);
+            if unchanged.is_some() {
+                return Ok(None);
+            }
+            carry_out(transaction, run, change, &row).await?;
+            let at_us = row.get::<_, i64>(4) - origin.as_micros();
+            let no: i32 = transaction.query_one(NOTE, &[&run]).await?.get(0);
+            let mut writer = RunSegmentWriter::default();
+            let (what, value) = (change.as_str(), change.value());
+            writer.push(&RunRecord::Changed { at_us, what, value: value.as_deref(), by });
+            let mut body = Vec::new();
+            writer.write(0, &mut body);
+            let place = Place::Segment { chunk: None, epoch: no.unsigned_abs(), seq: 0 };
+            let checksum = i64::from(place.checksum(&body));
+            transaction.execute(KEEP, &[&run, &no, &body, &checksum]).await?;
+            Ok(Some(Ordered::Changed))
+        });
+        let ordered = ordered.await?;
+        Ok(ordered.or(unchanged).expect("what is not changed has a reason"))
+    }
 }
 
 fn without_a_change(row: &Row, change: Change) -> Option<Ordered> {
@@ -128,116 +136,141 @@ async fn carry_out(
     Ok(())
 }
 
-/// Lets a run go on that was stopped: failures and the time that is left count anew.
-pub(crate) async fn take_up(
-    link: &mut Link,
-    run: i64,
-    tolerated: u64,
-    least_lease: Duration,
-) -> Result<(), DatabaseError> {
-    let tolerated = i64_of(tolerated);
-    let lease = least_lease.as_secs_f64();
-    let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
+impl DatabaseRuns {
+    /// Lets a run go on that was stopped, with this number of tolerated failures from now on. Failures and
+    /// the time that is left count anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn take_up(
+        &mut self,
+        run: i64,
+        tolerated: u64,
+        least_lease: Duration,
+    ) -> Result<(), DatabaseError> {
+        let tolerated = i64_of(tolerated);
+        let lease = least_lease.as_secs_f64();
+        let take_up = "UPDATE run SET stopping = NULL, failed = 0, deadline = NULL, paused = false, \
                    concurrency = NULL, tolerated = $2, wait_until = NULL, \
                    lease = greatest(lease, $3 * interval '1 second') WHERE no = $1";
-    // Whoever is still in a phase of what was stopped records nothing of it.
-    let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1, \
+        // Whoever is still in a phase of what was stopped records nothing of it.
+        let anew = "UPDATE run SET phase = first_phase, phase_owner = NULL, phase_epoch = phase_epoch + 1, \
                 canary_from = NULL \
                 WHERE no = $1 AND (stopping IS NOT NULL OR phase = 4)";
-    let anew_failures = "UPDATE worker SET failed = 0 WHERE run = $1";
-    // Once: a worker that has come meanwhile would lose what it has counted.
-    let taken_up = link.transact(async |transaction| {
-        transaction.execute(anew, &[&run]).await?;
-        transaction.execute(take_up, &[&run, &tolerated, &lease]).await?;
-        transaction.execute(anew_failures, &[&run]).await.map(Some)
-    });
-    taken_up.await.map(drop)
-}
+        let anew_failures = "UPDATE worker SET failed = 0 WHERE run = $1";
+        // Once: a worker that has come meanwhile would lose what it has counted.
+        let taken_up = self.link.transact(async |transaction| {
+            transaction.execute(anew, &[&run]).await?;
+            transaction.execute(take_up, &[&run, &tolerated, &lease]).await?;
+            transaction.execute(anew_failures, &[&run]).await.map(Some)
+        });
+        taken_up.await.map(drop)
+    }
 
-/// Returns the longest way to the database and back that a run allows for.
-pub(crate) async fn trip(link: &mut Link, run: i64) -> Result<Duration, DatabaseError> {
-    let trip = "SELECT trip_us FROM run WHERE no = $1";
-    let row = link.with(async |client| client.query_one(trip, &[&run]).await).await?;
-    Ok(trip_at(&row, 0))
-}
+    /// Returns the longest way to the database and back with which the rate of a run holds.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn trip(&mut self, run: i64) -> Result<Duration, DatabaseError> {
+        let trip = "SELECT trip_us FROM run WHERE no = $1";
+        let row = self.link.with(async |client| client.query_one(trip, &[&run]).await).await?;
+        Ok(trip_at(&row, 0))
+    }
 
-/// Lets a worker with a longer way to the database keep the rate; its slots are a little farther apart
-/// from then on. Returns the longest way that is allowed for now.
-pub(crate) async fn allow_trip(
-    link: &mut Link,
-    run: i64,
-    trip: Duration,
-) -> Result<Duration, DatabaseError> {
-    let scope = scope_of(run);
-    let standing = "SELECT r.trip_us, t.text_limit FROM run r, rate t \
+    /// Lets a worker with this way to the database and back keep the rate, and returns the longest one
+    /// that is allowed for. Slots are a little farther apart from then on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn allow_trip(
+        &mut self,
+        run: i64,
+        trip: Duration,
+    ) -> Result<Duration, DatabaseError> {
+        let scope = scope_of(run);
+        let standing = "SELECT r.trip_us, t.text_limit FROM run r, rate t \
                     WHERE r.no = $1 AND t.scope = $2 FOR UPDATE OF r";
-    let (longer, slower) = (
-        "UPDATE run SET trip_us = $2 WHERE no = $1",
-        "UPDATE rate SET interval_ns = $2 WHERE scope = $1",
-    );
-    link.with(async |client| {
-        let transaction = client.transaction().await?;
-        let row = transaction.query_one(standing, &[&run, &scope]).await?;
-        let allowed = trip_at(&row, 0);
-        if allowed >= trip {
-            return Ok(allowed);
-        }
-        let micros = i32_of(trip.as_micros());
-        transaction.execute(longer, &[&run, &micros]).await?;
-        // Without a limit there is nothing to keep.
-        if let Ok(limit) = row.get::<_, &str>(1).parse::<Rate>() {
-            let interval = interval_nanos(limit, trip);
-            transaction.execute(slower, &[&scope, &interval]).await?;
-        }
-        transaction.commit().await?;
-        Ok(trip)
-    })
-    .await
-}
+        let (longer, slower) = (
+            "UPDATE run SET trip_us = $2 WHERE no = $1",
+            "UPDATE rate SET interval_ns = $2 WHERE scope = $1",
+        );
+        self.link
+            .with(async |client| {
+                let transaction = client.transaction().await?;
+                let row = transaction.query_one(standing, &[&run, &scope]).await?;
+                let allowed = trip_at(&row, 0);
+                if allowed >= trip {
+                    return Ok(allowed);
+                }
+                let micros = i32_of(trip.as_micros());
+                transaction.execute(longer, &[&run, &micros]).await?;
+                // Without a limit there is nothing to keep.
+                if let Ok(limit) = row.get::<_, &str>(1).parse::<Rate>() {
+                    let interval = interval_nanos(limit, trip);
+                    transaction.execute(slower, &[&scope, &interval]).await?;
+                }
+                transaction.commit().await?;
+                Ok(trip)
+            })
+            .await
+    }
 
-/// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done so
-/// before.
-pub(crate) async fn apply(link: &mut Link, rows: &[i64]) -> Result<bool, DatabaseError> {
-    let apply = "UPDATE run SET stopping = NULL WHERE no = ANY($1) AND stopping = $2";
-    let applied = link.transact(async |transaction| {
-        let applied = transaction.execute(apply, &[&rows, &NOT_APPLIED]).await?;
-        Ok((applied == rows.len() as u64).then_some(()))
-    });
-    Ok(applied.await?.is_some())
-}
+    /// Lets workers carry out a plan of its own, at all of its targets; returns whether nobody has done
+    /// so before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; then it may be applied all the same.
+    pub async fn apply(&mut self, rows: &[i64]) -> Result<bool, DatabaseError> {
+        let apply = "UPDATE run SET stopping = NULL WHERE no = ANY($1) AND stopping = $2";
+        let applied = self.link.transact(async |transaction| {
+            let applied = transaction.execute(apply, &[&rows, &NOT_APPLIED]).await?;
+            Ok((applied == rows.len() as u64).then_some(()))
+        });
+        Ok(applied.await?.is_some())
+    }
 
-/// Returns how long new calls may be sent, of the span that began with the first worker.
-pub(crate) async fn time_left(
-    link: &mut Link,
-    run: i64,
-    span: Duration,
-) -> Result<Duration, DatabaseError> {
-    let begin = "UPDATE run SET deadline = coalesce(deadline, clock_timestamp() + $2 * interval '1 second') \
+    /// Returns how long new calls may be sent, of the span that began with the first worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn time_left(&mut self, run: i64, span: Duration) -> Result<Duration, DatabaseError> {
+        let begin = "UPDATE run SET deadline = coalesce(deadline, clock_timestamp() + $2 * interval '1 second') \
                  WHERE no = $1 RETURNING extract(epoch FROM deadline - clock_timestamp())::float8";
-    // A century is for ever, and no more would fit the column.
-    let seconds = span.as_secs_f64().min(3e9);
-    let row = link.with(async |client| client.query_one(begin, &[&run, &seconds]).await).await?;
-    Ok(Duration::try_from_secs_f64(row.get::<_, f64>(0).max(0.0)).unwrap_or(span))
-}
+        // A century is for ever, and no more would fit the column.
+        let seconds = span.as_secs_f64().min(3e9);
+        let row =
+            self.link.with(async |client| client.query_one(begin, &[&run, &seconds]).await).await?;
+        Ok(Duration::try_from_secs_f64(row.get::<_, f64>(0).max(0.0)).unwrap_or(span))
+    }
 
-/// Removes a run with all of its targets, unless a worker is at one of them; returns whether it is gone.
-pub(crate) async fn remove(link: &mut Link, rows: &[i64]) -> Result<bool, DatabaseError> {
-    let removed = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        for row in rows {
-            // One that is gone by now is what was wanted.
-            let busy = transaction.query_opt(BUSY, &[row]).await?;
-            if busy.is_some_and(|busy| busy.get(0)) {
-                return Ok(None);
+    /// Removes a run with all of its targets, unless a worker is at one of them; returns whether it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn remove(&mut self, rows: &[i64]) -> Result<bool, DatabaseError> {
+        let removed = self.link.transact_within(LOAD_TIMEOUT, async |transaction| {
+            for row in rows {
+                // One that is gone by now is what was wanted.
+                let busy = transaction.query_opt(BUSY, &[row]).await?;
+                if busy.is_some_and(|busy| busy.get(0)) {
+                    return Ok(None);
+                }
             }
-        }
-        for table in ["segment", "takeover", "chunk", "worker"] {
-            let delete = format!("DELETE FROM {table} WHERE run = ANY($1)");
-            transaction.execute(&delete, &[&rows]).await?;
-        }
-        let scopes: Vec<String> = rows.iter().map(|row| scope_of(*row)).collect();
-        transaction.execute("DELETE FROM rate WHERE scope = ANY($1)", &[&scopes]).await?;
-        transaction.execute("DELETE FROM run WHERE no = ANY($1)", &[&rows]).await?;
-        Ok(Some(()))
-    });
-    Ok(removed.await?.is_some())
+            for table in ["segment", "takeover", "chunk", "worker"] {
+                let delete = format!("DELETE FROM {table} WHERE run = ANY($1)");
+                transaction.execute(&delete, &[&rows]).await?;
+            }
+            let scopes: Vec<String> = rows.iter().map(|row| scope_of(*row)).collect();
+            transaction.execute("DELETE FROM rate WHERE scope = ANY($1)", &[&scopes]).await?;
+            transaction.execute("DELETE FROM run WHERE no = ANY($1)", &[&rows]).await?;
+            Ok(Some(()))
+        });
+        Ok(removed.await?.is_some())
+    }
 }

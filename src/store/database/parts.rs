@@ -5,7 +5,7 @@
 //! of a run by what is before it. A version that knows no such rows refuses the run: its copy lacks files.
 
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::ids::RunId;
 use std::collections::HashMap;
 use tokio_postgres::Row;
@@ -29,18 +29,29 @@ pub(crate) fn row_id(run: &RunId, index: usize) -> String {
     }
 }
 
-/// Returns the bytes of plan and journal of each run, with all of its targets.
-pub(crate) async fn sizes(link: &mut Link) -> Result<HashMap<RunId, u64>, DatabaseError> {
-    let rows = link.with(async |client| client.query(SIZES, &[]).await).await?;
-    let size = |row: &Row| {
-        let id: String = row.get(0);
-        Some((id.parse().ok()?, row.get::<_, i64>(1).unsigned_abs()))
-    };
-    Ok(rows.iter().filter_map(size).collect())
-}
+impl DatabaseRuns {
+    /// Returns the bytes of plan and journal of each run, with all of its targets and without indexes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn sizes(&mut self) -> Result<HashMap<RunId, u64>, DatabaseError> {
+        let rows = self.link.with(async |client| client.query(SIZES, &[]).await).await?;
+        let size = |row: &Row| {
+            let id: String = row.get(0);
+            Some((id.parse().ok()?, row.get::<_, i64>(1).unsigned_abs()))
+        };
+        Ok(rows.iter().filter_map(size).collect())
+    }
 
-/// Returns the numbers of the rows of a run, in the order of its targets; none if it is not there.
-pub(crate) async fn numbers_of(link: &mut Link, id: &RunId) -> Result<Vec<i64>, DatabaseError> {
-    let rows = link.with(async |client| client.query(NUMBERS, &[&id.as_str()]).await).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    /// Returns the numbers of the rows of a run, in the order of its targets; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn numbers_of(&mut self, id: &RunId) -> Result<Vec<i64>, DatabaseError> {
+        let rows =
+            self.link.with(async |client| client.query(NUMBERS, &[&id.as_str()]).await).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
 }

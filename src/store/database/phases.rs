@@ -10,7 +10,7 @@ use crate::store::database::numbers::u64_at;
 use crate::store::database::phase::Phase;
 use crate::store::database::runs::DatabaseRuns;
 use std::time::Duration;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Client;
 
 const STANDING: &str = "
 SELECT phase, stopping, EXISTS (SELECT FROM chunk c WHERE c.run = $1 AND c.state < 2),
@@ -83,21 +83,40 @@ impl DatabaseRuns {
     ///
     /// Those of the database.
     pub async fn phase(&mut self, run: i64) -> Result<PhaseStanding, DatabaseError> {
-        standing(&mut self.link, run).await
+        let row = self.link.with(async |client| client.query_one(STANDING, &[&run]).await).await?;
+        Ok(PhaseStanding {
+            phase: Phase::of_number(row.get(0)),
+            epoch: row.get(5),
+            stopping: row.get(1),
+            is_open: row.get(2),
+            is_leased: row.get(3),
+            settled: u64_at(&row, 4),
+        })
     }
 
-    /// Takes a phase for a worker, if the run is in it and no living worker has it.
+    /// Takes a phase for a worker, if the run is in it and no living worker has it; `patience` is how
+    /// long tasks are waited for in the one after the calls.
     ///
     /// # Errors
     ///
     /// Those of the database.
     pub async fn take_phase(
         &mut self,
-        worker: Worker,
+        Worker { run, no, .. }: Worker,
         phase: Phase,
         patience: Duration,
     ) -> Result<Option<TakenPhase>, DatabaseError> {
-        worker.take_phase(&mut self.link, phase, patience).await
+        let seconds = patience.as_secs_f64().min(FOR_EVER);
+        let taken = self.link.with(async |client| {
+            client.query_opt(TAKE, &[&run, &no, &phase.number(), &seconds]).await
+        });
+        Ok(taken.await?.map(|row| {
+            let left: Option<f64> = row.get(1);
+            let left = Duration::try_from_secs_f64(left.unwrap_or_default().max(0.0));
+            let settled_before = u64::try_from(row.get::<_, Option<i64>>(2).unwrap_or_default());
+            let settled_before = settled_before.unwrap_or_default();
+            TakenPhase { epoch: row.get(0), settled_before, wait_left: left.unwrap_or(patience) }
+        }))
     }
 
     /// Begins the phase after the calls, if no call can be on the wire any more.
@@ -106,7 +125,9 @@ impl DatabaseRuns {
     ///
     /// Those of the database.
     pub async fn begin_after(&mut self, worker: Worker) -> Result<(), DatabaseError> {
-        worker.begin_after(&mut self.link).await
+        self.link
+            .with(async |client| client.execute(BEGIN_AFTER, &[&worker.run]).await.map(drop))
+            .await
     }
 
     /// Lets all workers send, if the canary is this one's.
@@ -150,50 +171,9 @@ impl DatabaseRuns {
     }
 }
 
-/// Returns where a run stands.
-async fn standing(link: &mut Link, run: i64) -> Result<PhaseStanding, DatabaseError> {
-    let row: Row = link.with(async |client| client.query_one(STANDING, &[&run]).await).await?;
-    Ok(PhaseStanding {
-        phase: Phase::of_number(row.get(0)),
-        epoch: row.get(5),
-        stopping: row.get(1),
-        is_open: row.get(2),
-        is_leased: row.get(3),
-        settled: u64_at(&row, 4),
-    })
-}
-
 impl Worker {
-    /// Takes a phase, if the run is in it and no living worker has it; `patience` is how long tasks
-    /// are waited for in the one after the calls.
-    pub(crate) async fn take_phase(
-        self,
-        link: &mut Link,
-        phase: Phase,
-        patience: Duration,
-    ) -> Result<Option<TakenPhase>, DatabaseError> {
-        let seconds = patience.as_secs_f64().min(FOR_EVER);
-        let taken = link
-            .with(async |client| {
-                client.query_opt(TAKE, &[&self.run, &self.no, &phase.number(), &seconds]).await
-            })
-            .await?;
-        Ok(taken.map(|row| {
-            let left: Option<f64> = row.get(1);
-            let left = Duration::try_from_secs_f64(left.unwrap_or_default().max(0.0));
-            let settled_before = u64::try_from(row.get::<_, Option<i64>>(2).unwrap_or_default());
-            let settled_before = settled_before.unwrap_or_default();
-            TakenPhase { epoch: row.get(0), settled_before, wait_left: left.unwrap_or(patience) }
-        }))
-    }
-
     /// Lets all workers send, if the canary is still this one's.
     pub(crate) async fn open(self, link: &mut Link) -> Result<(), DatabaseError> {
         link.with(async |client| client.execute(OPEN, &[&self.run, &self.no]).await.map(drop)).await
-    }
-
-    /// Begins the phase after the calls, if no call can be on the wire any more.
-    pub(crate) async fn begin_after(self, link: &mut Link) -> Result<(), DatabaseError> {
-        link.with(async |client| client.execute(BEGIN_AFTER, &[&self.run]).await.map(drop)).await
     }
 }

@@ -1,14 +1,13 @@
 //! Stores the plan of a run in the database: all of it or nothing, in one transaction.
 
 use crate::journal::Place;
-use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::{i32_of, i64_of, trip_at};
-use crate::store::database::parts::{numbers_of, row_id};
+use crate::store::database::parts::row_id;
 use crate::store::database::phase::Phase;
+use crate::store::database::rates::{RateTerms, interval_nanos, scope_of, text_of};
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::ids::RunId;
-use crate::task::Rate;
 use std::pin::pin;
 use std::time::Duration;
 use tokio_postgres::Transaction;
@@ -20,10 +19,6 @@ pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many chunks a plan has at least, if it has enough tasks: small runs are shared, too.
 const CHUNKS: u64 = 64;
 const LEAST_TASKS: u64 = 16;
-/// The longest round trip with which the rate holds, unless another is asked for.
-pub const SHORT_TRIP: Duration = Duration::from_millis(15);
-/// How late a slot is used at most.
-const LATENESS: Duration = Duration::from_millis(10);
 
 /// Why nobody works on a plan of its own.
 pub(crate) const NOT_APPLIED: &str = "not_applied";
@@ -35,118 +30,124 @@ const JOB: &str = "UPDATE job SET run = $1 WHERE name = $2 AND epoch = $3";
 
 /// A run that is to be stored.
 #[derive(Debug, Clone)]
-pub struct NewDatabaseRun {
+pub(crate) struct NewDatabaseRun {
     /// Its id.
-    pub id: RunId,
+    pub(crate) id: RunId,
     /// Its place among the targets of the run; 0 without any.
-    pub part: usize,
+    pub(crate) part: usize,
     /// Its job, if it has one.
-    pub job: Option<String>,
+    pub(crate) job: Option<String>,
     /// Its description, as the journal writes it.
-    pub head: String,
+    pub(crate) head: String,
     /// The number of its tasks.
-    pub tasks: u64,
+    pub(crate) tasks: u64,
     /// How long a worker that is not heard of keeps its chunks.
-    pub lease: Duration,
+    pub(crate) lease: Duration,
     /// The number of failed tasks that is tolerated.
-    pub tolerated: u64,
+    pub(crate) tolerated: u64,
     /// The rate that all workers keep together.
-    pub rate: RateTerms,
+    pub(crate) rate: RateTerms,
     /// Over which span the rate grows to its limit.
-    pub ramp: Duration,
+    pub(crate) ramp: Duration,
     /// The longest round trip of a worker that keeps the rate.
-    pub trip: Duration,
+    pub(crate) trip: Duration,
     /// Under which epoch its job is taken, if it is.
-    pub job_epoch: Option<i32>,
+    pub(crate) job_epoch: Option<i32>,
     /// The phase that it begins with.
-    pub first_phase: Phase,
+    pub(crate) first_phase: Phase,
     /// Whether tasks are looked at when the calls are over.
-    pub looks_after: bool,
+    pub(crate) looks_after: bool,
     /// Whether it is a plan of its own, which nobody works on before it is applied.
-    pub is_unapplied: bool,
-}
-
-/// The rate that all workers of a run keep together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RateTerms {
-    /// The limit; `None` is no limit.
-    pub limit: Option<Rate>,
-    /// Whether the rate is found below that limit.
-    pub searches: bool,
-    /// The group of runs with which it is kept, if there is one.
-    pub group: Option<String>,
-}
-
-impl RateTerms {
-    /// Returns the rate of a run with these settings.
-    pub fn of(settings: &RunSettings) -> Self {
-        let rate = settings.own_rate();
-        let group = settings.rate_group.clone();
-        Self { limit: rate.limit(), searches: rate.is_auto(), group }
-    }
+    pub(crate) is_unapplied: bool,
 }
 
 /// A chunk of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewChunk {
+pub(crate) struct NewChunk {
     /// The number of its tasks.
-    pub tasks: u32,
+    pub(crate) tasks: u32,
     /// Its body, as the journal writes it.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The body of its first segment, with the states that its tasks were in; empty without any.
-    pub states: Vec<u8>,
+    pub(crate) states: Vec<u8>,
 }
 
 /// Returns how many tasks a chunk has at most in a run of so many tasks.
-pub fn chunk_size(tasks: u64) -> u64 {
+pub(crate) fn chunk_size(tasks: u64) -> u64 {
     tasks.div_ceil(CHUNKS).clamp(LEAST_TASKS, u64::from(crate::journal::MAX_CHUNK_TASKS))
 }
 
-/// Stores a run, which has a plan for each of its targets, and returns the numbers of its rows; one that
-/// is stored already stays as it is.
-///
-/// # Errors
-///
-/// Nothing is stored then, unless the database stayed away after its answer was lost.
-pub(crate) async fn store(
-    link: &mut Link,
-    parts: &[(NewDatabaseRun, Vec<NewChunk>)],
-) -> Result<Vec<i64>, DatabaseError> {
-    let first = &parts[0].0;
-    let mut is_id_taken = false;
-    let stored = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        let mut numbers = Vec::new();
-        for (run, chunks) in parts {
-            let Some(no) = insert_run(transaction, run, chunks.len()).await? else {
-                is_id_taken = true;
-                return Ok(None);
-            };
-            copy_chunks(transaction, no, chunks).await?;
-            copy_states(transaction, no, chunks).await?;
-            insert_rate(transaction, no, run).await?;
-            numbers.push(no);
+impl DatabaseRuns {
+    /// Stores a run, which has a plan for each of its targets, and returns the numbers of its rows; one
+    /// that is stored already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored then, unless the database stayed away after its answer was lost.
+    pub(crate) async fn store(
+        &mut self,
+        parts: &[(NewDatabaseRun, Vec<NewChunk>)],
+    ) -> Result<Vec<i64>, DatabaseError> {
+        let first = &parts[0].0;
+        let mut is_id_taken = false;
+        let stored = self.link.transact_within(LOAD_TIMEOUT, async |transaction| {
+            let mut numbers = Vec::new();
+            for (run, chunks) in parts {
+                let Some(no) = insert_run(transaction, run, chunks.len()).await? else {
+                    is_id_taken = true;
+                    return Ok(None);
+                };
+                copy_chunks(transaction, no, chunks).await?;
+                copy_states(transaction, no, chunks).await?;
+                insert_rate(transaction, no, run).await?;
+                numbers.push(no);
+            }
+            // From here on the workers of the run keep the job.
+            let kept =
+                transaction.execute(JOB, &[&numbers[0], &first.job, &first.job_epoch]).await?;
+            Ok((kept > 0 || first.job_epoch.is_none()).then_some(numbers))
+        });
+        let stored = stored.await?;
+        if is_id_taken {
+            self.check_same(first).await?;
+            return self.numbers_of(&first.id).await;
         }
-        // From here on the workers of the run keep the job.
-        let kept = transaction.execute(JOB, &[&numbers[0], &first.job, &first.job_epoch]).await?;
-        Ok((kept > 0 || first.job_epoch.is_none()).then_some(numbers))
-    });
-    let stored = stored.await?;
-    if is_id_taken {
-        check_same(link, first).await?;
-        return numbers_of(link, &first.id).await;
+        stored.ok_or_else(|| DatabaseError::JobTaken { shown: self.link.shown().to_owned() })
     }
-    stored.ok_or_else(|| DatabaseError::JobTaken { shown: link.shown().to_owned() })
-}
 
-/// Checks that a run was stored by an earlier try, whose answer was lost.
-async fn check_same(link: &mut Link, run: &NewDatabaseRun) -> Result<(), DatabaseError> {
-    let found = link.with(async |client| {
-        // Another planner may have chosen the same id at the same moment; its run is not this one.
-        let same = "SELECT FROM run WHERE id = $1 AND head = $2";
-        client.query_opt(same, &[&run.id.as_str(), &run.head.as_bytes()]).await
-    });
-    let taken = |shown: &str| DatabaseError::RunExists { shown: shown.into(), run: run.id.clone() };
-    found.await?.map(drop).ok_or_else(|| taken(link.shown()))
+    /// Checks that a run was stored by an earlier try, whose answer was lost.
+    async fn check_same(&mut self, run: &NewDatabaseRun) -> Result<(), DatabaseError> {
+        let found = self.link.with(async |client| {
+            // Another planner may have chosen the same id at the same moment; its run is not this one.
+            let same = "SELECT FROM run WHERE id = $1 AND head = $2";
+            client.query_opt(same, &[&run.id.as_str(), &run.head.as_bytes()]).await
+        });
+        let taken =
+            |shown: &str| DatabaseError::RunExists { shown: shown.into(), run: run.id.clone() };
+        found.await?.map(drop).ok_or_else(|| taken(self.link.shown()))
+    }
+
+    /// Gives a run that is taken up the rate that it has now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn set_rate(&mut self, run: i64, rate: &RateTerms) -> Result<(), DatabaseError> {
+        self.link.with(async |client| {
+        let transaction = client.transaction().await?;
+        let trip = "SELECT trip_us FROM run WHERE no = $1";
+        let trip = trip_at(&transaction.query_one(trip, &[&run]).await?, 0);
+        let interval = rate.limit.map_or(0, |rate| interval_nanos(rate, trip));
+        let timeline = insert_timeline(&transaction, run, rate).await?;
+        let statement = "UPDATE rate SET timeline = $2, text_limit = $3, interval_ns = $4, searches = $5, \
+                         pace_ns = CASE WHEN $5 AND pace_ns = 0 THEN $6::bigint ELSE pace_ns END WHERE scope = $1";
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&scope_of(run), &timeline, &text_of(rate.limit), &interval, &rate.searches, &SEARCHED_NS];
+        transaction.execute(statement, &values).await?;
+        transaction.commit().await
+    })
+    .await
+    }
 }
 
 /// Inserts the row of a run, unless its id is taken.
@@ -245,49 +246,4 @@ async fn insert_timeline(
                      VALUES ($1, $1, 'none', 0) ON CONFLICT DO NOTHING";
     transaction.execute(statement, &[&scope]).await?;
     Ok(scope)
-}
-
-/// Gives a run that is taken up the rate that it has now.
-pub(crate) async fn set_rate(
-    link: &mut Link,
-    run: i64,
-    rate: &RateTerms,
-) -> Result<(), DatabaseError> {
-    link.with(async |client| {
-        let transaction = client.transaction().await?;
-        let trip = "SELECT trip_us FROM run WHERE no = $1";
-        let trip = trip_at(&transaction.query_one(trip, &[&run]).await?, 0);
-        let interval = rate.limit.map_or(0, |rate| interval_nanos(rate, trip));
-        let timeline = insert_timeline(&transaction, run, rate).await?;
-        let statement = "UPDATE rate SET timeline = $2, text_limit = $3, interval_ns = $4, searches = $5, \
-                         pace_ns = CASE WHEN $5 AND pace_ns = 0 THEN $6::bigint ELSE pace_ns END WHERE scope = $1";
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&scope_of(run), &timeline, &text_of(rate.limit), &interval, &rate.searches, &SEARCHED_NS];
-        transaction.execute(statement, &values).await?;
-        transaction.commit().await
-    })
-    .await
-}
-
-fn text_of(limit: Option<Rate>) -> String {
-    limit.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
-}
-
-/// Returns the name under which the workers of a run share their rate.
-pub(crate) fn scope_of(run: i64) -> String {
-    format!("run:{run}")
-}
-
-/// Returns the time between two sending slots: no window of the rate holds more than its limit,
-/// though each slot is used up to the uncertainty and the lateness after its time.
-pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
-    let uncertainty = most_uncertainty(Some(rate), trip);
-    let lateness = (rate.window / 100).max(LATENESS);
-    let widened = (rate.window + uncertainty + lateness).as_nanos();
-    i64_of(widened.div_ceil(u128::from(rate.limit.get())))
-}
-
-/// Returns how uncertain a worker may be of the database's time.
-pub(crate) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
-    rate.map_or(trip, |rate| rate.window.mul_f64(0.015).max(trip))
 }

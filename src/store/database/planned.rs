@@ -3,7 +3,9 @@
 
 use crate::journal::{Fact, Place, PlanChunkWriter, PlannedTask, Record, SegmentWriter};
 use crate::store::database::phase::Phase;
-use crate::store::database::plan::{NewChunk, NewDatabaseRun, RateTerms, chunk_size};
+use crate::store::database::plan::{NewChunk, NewDatabaseRun, chunk_size};
+use crate::store::database::rates::RateTerms;
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
 use crate::store::home::{Home, head_text};
@@ -26,18 +28,29 @@ pub struct StoredTerms {
     pub job_epoch: Option<i32>,
 }
 
-/// Reads the plan of a run from its files, one for each of its targets.
-pub(crate) fn read(
-    runs: &RunDirectory,
-    id: &RunId,
-    terms: StoredTerms,
-) -> Result<Vec<(NewDatabaseRun, Vec<NewChunk>)>, StoreError> {
-    let path = runs.file(id);
-    let head = Home::new(&schema::open_reader(&path)?).head().map_err(sqlite(&path))?;
-    let targets = head.run.settings.target.map_or(1, |target| target.names.len());
-    (0..targets).map(|index| read_part(runs, id, index, terms)).collect()
+impl DatabaseRuns {
+    /// Stores the plans that are in the files of a run, one for each of its targets, and returns the
+    /// numbers of its rows here.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is stored then.
+    pub async fn plan_from(
+        &mut self,
+        runs: &RunDirectory,
+        id: &RunId,
+        terms: StoredTerms,
+    ) -> Result<Vec<i64>, StoreError> {
+        let path = runs.file(id);
+        let head = Home::new(&schema::open_reader(&path)?).head().map_err(sqlite(&path))?;
+        let targets = head.run.settings.target.map_or(1, |target| target.names.len());
+        let parts = (0..targets).map(|index| read_part(runs, id, index, terms));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        Ok(self.store(&parts).await?)
+    }
 }
 
+/// Reads the plan of one target from its file.
 fn read_part(
     runs: &RunDirectory,
     id: &RunId,

@@ -6,17 +6,17 @@
 
 use crate::journal::{Malformed, Place, RunRecord, RunSegmentWriter, run_records, with_distance};
 use crate::store::database::copy::CopyMark;
-use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::i32_of;
 use crate::store::database::phase::Phase;
-use crate::store::database::plan::{LOAD_TIMEOUT, scope_of};
+use crate::store::database::plan::LOAD_TIMEOUT;
+use crate::store::database::rates::scope_of;
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::schema;
 use crate::task::{Outcome, OutcomeCounts};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio_postgres::Transaction;
 
 const LOCK: &str = "SELECT phase_epoch FROM run WHERE no = $1 FOR UPDATE";
@@ -75,30 +75,6 @@ struct ChunkAddition {
     next_seq: u32,
     segments: Vec<Vec<u8>>,
     settled: OutcomeCounts,
-}
-
-/// Reads what was added to a copy since it was made.
-pub(crate) fn read(path: &Path, mark: &CopyMark) -> Result<Additions, StoreError> {
-    let connection = schema::open_reader(path)?;
-    let home = Home::new(&connection);
-    let failed = sqlite(path);
-    let mut additions = Additions::default();
-    home.segments::<rusqlite::Error>(|segment| {
-        if segment.seq > mark.segments {
-            let added = additions.add(segment.chunk, segment.body, mark);
-            added.map_err(|bad| crate::store::error::damage(segment.place().damage(bad)))?;
-        }
-        Ok(())
-    })
-    .map_err(&failed)?;
-    for (&no, chunk) in &mut additions.chunks {
-        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
-        let fold = bodies.fold(u64::MAX).map_err(&failed)?;
-        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
-            chunk.settled[record.outcome()] += 1;
-        }
-    }
-    Ok(additions)
 }
 
 impl Additions {
@@ -171,22 +147,54 @@ impl<'a> NewSegment<'a> {
     }
 }
 
-/// Records the additions to the targets of a run; returns whether they count. If not, nothing is
-/// changed: another process has gone on with the run since the copy was made.
-pub(crate) async fn publish(
-    link: &mut Link,
-    parts: &[(i64, Additions)],
-    then: Then,
-) -> Result<bool, DatabaseError> {
-    let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        for (run, additions) in parts {
-            if !publish_part(transaction, *run, additions, then).await? {
-                return Ok(None);
+impl DatabaseRuns {
+    /// Takes in what was added to copies of targets of a run; returns whether it counts. If not,
+    /// nothing is changed: another process has gone on with the run since the copies were made.
+    ///
+    /// # Errors
+    ///
+    /// A copy cannot be read, or the database is away.
+    pub async fn publish(
+        &mut self,
+        copies: &[(PathBuf, CopyMark)],
+        then: Then,
+    ) -> Result<bool, StoreError> {
+        let added = |(copy, mark): &(PathBuf, CopyMark)| Ok((mark.run, read(copy, mark)?));
+        let parts = copies.iter().map(added).collect::<Result<Vec<_>, StoreError>>()?;
+        let published = self.link.transact_within(LOAD_TIMEOUT, async |transaction| {
+            for (run, additions) in &parts {
+                if !publish_part(transaction, *run, additions, then).await? {
+                    return Ok(None);
+                }
             }
+            Ok(Some(()))
+        });
+        Ok(published.await?.is_some())
+    }
+}
+
+/// Reads what was added to a copy since it was made.
+fn read(path: &Path, mark: &CopyMark) -> Result<Additions, StoreError> {
+    let connection = schema::open_reader(path)?;
+    let home = Home::new(&connection);
+    let failed = sqlite(path);
+    let mut additions = Additions::default();
+    home.segments::<rusqlite::Error>(|segment| {
+        if segment.seq > mark.segments {
+            let added = additions.add(segment.chunk, segment.body, mark);
+            added.map_err(|bad| crate::store::error::damage(segment.place().damage(bad)))?;
         }
-        Ok(Some(()))
-    });
-    Ok(published.await?.is_some())
+        Ok(())
+    })
+    .map_err(&failed)?;
+    for (&no, chunk) in &mut additions.chunks {
+        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
+        let fold = bodies.fold(u64::MAX).map_err(&failed)?;
+        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
+            chunk.settled[record.outcome()] += 1;
+        }
+    }
+    Ok(additions)
 }
 
 async fn publish_part(

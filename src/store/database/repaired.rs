@@ -5,19 +5,18 @@
 
 use crate::journal::{Malformed, Place, RunSegmentWriter, with_distance};
 use crate::store::database::copy::CopyMark;
-use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::{i32_of, u32_at};
 use crate::store::database::orders::BUSY;
 use crate::store::database::plan::LOAD_TIMEOUT;
 use crate::store::database::publish::{Additions, JOIN, insert};
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::repair::DamagedPart;
 use crate::store::schema;
 use crate::task::{Outcome, OutcomeCounts};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tokio_postgres::Transaction;
 
 const STANDING: &str =
@@ -40,7 +39,7 @@ INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, $2, 
 
 /// What takes the place of what was damaged.
 #[derive(Debug, Default)]
-pub(crate) struct Repair {
+struct Repair {
     chunks: BTreeMap<u32, RepairedChunk>,
     /// The damaged segments about the run itself: the number of the worker, negative, and theirs.
     of_workers: Vec<(i32, i32)>,
@@ -60,11 +59,7 @@ struct RepairedChunk {
 
 /// Reads a copy that was repaired, given what was damaged in it. Of a run of several targets that may be
 /// more than what is in this file: a chunk that was whole is written again as it was.
-pub(crate) fn read(
-    path: &Path,
-    mark: &CopyMark,
-    parts: &[DamagedPart],
-) -> Result<Repair, StoreError> {
+fn read(path: &Path, mark: &CopyMark, parts: &[DamagedPart]) -> Result<Repair, StoreError> {
     let connection = schema::open_reader(path)?;
     let home = Home::new(&connection);
     let failed = sqlite(path);
@@ -121,30 +116,40 @@ impl Repair {
     }
 }
 
-/// Records a repair; returns whether it counts. If not, nothing is changed: somebody is on the run, or
-/// was since the copy was made.
-pub(crate) async fn publish(
-    link: &mut Link,
-    parts: &[(i64, Repair)],
-) -> Result<bool, DatabaseError> {
-    let published = link.transact_within(LOAD_TIMEOUT, async |transaction| {
-        for (run, repair) in parts {
-            if transaction.query_one(BUSY, &[run]).await?.get(0)
-                || !stands_as_copied(transaction, *run, repair).await?
-            {
-                return Ok(None);
+impl DatabaseRuns {
+    /// Takes in the repair of the copies of a run; returns whether it counts. If not, nothing is
+    /// changed: a worker is on the run, or was since it was copied.
+    ///
+    /// # Errors
+    ///
+    /// A copy cannot be read, or the database is away.
+    pub async fn publish_repair(
+        &mut self,
+        copies: &[(PathBuf, CopyMark)],
+        damaged: &[DamagedPart],
+    ) -> Result<bool, StoreError> {
+        let repaired =
+            |(copy, mark): &(PathBuf, CopyMark)| Ok((mark.run, read(copy, mark, damaged)?));
+        let parts = copies.iter().map(repaired).collect::<Result<Vec<_>, StoreError>>()?;
+        let published = self.link.transact_within(LOAD_TIMEOUT, async |transaction| {
+            for (run, repair) in &parts {
+                if transaction.query_one(BUSY, &[run]).await?.get(0)
+                    || !stands_as_copied(transaction, *run, repair).await?
+                {
+                    return Ok(None);
+                }
+                let worker: i32 = transaction.query_one(JOIN, &[run]).await?.get(0);
+                for (&no, chunk) in &repair.chunks {
+                    put_chunk(transaction, *run, no, chunk).await?;
+                    put_segments(transaction, *run, worker, no, chunk).await?;
+                }
+                empty_segments(transaction, *run, repair).await?;
+                insert(transaction, *run, worker, &repair.added.rows(worker)).await?;
             }
-            let worker: i32 = transaction.query_one(JOIN, &[run]).await?.get(0);
-            for (&no, chunk) in &repair.chunks {
-                put_chunk(transaction, *run, no, chunk).await?;
-                put_segments(transaction, *run, worker, no, chunk).await?;
-            }
-            empty_segments(transaction, *run, repair).await?;
-            insert(transaction, *run, worker, &repair.added.rows(worker)).await?;
-        }
-        Ok(Some(()))
-    });
-    Ok(published.await?.is_some())
+            Ok(Some(()))
+        });
+        Ok(published.await?.is_some())
+    }
 }
 
 /// Returns whether the chunks are as they were when the copy was made.

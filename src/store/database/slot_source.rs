@@ -10,7 +10,7 @@ use crate::settings::RunSettings;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::link::Link;
 use crate::store::database::numbers::{i32_of, i64_of};
-use crate::store::database::plan::{most_uncertainty, scope_of};
+use crate::store::database::rates::{most_uncertainty, scope_of};
 use crate::store::database::slots;
 use crate::store::database::told_quota::{QUOTA_FOR, Quota};
 use crate::task::Rate;

@@ -4,9 +4,9 @@ use crate::clock::Timestamp;
 use crate::event::StopReason;
 use crate::settings::TargetPart;
 use crate::store::database::error::DatabaseError;
-use crate::store::database::link::Link;
 use crate::store::database::numbers::{u32_at, u32_or_none, u64_at};
 use crate::store::database::plan::NOT_APPLIED;
+use crate::store::database::runs::DatabaseRuns;
 use crate::store::home::parse_head;
 use crate::store::ids::RunId;
 use crate::store::reading::{RunRecord, RunState, SessionRecord, StoredEnd};
@@ -179,40 +179,55 @@ impl RunStanding {
     }
 }
 
-/// Returns the ids of all runs with their jobs, the oldest first.
-pub(crate) async fn ids(link: &mut Link) -> Result<Vec<(RunId, Option<String>)>, DatabaseError> {
-    let rows = link.with(async |client| client.query(IDS, &[]).await).await?;
-    let id = |row: &Row| Some((row.get::<_, &str>(0).parse().ok()?, row.get(1)));
-    Ok(rows.iter().filter_map(id).collect())
-}
-
-/// Returns the newest run with open tasks that nobody has stopped.
-pub(crate) async fn next_to_work(link: &mut Link) -> Result<Option<RunId>, DatabaseError> {
-    let row = link.with(async |client| client.query_opt(NEXT, &[]).await).await?;
-    Ok(row.and_then(|row| row.get::<_, &str>(0).parse().ok()))
-}
-
-/// Returns where runs stand, the oldest first: all of them, or one.
-pub(crate) async fn standings(
-    link: &mut Link,
-    only: Option<&RunId>,
-) -> Result<Vec<RunStanding>, DatabaseError> {
-    let only = only.map(RunId::as_str);
-    let (workers, rows) = link
-        .with(async |client| {
-            Ok((client.query(WORKERS, &[&only]).await?, client.query(RUNS, &[&only]).await?))
-        })
-        .await?;
-    let shown = link.shown();
-    let mut of_runs: BTreeMap<i64, Vec<WorkerStanding>> = BTreeMap::new();
-    for row in &workers {
-        of_runs.entry(row.get(0)).or_default().push(worker(row));
+impl DatabaseRuns {
+    /// Returns the ids of all runs with their jobs, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn ids(&mut self) -> Result<Vec<(RunId, Option<String>)>, DatabaseError> {
+        let rows = self.link.with(async |client| client.query(IDS, &[]).await).await?;
+        let id = |row: &Row| Some((row.get::<_, &str>(0).parse().ok()?, row.get(1)));
+        Ok(rows.iter().filter_map(id).collect())
     }
-    let mut workers = |row: &Row| of_runs.remove(&row.get(0)).unwrap_or_default();
-    let rows = rows.iter().map(|row| standing(row, workers(row), shown));
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let of_a_run = rows.chunk_by(|one, other| one.record.run.id == other.record.run.id);
-    Ok(of_a_run.filter_map(whole).collect())
+
+    /// Returns the newest run with open tasks that nobody has stopped.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn next_to_work(&mut self) -> Result<Option<RunId>, DatabaseError> {
+        let row = self.link.with(async |client| client.query_opt(NEXT, &[]).await).await?;
+        Ok(row.and_then(|row| row.get::<_, &str>(0).parse().ok()))
+    }
+
+    /// Returns where runs stand, the oldest first: all of them, or one.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; a description that is damaged.
+    pub async fn standings(
+        &mut self,
+        only: Option<&RunId>,
+    ) -> Result<Vec<RunStanding>, DatabaseError> {
+        let only = only.map(RunId::as_str);
+        let (workers, rows) = self
+            .link
+            .with(async |client| {
+                Ok((client.query(WORKERS, &[&only]).await?, client.query(RUNS, &[&only]).await?))
+            })
+            .await?;
+        let shown = self.link.shown();
+        let mut of_runs: BTreeMap<i64, Vec<WorkerStanding>> = BTreeMap::new();
+        for row in &workers {
+            of_runs.entry(row.get(0)).or_default().push(worker(row));
+        }
+        let mut workers = |row: &Row| of_runs.remove(&row.get(0)).unwrap_or_default();
+        let rows = rows.iter().map(|row| standing(row, workers(row), shown));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let of_a_run = rows.chunk_by(|one, other| one.record.run.id == other.record.run.id);
+        Ok(of_a_run.filter_map(whole).collect())
+    }
 }
 
 /// Returns where a run stands, from its rows.

@@ -1,18 +1,52 @@
-//! What a worker does for the run as a whole: its own records, failures, the stop of all.
+//! What a worker does for the run as a whole: it joins, and it has its own records, failures, and the
+//! stop of all.
 
 use crate::journal::Place;
 use crate::policy::Allowed;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::{Link, Values};
-use crate::store::database::numbers::{i32_of, u64_at};
+use crate::store::database::numbers::{i32_of, trip_at, u64_at};
+use crate::store::database::runs::DatabaseRuns;
+use std::time::Duration;
 use tokio_postgres::types::Type;
+
+const JOIN: &str = "
+WITH next AS (
+    UPDATE run SET workers = workers + 1 WHERE no = $1
+    RETURNING workers, extract(epoch FROM lease)::float8 AS lease, trip_us)
+INSERT INTO worker (run, no, host, process, version)
+SELECT $1, workers, $2, $3, $4 FROM next
+RETURNING no, (SELECT lease FROM next), (SELECT trip_us FROM next)";
 
 const APPEND: &str = "
 INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, $3, $2, $2, $4, $5)
 ON CONFLICT DO NOTHING";
 
 const STOP: &str = "UPDATE run SET stopping = coalesce(stopping, $2) WHERE no = $1";
+
+impl DatabaseRuns {
+    /// Joins a run as its next worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn join(
+        &mut self,
+        run: i64,
+        host: &str,
+        process: u32,
+        version: &str,
+    ) -> Result<Worker, DatabaseError> {
+        // A worker that joined and does not know it would count as lost.
+        let joined = self.link.transact(async |transaction| {
+            transaction.query_one(JOIN, &[&run, &host, &i32_of(process), &version]).await.map(Some)
+        });
+        let row = joined.await?.expect("a row is a result");
+        let lease = Duration::from_secs_f64(row.get(1));
+        Ok(Worker { run, no: row.get(0), lease, trip: trip_at(&row, 2) })
+    }
+}
 
 impl Worker {
     /// Appends a segment about the run itself. Only this worker has its sequence numbers, so a second

@@ -2,8 +2,9 @@
 
 use super::{LONG, Scene, flush_of};
 use crate::policy::Allowed;
+use crate::store::database::leases::{Fate, Flush, LeasedChunk};
 use crate::store::database::link::Link;
-use crate::store::database::{Fate, Flush, LeasedChunk, SignOfLife, Worker};
+use crate::store::database::{SignOfLife, Worker};
 use crate::task::{Outcome, OutcomeCounts};
 use std::time::Duration;
 
@@ -71,10 +72,10 @@ async fn too_many_failures_of_a_worker_that_died_are_seen_by_the_others() {
         let chunk = scene.claim(one).await;
         assert_eq!(scene.flush(one, &failed(&chunk, 0, 2)).await, Fate::Kept);
     }
-    let wishes = scene.runs.beat(two, SignOfLife::default(), &[]).await.unwrap();
+    let wishes = two.beat(&mut scene.runs.link, SignOfLife::default(), &[]).await.unwrap();
     assert!(wishes.is_exceeded && wishes.is_short, "{wishes:?}");
     allow(&scene, two).await;
-    let wishes = scene.runs.beat(two, SignOfLife::default(), &[]).await.unwrap();
+    let wishes = two.beat(&mut scene.runs.link, SignOfLife::default(), &[]).await.unwrap();
     assert_eq!(
         (wishes.is_exceeded, wishes.stopping.as_deref()),
         (false, Some("too_many_failures"))

@@ -7,9 +7,11 @@ pub(crate) mod simulated_worker;
 mod versions;
 
 use crate::journal::{PlanChunkWriter, PlannedTask, Text};
+use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk};
+use crate::store::database::rates::scope_of;
 use crate::store::database::{
-    ChunkClaim, DatabaseError, DatabaseRuns, Fate, Flush, LeasedChunk, NewChunk, NewDatabaseRun,
-    Phase, RateTerms, SHORT_TRIP, SignOfLife, Worker, chunk_size, plan,
+    DatabaseError, DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP,
+    SignOfLife, Worker, chunk_size, slots,
 };
 use crate::task::{Command, Outcome, OutcomeCounts};
 use server::Server;
@@ -73,7 +75,7 @@ impl Scene {
     async fn with_lease(lease: Duration) -> Option<Self> {
         let server = Server::start()?;
         let mut runs = DatabaseRuns::create(server.database("runs").await).await.unwrap();
-        let run = runs.plan(&run(lease), chunks()).await.unwrap();
+        let run = runs.store(&[(run(lease), chunks())]).await.unwrap()[0];
         Some(Self { server, runs, run })
     }
 
@@ -82,14 +84,14 @@ impl Scene {
     }
 
     async fn claim(&mut self, worker: Worker) -> LeasedChunk {
-        match self.runs.claim(worker).await.unwrap() {
+        match worker.claim(&mut self.runs.link, &[]).await.unwrap() {
             ChunkClaim::Chunk(chunk) => chunk,
             other => panic!("{other:?}"),
         }
     }
 
     async fn flush(&mut self, worker: Worker, flush: &Flush) -> Fate {
-        self.runs.flush(worker, std::slice::from_ref(flush)).await.unwrap()[0]
+        worker.flush(&mut self.runs.link, std::slice::from_ref(flush)).await.unwrap()[0]
     }
 
     async fn number(&self, query: &str) -> i64 {
@@ -130,12 +132,12 @@ async fn every_chunk_is_claimed_once_and_settled_by_its_segments() {
     let numbers: Vec<u32> = claimed.iter().map(|(_, chunk)| chunk.no).collect();
     assert_eq!(numbers, [0, 1, 2]);
     assert_eq!((&claimed[1].1.body, claimed[1].1.before), (&vec![1; 100], None));
-    assert_eq!(scene.runs.claim(two).await.unwrap(), ChunkClaim::NotYet);
+    assert_eq!(two.claim(&mut scene.runs.link, &[]).await.unwrap(), ChunkClaim::NotYet);
     for (worker, chunk) in &claimed {
         assert_eq!(scene.flush(*worker, &flush_of(chunk, 0, 1)).await, Fate::Kept);
         assert_eq!(scene.flush(*worker, &flush_of(chunk, 1, 1)).await, Fate::Kept);
     }
-    assert_eq!(scene.runs.claim(two).await.unwrap(), ChunkClaim::Done);
+    assert_eq!(two.claim(&mut scene.runs.link, &[]).await.unwrap(), ChunkClaim::Done);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 6);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.takeover").await, 0);
 }
@@ -149,12 +151,13 @@ async fn a_flush_under_a_lost_lease_records_nothing() {
     let after = scene.claim(quick).await;
     assert_eq!((after.no, after.epoch, after.next_seq), (before.no, 2, 1));
     assert_eq!((after.before, after.was_leased), (Some(slow.no), true));
-    scene.runs.note_doubts(quick, &after, 1).await.unwrap();
+    quick.note_doubts(&mut scene.runs.link, &after, 1).await.unwrap();
     assert_eq!(scene.number("SELECT in_doubt::bigint FROM batchctl.takeover").await, 1);
     assert_eq!(scene.flush(slow, &flush_of(&before, 1, 1)).await, Fate::Lost);
     assert_eq!(scene.flush(quick, &flush_of(&after, 1, 1)).await, Fate::Kept);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.segment").await, 2);
-    let wishes = scene.runs.beat(slow, SignOfLife::default(), &[(before.no, before.epoch)]).await;
+    let wishes =
+        slow.beat(&mut scene.runs.link, SignOfLife::default(), &[(before.no, before.epoch)]).await;
     assert!(wishes.unwrap().kept.is_empty());
 }
 
@@ -176,11 +179,11 @@ async fn chunks_that_are_given_back_are_free_and_no_takeover() {
     let Some(mut scene) = Scene::with_lease(LONG).await else { return };
     let worker = scene.worker().await;
     let chunk = scene.claim(worker).await;
-    scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    worker.give_back(&mut scene.runs.link, &[(chunk.no, chunk.epoch)]).await.unwrap();
     let again = scene.claim(worker).await;
     assert_eq!((again.no, again.epoch, again.was_leased), (chunk.no, 2, false));
     // Giving back under an old lease changes nothing.
-    scene.runs.give_back(worker, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    worker.give_back(&mut scene.runs.link, &[(chunk.no, chunk.epoch)]).await.unwrap();
     assert_eq!(scene.claim(worker).await.no, 1);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.takeover").await, 0);
 }
@@ -190,12 +193,12 @@ async fn doubts_of_a_chunk_that_was_given_back_make_a_takeover() {
     let Some(mut scene) = Scene::with_lease(LONG).await else { return };
     let (one, two) = (scene.worker().await, scene.worker().await);
     let chunk = scene.claim(one).await;
-    scene.runs.give_back(one, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    one.give_back(&mut scene.runs.link, &[(chunk.no, chunk.epoch)]).await.unwrap();
     let again = scene.claim(two).await;
     assert!(!again.is_takeover(0) && again.is_takeover(1));
     for in_doubt in [3, 2] {
         // A second time, because the answer was lost.
-        scene.runs.note_doubts(two, &again, in_doubt).await.unwrap();
+        two.note_doubts(&mut scene.runs.link, &again, in_doubt).await.unwrap();
     }
     let row = format!(
         "SELECT count(*) FROM batchctl.takeover WHERE epoch = 2 AND from_worker = {} AND by_worker = {} \
@@ -212,13 +215,14 @@ async fn a_beat_keeps_leases_and_brings_wishes() {
     let chunk = scene.claim(worker).await;
     let renewing = Worker { lease: LONG, ..worker };
     let sign = SignOfLife { calls: 5, throttled: 1, in_flight: 2, uncertainty_us: Some(800) };
-    let wishes = scene.runs.beat(renewing, sign, &[(chunk.no, chunk.epoch)]).await.unwrap();
+    let wishes =
+        renewing.beat(&mut scene.runs.link, sign, &[(chunk.no, chunk.epoch)]).await.unwrap();
     assert_eq!((wishes.kept, wishes.paused, &*wishes.rate), (vec![chunk.no], false, "2000/s"));
     assert_eq!(scene.claim(worker).await.no, chunk.no + 1);
     let wish = "UPDATE batchctl.run SET change_no = 1, paused = true, concurrency = 4, \
                 stopping = 'drained'";
     scene.server.sql("runs", wish).await;
-    let wishes = scene.runs.beat(worker, sign, &[]).await.unwrap();
+    let wishes = worker.beat(&mut scene.runs.link, sign, &[]).await.unwrap();
     assert_eq!((wishes.change_no, wishes.paused, wishes.concurrency), (1, true, Some(4)));
     assert_eq!(wishes.stopping.as_deref(), Some("drained"));
     assert_eq!(scene.number("SELECT calls FROM batchctl.worker").await, 5);
@@ -242,7 +246,7 @@ async fn killed_connections_and_crashes_repeat_and_lose_nothing() {
         let flush = flush_of(&chunk, seq, u64::from(seq >= 18));
         let mut tries = 0;
         let fate = loop {
-            match scene.runs.flush(worker, std::slice::from_ref(&flush)).await {
+            match worker.flush(&mut scene.runs.link, std::slice::from_ref(&flush)).await {
                 Ok(fates) => break fates[0],
                 Err(error) => assert!(error.may_pass(), "{error:?}"),
             }
@@ -262,11 +266,11 @@ async fn a_plan_is_there_whole_or_not_at_all() {
     let id = run(LONG).id;
     assert_eq!(scene.runs.numbers_of(&id).await.unwrap(), [scene.run]);
     // The answer to the first try may have been lost; it is not stored twice.
-    assert_eq!(scene.runs.plan(&run(LONG), chunks()).await.unwrap(), scene.run);
+    assert_eq!(scene.runs.store(&[(run(LONG), chunks())]).await.unwrap(), [scene.run]);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.run").await, 1);
     // The id is taken by another run, so that nothing of the second plan may stay.
     let other = NewDatabaseRun { head: "another".into(), ..run(LONG) };
-    let refused = scene.runs.plan(&other, chunks()).await.unwrap_err();
+    let refused = scene.runs.store(&[(other, chunks())]).await.unwrap_err();
     assert!(matches!(refused, DatabaseError::RunExists { .. }), "{refused:?}");
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.chunk").await, 3);
     assert_eq!(scene.number("SELECT count(*) FROM batchctl.rate").await, 1);
@@ -278,7 +282,7 @@ async fn a_plan_is_there_whole_or_not_at_all() {
         .collect();
     let planner = tokio::spawn(async move {
         let mut runs = DatabaseRuns::open(address).await.unwrap();
-        runs.plan(&second, many).await
+        runs.store(&[(second, many)]).await
     });
     while scene.number("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY chunk%'").await
         == 0
@@ -299,12 +303,12 @@ async fn the_targets_of_a_run_are_there_and_go_together() {
     let of = |id: &str, part| NewDatabaseRun { id: id.parse().unwrap(), part, ..run(LONG) };
     let parts = |id: &str| [0, 1, 2].map(|part| (of(id, part), chunks()));
     let id = "20240705-120000-cccc";
-    let rows = plan::store(&mut scene.runs.link, &parts(id)).await.unwrap();
+    let rows = scene.runs.store(&parts(id)).await.unwrap();
     let numbers = scene.runs.numbers_of(&id.parse().unwrap()).await.unwrap();
     assert_eq!((rows.len(), &rows), (3, &numbers));
     // A row is there already: none of the others may stay.
-    scene.runs.plan(&of("20240705-120000-dddd", 2), chunks()).await.unwrap();
-    let refused = plan::store(&mut scene.runs.link, &parts("20240705-120000-dddd")).await;
+    scene.runs.store(&[(of("20240705-120000-dddd", 2), chunks())]).await.unwrap();
+    let refused = scene.runs.store(&parts("20240705-120000-dddd")).await;
     assert!(matches!(refused, Err(DatabaseError::RunExists { .. })), "{refused:?}");
     let stored = "SELECT count(*) FROM batchctl.run WHERE id LIKE '%dddd%'";
     assert_eq!(scene.number(stored).await, 1);
@@ -329,7 +333,7 @@ async fn slots_are_granted_on_one_timeline_for_all() {
     let rest = scene.runs.grant_slots(scene.run, 1_000_000).await.unwrap();
     assert!(rest.count <= 400, "no slot lies further ahead than 200 ms");
     let until = rest.now_ns + 60_000_000_000;
-    scene.runs.hold_slots(scene.run, until).await.unwrap();
+    slots::hold(&mut scene.runs.link, &scope_of(scene.run), until).await.unwrap();
     let held = scene.runs.grant_slots(scene.run, 1).await.unwrap();
     assert_eq!((held.count, held.hold_ns), (0, until));
 }

@@ -80,7 +80,7 @@ async fn old_tables(old: &Old) -> Option<Scene> {
     let address = server.database("runs").await;
     server.sql("runs", &format!("BEGIN; {} COMMIT", old.statements)).await;
     let mut runs = DatabaseRuns::open(address).await.unwrap();
-    let run = runs.plan(&run(LONG), chunks()).await.unwrap();
+    let run = runs.store(&[(run(LONG), chunks())]).await.unwrap()[0];
     let mut scene = Scene { server, runs, run };
     scene.worker().await;
     scene.worker().await;
