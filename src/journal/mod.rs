@@ -31,6 +31,6 @@ pub(crate) use record::{Ended, Fact, Record};
 pub(crate) use run_record::RunRecord;
 #[cfg(any(feature = "postgres", test))]
 pub(crate) use segment::with_distance;
-pub(crate) use segment::{RunSegmentWriter, SegmentWriter, records, run_records};
+pub(crate) use segment::{RunSegmentWriter, SegmentWriter, distance, records, run_records};
 pub(crate) use text::Text;
 pub(crate) use trace::TaskTrace;

@@ -11,6 +11,11 @@ use crate::journal::text::{ReadTexts, Repeats};
 /// A body of this length is closed: no body is larger by more than one record.
 pub(crate) const LARGE_BODY: usize = 1 << 20;
 
+/// Returns the distance that a segment begins with: to the one before it, or 0 if that is 0.
+pub(crate) fn distance(seq: u64, before: u64) -> u64 {
+    if before == 0 { 0 } else { seq - before }
+}
+
 /// Writes the segment of a chunk.
 #[derive(Debug, Default)]
 pub(crate) struct SegmentWriter {

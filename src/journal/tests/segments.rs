@@ -2,10 +2,15 @@
 
 use super::{ended, started};
 use crate::journal::{
-    Place, Record, RunRecord, RunSegmentWriter, SegmentWriter, records, with_distance,
+    Place, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance, records, with_distance,
 };
 
 const MEBIBYTE: usize = 1_048_576;
+
+#[test]
+fn a_distance_leads_to_the_segment_before_and_the_first_one_has_none() {
+    assert_eq!([distance(1, 0), distance(9, 0), distance(9, 8), distance(9, 1)], [0, 0, 1, 8]);
+}
 
 #[test]
 fn a_writer_knows_whether_it_holds_a_record() {

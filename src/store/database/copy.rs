@@ -4,7 +4,7 @@
 //! over all chunks; those about the run itself come first, so that no session ends between the
 //! attempts of others.
 
-use crate::journal::{Damage, Place, PlanChunk, with_distance};
+use crate::journal::{Damage, Place, PlanChunk, distance, with_distance};
 use crate::store::database::copied::{Failed, OwnRecords, copy_workers};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::numbers::u32_at;
@@ -215,7 +215,7 @@ impl Copying<'_> {
                 *last = self.append_missing(chunk, *count, seq)?.unwrap_or(*last);
             }
             let next = self.totals.segments + 1;
-            let distance = if *last == 0 { 0 } else { next - *last };
+            let distance = distance(next, *last);
             (*count, *last) = (seq + 1, next);
             let body: Vec<u8> = row.get(3);
             if self.is_whole(place, &body, row.get(4))? {

@@ -4,7 +4,7 @@ use crate::journal::{
     ChunkFold, Damage, Malformed, Place, PlanChunk, PlannedTask, TaskTrace, records,
 };
 use crate::store::error::damage;
-use crate::store::home::door::Home;
+use crate::store::home::door::{Home, check_distance};
 use std::collections::BTreeMap;
 
 /// The bodies of one chunk.
@@ -89,14 +89,8 @@ impl ChunkBodies {
     ) -> Result<(), Damage> {
         let mut before = 0;
         for (place, seq, body) in &self.segments {
-            let distance = apply(body).map_err(|malformed| place.damage(malformed))?;
-            let expected = if before == 0 { 0 } else { seq - before };
-            if distance != expected {
-                let missing = seq.saturating_sub(distance);
-                return Err(
-                    Place::Segment { chunk: Some(self.no), epoch: 0, seq: missing }.missing()
-                );
-            }
+            let found = apply(body).map_err(|malformed| place.damage(malformed))?;
+            check_distance(Some(self.no), (before, *seq), found)?;
             before = *seq;
         }
         Ok(())

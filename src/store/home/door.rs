@@ -2,7 +2,8 @@
 //!
 //! The only place that knows their columns.
 
-use crate::journal::{Damage, Place};
+use crate::journal::{Damage, Place, distance};
+use crate::store::codes::unfit;
 use crate::store::error::damage;
 use crate::store::home::chunk_index::ChunkIndex;
 use crate::store::home::head::parse_head;
@@ -59,7 +60,7 @@ impl<'a> Home<'a> {
         self.connection.query_row("SELECT head, head_crc FROM run", [], |row| {
             let text = row.get_ref(0)?.as_str()?;
             Place::Head.check(text.as_bytes(), row.get(1)?).map_err(damage)?;
-            parse_head(text).map_err(unfit)
+            parse_head(text).map_err(|error| unfit(Type::Text, error))
         })
     }
 
@@ -68,7 +69,7 @@ impl<'a> Home<'a> {
         query.query_row([], |row| {
             let text = row.get_ref(0)?.as_str()?;
             Place::Totals.check(text.as_bytes(), row.get(1)?).map_err(damage)?;
-            Totals::parse(text).map_err(unfit)
+            Totals::parse(text).map_err(|error| unfit(Type::Text, error))
         })
     }
 
@@ -201,27 +202,36 @@ impl<'a> Home<'a> {
                 body: row.get_ref(3)?.as_blob().map_err(Error::from)?,
             };
             if seq != last + 1 {
-                return Err(damage(missing_segment(last + 1)).into());
+                return Err(damage(missing_segment(None, last + 1)).into());
             }
             segment.place().check(segment.body, row.get(4)?).map_err(damage)?;
             last = seq;
             take(segment)?;
         }
         if last < all {
-            return Err(damage(missing_segment(last + 1)).into());
+            return Err(damage(missing_segment(None, last + 1)).into());
         }
         Ok(())
     }
 }
 
-fn missing_segment(seq: u64) -> Damage {
-    Place::Segment { chunk: None, epoch: 0, seq }.missing()
+/// Checks that nothing is missing between a segment of a chunk, or of the run, and the one before it:
+/// the later one begins with the distance.
+pub(crate) fn check_distance(
+    chunk: Option<u32>,
+    (before, seq): (u64, u64),
+    found: u64,
+) -> Result<(), Damage> {
+    if found == distance(seq, before) {
+        return Ok(());
+    }
+    Err(missing_segment(chunk, seq.saturating_sub(found)))
+}
+
+fn missing_segment(chunk: Option<u32>, seq: u64) -> Damage {
+    Place::Segment { chunk, epoch: 0, seq }.missing()
 }
 
 fn totals_checksum(text: &str) -> u32 {
     Place::Totals.checksum(text.as_bytes())
-}
-
-fn unfit(error: serde_json::Error) -> Error {
-    Error::FromSqlConversionFailure(0, Type::Text, Box::new(error))
 }

@@ -11,7 +11,7 @@ mod totals;
 
 pub(crate) use chunk_bodies::ChunkBodies;
 pub(crate) use chunk_index::ChunkIndex;
-pub(crate) use door::{Home, Segment};
+pub(crate) use door::{Home, Segment, check_distance};
 pub(crate) use head::head_text;
 #[cfg(feature = "postgres")]
 pub(crate) use head::parse_head;

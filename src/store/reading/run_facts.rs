@@ -2,10 +2,10 @@
 
 use crate::clock::Timestamp;
 use crate::event::StopReason;
-use crate::journal::{Damage, Place, RunRecord as Fact, run_records};
+use crate::journal::{Place, RunRecord as Fact, run_records};
 use crate::store::codes;
 use crate::store::error::damage;
-use crate::store::home::{Home, Totals};
+use crate::store::home::{Home, Totals, check_distance};
 use crate::store::reading::record::{SessionRecord, SourceRecord, StoredEnd};
 use crate::store::repair::DamagedPart;
 use crate::task::ServiceLimit;
@@ -27,20 +27,11 @@ pub(crate) fn for_each_fact<E: From<Error>>(
             Ok(())
         });
         let distance = distance.map_err(|malformed| segment.place().damage(malformed))?;
-        check_distance(segment.seq, before, distance)?;
+        check_distance(None, (before, segment.seq), distance)?;
         before = segment.seq;
         Ok(())
     })?;
     failed.map_or(Ok(()), Err)
-}
-
-fn check_distance(seq: u64, before: u64, distance: u64) -> Result<(), Damage> {
-    let expected = if before == 0 { 0 } else { seq - before };
-    if distance == expected {
-        return Ok(());
-    }
-    let missing = seq.saturating_sub(distance);
-    Err(Place::Segment { chunk: None, epoch: 0, seq: missing }.missing())
 }
 
 /// Reads the processes that carried the run out, in order.

@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::journal::{
-    Fact, MAX_CHUNK_TASKS, Record, RunRecord, RunSegmentWriter, SegmentWriter, empty_chunk, records,
+    Fact, MAX_CHUNK_TASKS, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance,
+    empty_chunk, records,
 };
 use crate::store::files::{MayHaveLeft, Watermark};
 use crate::store::home::{Home, Totals};
@@ -171,7 +172,7 @@ impl Work<'_> {
         let slot = self.slots.get(&None).and_then(|slots| slots.last()).copied().unwrap_or(0);
         let before = whole.max(slot);
         let mut body = Vec::new();
-        writer.write(if before == 0 { 0 } else { self.next - before }, &mut body);
+        writer.write(distance(self.next, before), &mut body);
         let epoch = found.epoch_before(self.next);
         self.rebuilt.segments.push((None, epoch, self.next, body));
         self.next += 1;
@@ -221,7 +222,7 @@ impl Work<'_> {
             let whole = place.checked_sub(1).map_or(0, |place| links[place].seq);
             let before = slots.range(..seq).next_back().map_or(whole, |&lost| lost.max(whole));
             let mut body = Vec::new();
-            writer.write(if before == 0 { 0 } else { seq - before }, &mut body);
+            writer.write(distance(seq, before), &mut body);
             self.rebuilt.segments.push((None, epoch, seq, body));
         }
     }
@@ -298,7 +299,7 @@ impl Work<'_> {
         });
         if read.is_ok() && is_changed {
             let mut body = Vec::new();
-            writer.write(if before == 0 { 0 } else { seq - before }, &mut body);
+            writer.write(distance(seq, before), &mut body);
             self.rebuilt.segments_out.insert(seq.cast_signed());
             self.rebuilt.segments.push((owner, epoch, seq, body));
         }
@@ -322,7 +323,7 @@ impl Work<'_> {
             doubts.add(*source, *line);
         }
         let mut body = Vec::new();
-        writer.write(if before == 0 { 0 } else { seq - before }, &mut body);
+        writer.write(distance(seq, before), &mut body);
         let epoch = self.found.epoch_before(seq);
         self.rebuilt.segments.push((owner, epoch, seq, body));
     }

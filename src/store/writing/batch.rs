@@ -2,7 +2,7 @@
 //!
 //! It only adds rows and counts; the transaction around it belongs to the thread.
 
-use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
+use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance};
 use crate::store::home::{Home, Segment};
 use crate::store::writing::journal_end::{EndChanges, JournalEnd};
 use crate::task::{Ordinal, Outcome};
@@ -129,10 +129,9 @@ impl<'a> Batch<'a> {
         let seq = self.changes.totals.segments;
         let written = self.changes.lasts.insert(chunk, seq);
         let before = written.unwrap_or_else(|| self.end.last(chunk));
-        let distance = if before == 0 { 0 } else { seq - before };
         let body = &mut self.scratch.body;
         body.clear();
-        write(distance, body);
+        write(distance(seq, before), body);
         self.home.append(Segment { chunk, epoch: self.epoch, seq, body })
     }
 }

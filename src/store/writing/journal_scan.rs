@@ -3,7 +3,7 @@
 //! Memory holds a bit for each row of the plan and the tasks that are begun and not settled, however
 //! long the journal is.
 
-use crate::journal::{Damage, Fact, Malformed, RunRecord, records, run_records};
+use crate::journal::{Damage, Fact, Malformed, RunRecord, distance, records, run_records};
 use crate::store::error::damage;
 use crate::store::files::MayHaveLeft;
 use crate::store::home::{Home, Segment};
@@ -79,7 +79,7 @@ impl JournalScan {
     fn add(&mut self, segment: Segment<'_>) -> Result<(), Damage> {
         let place = segment.place();
         let before = self.end.last(segment.chunk);
-        let distance = match segment.chunk {
+        let found = match segment.chunk {
             None => run_records(segment.body, |record| self.apply_to_run(record)),
             Some(chunk) => {
                 let first = self.end.index.first(chunk);
@@ -90,9 +90,9 @@ impl JournalScan {
                 })
             }
         };
-        let distance = distance.map_err(|malformed| place.damage(malformed))?;
-        let expected = if before == 0 { 0 } else { segment.seq - before };
-        if distance != expected || !self.end.note(segment.chunk, segment.seq) {
+        let found = found.map_err(|malformed| place.damage(malformed))?;
+        let is_next = found == distance(segment.seq, before);
+        if !is_next || !self.end.note(segment.chunk, segment.seq) {
             let what = "it does not follow the segment before it";
             return Err(place.damage(Malformed { at: 0, what }));
         }
