@@ -1,11 +1,11 @@
 //! Sorts the events of a commit into segments: one for each chunk, and one for the run itself.
 
 use crate::clock::Timestamp;
-use crate::event::{AttemptResult, Event, EventKind, StopReason};
-use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter};
+use crate::event::{AttemptResult, Event, EventKind};
+use crate::journal::{Fact, Record, RunSegmentWriter, SegmentWriter};
 use crate::store::database::beat::SignOfLife;
 use crate::store::database::leases::Flush;
-use crate::store::writing::event_writer::{ended, micros_of, micros_of_time};
+use crate::store::writing::event_records::{fact_of, session_started, with_run_record};
 use crate::task::{FailureKind, Ordinal, Outcome, OutcomeCounts};
 use std::collections::BTreeMap;
 
@@ -62,61 +62,31 @@ impl Records {
         event: &Event,
         first_of: impl FnOnce(u32) -> Option<u32>,
     ) -> bool {
-        let Some(ordinal) = task_of(event) else {
+        let Some((ordinal, fact)) = fact_of(event, self.origin) else {
             self.write_run(event);
             return true;
         };
         self.count(event);
         let Some(first) = first_of(ordinal.0) else { return false };
         let in_flight = self.in_flight.entry(first).or_default();
-        let micros = |at: Timestamp| micros_of_time(at, self.origin);
         let segment = self.chunks.entry(first).or_default();
-        let fact = match &event.kind {
-            EventKind::AttemptStarted { seq, number, leaves, .. } => {
-                *in_flight += 1;
-                Fact::Started { seq: seq.0, number: *number, leaves_us: micros(*leaves) }
-            }
-            EventKind::AttemptWithdrawn { .. } => {
-                *in_flight = in_flight.saturating_sub(1);
-                Fact::Withdrawn
-            }
-            EventKind::AttemptEnded { result, .. } => {
-                *in_flight = in_flight.saturating_sub(1);
-                Fact::Ended(ended(result, micros(result.sent)))
-            }
-            EventKind::TaskSettled { outcome, .. } => {
-                segment.settled[*outcome] += 1;
-                Fact::Settled { outcome: *outcome, at_us: micros(event.at) }
-            }
-            _ => return true,
-        };
+        match &fact {
+            Fact::Started { .. } => *in_flight += 1,
+            Fact::Withdrawn | Fact::Ended(_) => *in_flight = in_flight.saturating_sub(1),
+            Fact::Settled { outcome, .. } => segment.settled[*outcome] += 1,
+            Fact::Before(_) | Fact::After { .. } | Fact::Lost => {}
+        }
         segment.writer.push(&Record { offset: ordinal.0 - first, fact });
         true
     }
 
     fn write_run(&mut self, event: &Event) {
-        let micros = |at: Timestamp| micros_of_time(at, self.origin);
-        let at_us = micros(event.at);
         if !std::mem::replace(&mut self.has_begun, true) {
-            let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
-            self.run.push(&RunRecord::SessionStarted { at_us, process, version });
+            self.run.push(&session_started(event.at.micros_since(self.origin)));
         }
-        match &event.kind {
-            EventKind::RunHeld { until, reason } => {
-                let (until_us, reason) = (micros(*until), reason.as_str());
-                self.run.push(&RunRecord::Held { at_us, until_us, reason });
-            }
-            EventKind::RateLearnt(limit) => self.run.push(&RunRecord::RateLearnt(*limit)),
-            EventKind::PollStarted { leaves } => {
-                self.run.push(&RunRecord::Polled { leaves_us: micros(*leaves) });
-            }
-            EventKind::RunEnded(stats) => {
-                let stopped = stats.stopped.as_ref().map(StopReason::as_str);
-                let held_us = micros_of(stats.held);
-                self.run.push(&RunRecord::SessionEnded { at_us, held_us, stopped });
-            }
-            // A change is recorded once, by whoever ordered it.
-            _ => {}
+        // A change is recorded once, by whoever ordered it.
+        if !matches!(event.kind, EventKind::RunChanged { .. }) {
+            with_run_record(event, self.origin, |record| self.run.push(record));
         }
     }
 

@@ -120,13 +120,13 @@ impl TemporaryPlan {
         decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook,
         now: Timestamp,
     ) -> Result<Surveyed, StoreError> {
-        let (connection, origin) = (&self.connection, self.origin);
+        let (connection, now_us) = (&self.connection, now.micros_since(self.origin));
         let carry_out = || {
             let home = Home::new(connection);
             let end = JournalEnd::new(home.chunks()?, home.totals()?);
             let mut scratch = Scratch::default();
             let mut batch = Batch::new(connection, &end, 1, &mut scratch);
-            let surveyed = Survey { connection, origin, now }.carry_out(&mut batch, decide)?;
+            let surveyed = Survey { connection, now_us }.carry_out(&mut batch, decide)?;
             batch.finish()?;
             Ok(surveyed)
         };

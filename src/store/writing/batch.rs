@@ -2,8 +2,13 @@
 //!
 //! It only adds rows and counts; the transaction around it belongs to the thread.
 
-use crate::journal::{Fact, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance};
-use crate::store::home::{Home, Segment};
+use crate::clock::Timestamp;
+use crate::event::Event;
+use crate::journal::{
+    Fact, FoldedTask, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance,
+};
+use crate::store::home::{ChunkBodies, Home, Segment};
+use crate::store::writing::event_records::{fact_of, with_run_record};
 use crate::store::writing::journal_end::{EndChanges, JournalEnd};
 use crate::task::{Ordinal, Outcome};
 use rusqlite::{Connection, Error};
@@ -18,10 +23,9 @@ pub(crate) struct Scratch {
 
 /// A commit while it is written.
 pub(crate) struct Batch<'a> {
-    /// The rows of the run.
-    pub(crate) home: Home<'a>,
+    home: Home<'a>,
     /// What the commit goes on from.
-    pub(crate) end: &'a JournalEnd,
+    end: &'a JournalEnd,
     epoch: u32,
     scratch: &'a mut Scratch,
     chunks: BTreeMap<u32, SegmentWriter>,
@@ -51,10 +55,13 @@ impl<'a> Batch<'a> {
         Self { home, end, epoch, scratch, chunks, run, changes }
     }
 
-    /// Adds a fact about a task.
+    /// Adds a fact about a task, and counts its outcome if that is the fact.
     pub(crate) fn push(&mut self, ordinal: Ordinal, fact: Fact<'_>) -> rusqlite::Result<()> {
         let place = self.end.index.find(ordinal.0);
         let (chunk, offset) = place.ok_or_else(|| impossible(Impossible::Unplanned(ordinal)))?;
+        if let Fact::Settled { outcome, .. } = fact {
+            self.count(ordinal, outcome)?;
+        }
         let spare = &mut self.scratch.writers;
         let writer = self.chunks.entry(chunk).or_insert_with(|| spare.pop().unwrap_or_default());
         writer.push(&Record { offset, fact });
@@ -65,24 +72,43 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    fn count(&mut self, ordinal: Ordinal, outcome: Outcome) -> rusqlite::Result<()> {
+        if self.end.settled.contains(ordinal) {
+            return Err(impossible(Impossible::SettledTwice(ordinal)));
+        }
+        self.changes.totals.settled[outcome] += 1;
+        self.changes.settled.push(ordinal);
+        Ok(())
+    }
+
+    /// Adds what an event says; times count from `origin`.
+    pub(crate) fn push_event(&mut self, event: &Event, origin: Timestamp) -> rusqlite::Result<()> {
+        if let Some((ordinal, fact)) = fact_of(event, origin) {
+            return self.push(ordinal, fact);
+        }
+        with_run_record(event, origin, |record| self.push_run(record));
+        Ok(())
+    }
+
     /// Adds a fact about the run.
     pub(crate) fn push_run(&mut self, record: &RunRecord<'_>) {
         self.run.push(record);
     }
 
-    /// Settles a task with the outcome of its call.
-    pub(crate) fn settle(
+    /// Calls `take` for every task as it stood before this commit, in the order of the plan.
+    ///
+    /// What it adds is written chunk by chunk, so that memory does not grow with their number.
+    pub(crate) fn for_each_task(
         &mut self,
-        ordinal: Ordinal,
-        outcome: Outcome,
-        at_us: i64,
+        mut take: impl FnMut(&mut Self, &FoldedTask<'_>) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
-        if self.end.settled.contains(ordinal) {
-            return Err(impossible(Impossible::SettledTwice(ordinal)));
+        for no in 0..self.end.index.len() {
+            let bodies = ChunkBodies::read(self.home, no)?;
+            // Attempts that never left were withdrawn when the run was opened.
+            let fold = bodies.fold(u64::MAX)?;
+            fold.tasks.iter().try_for_each(|task| take(self, task))?;
+            self.flush()?;
         }
-        self.push(ordinal, Fact::Settled { outcome, at_us })?;
-        self.changes.totals.settled[outcome] += 1;
-        self.changes.settled.push(ordinal);
         Ok(())
     }
 
@@ -93,9 +119,8 @@ impl<'a> Batch<'a> {
         settled[to] += 1;
     }
 
-    /// Writes the segments of all chunks so far. A walk that writes to every chunk does so in
-    /// between, so that memory does not grow with their number.
-    pub(crate) fn flush(&mut self) -> rusqlite::Result<()> {
+    /// Writes the segments of all chunks so far.
+    fn flush(&mut self) -> rusqlite::Result<()> {
         for (chunk, mut writer) in std::mem::take(&mut self.chunks) {
             if !writer.is_empty() {
                 self.append(Some(chunk), |distance, body| writer.write(distance, body))?;

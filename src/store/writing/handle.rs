@@ -121,8 +121,13 @@ impl RunWriter {
         &self,
         events: Vec<Event>,
     ) -> impl Future<Output = Result<Vec<Event>, StoreError>> + Send + 'static {
-        let (done, answer) = oneshot::channel();
-        self.ask(Job::Commit { events, done }, answer)
+        self.with(move |writer| {
+            let origin = writer.origin;
+            writer.commit_patiently(|batch, _| {
+                events.iter().try_for_each(|event| batch.push_event(event, origin))
+            })?;
+            Ok(events)
+        })
     }
 
     /// Hands out the next tasks without an outcome, each once and in the order of the plan; none
@@ -133,8 +138,7 @@ impl RunWriter {
         &self,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<UnsettledTask>, StoreError>> + Send + 'static {
-        let (done, answer) = oneshot::channel();
-        self.ask(Job::Claim { limit, done }, answer)
+        self.with(move |writer| writer.claim(limit))
     }
 
     /// Records, before it happens, that attempts up to this one may leave. No later attempt has
@@ -191,9 +195,9 @@ impl RunWriter {
         now: Timestamp,
     ) -> impl Future<Output = Result<Surveyed, StoreError>> + Send + 'static {
         self.with(move |writer| {
-            let origin = writer.origin;
+            let now_us = now.micros_since(writer.origin);
             let surveyed = writer.commit_patiently(|batch, connection| {
-                Survey { connection, origin, now }.carry_out(batch, &decide)
+                Survey { connection, now_us }.carry_out(batch, &decide)
             })?;
             // The queue was filled before the survey settled some of its tasks.
             writer.queue.refill(&writer.end);
@@ -209,9 +213,9 @@ impl RunWriter {
         now: Timestamp,
     ) -> impl Future<Output = Result<LeftOut, StoreError>> + Send + 'static {
         self.with(move |writer| {
-            let origin = writer.origin;
+            let now_us = now.micros_since(writer.origin);
             let left_out = writer.commit_patiently(|batch, connection| {
-                Survey { connection, origin, now }.leave_out(batch, &find)
+                Survey { connection, now_us }.leave_out(batch, &find)
             })?;
             writer.queue.refill(&writer.end);
             Ok(left_out)
@@ -225,9 +229,9 @@ impl RunWriter {
         now: Timestamp,
     ) -> impl Future<Output = Result<ArrivalCounts, StoreError>> + Send + 'static {
         self.with(move |writer| {
-            let origin = writer.origin;
+            let now_us = now.micros_since(writer.origin);
             writer.commit_patiently(|batch, connection| {
-                Verification { connection, origin, now }.carry_out(batch, &decide)
+                Verification { connection, now_us }.carry_out(batch, &decide)
             })
         })
     }
@@ -261,20 +265,13 @@ impl RunWriter {
         work: impl FnOnce(&mut WriterThread) -> Result<T, StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (done, answer) = oneshot::channel();
-        let job = move |writer: &mut WriterThread| {
+        let job: Job = Box::new(move |writer| {
             let worked = work(writer);
             let goes_on = worked.is_ok();
+            // The requester may be gone by the time of the answer; a commit stays a commit.
             let _ = done.send(worked);
             goes_on
-        };
-        self.ask(Job::Work(Box::new(job)), answer)
-    }
-
-    fn ask<T: Send + 'static>(
-        &self,
-        job: Job,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        });
         // If the thread is gone the job is dropped, and the sender of its answer with it.
         let _ = self.jobs.as_ref().expect("taken out only when dropped").send(job);
         async move { answer.await.unwrap_or(Err(StoreError::WriterGone)) }

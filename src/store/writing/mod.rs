@@ -4,7 +4,7 @@
 //! in `docs/GLOSSARY.md`.
 
 pub(crate) mod batch;
-pub(crate) mod event_writer;
+pub(crate) mod event_records;
 mod handle;
 pub(crate) mod journal_end;
 mod journal_scan;

@@ -5,13 +5,11 @@
 //! a whole walk are one commit. A process that is killed before has changed nothing. Memory does
 //! not grow with the number of tasks. See `docs/GLOSSARY.md`: observed state, survey.
 
-use crate::clock::Timestamp;
 use crate::event::SurveyCounts;
 use crate::journal::{Fact, FoldedTask, PlannedTask, RunRecord, TaskRecord};
 use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
 use crate::settings::LeftOut;
 use crate::store::codes;
-use crate::store::home::ChunkBodies;
 use crate::store::writing::batch::Batch;
 use crate::store::writing::observed_states;
 use crate::task::{ExcludedTask, Ordinal, Outcome, TaskId, TaskState};
@@ -35,8 +33,8 @@ pub struct Surveyed {
 pub(crate) struct Survey<'a> {
     /// The connection with the observed states.
     pub(crate) connection: &'a Connection,
-    pub(crate) origin: Timestamp,
-    pub(crate) now: Timestamp,
+    /// The present time, in microseconds after the origin of the run.
+    pub(crate) now_us: i64,
 }
 
 impl Survey<'_> {
@@ -47,15 +45,9 @@ impl Survey<'_> {
         decide: impl Fn(Option<Observation>, EarlierCalls, Goal) -> FirstLook,
     ) -> rusqlite::Result<Surveyed> {
         let mut surveyed = Surveyed::default();
-        for no in 0..batch.end.index.len() {
-            // Attempts that never left were withdrawn when the run was opened.
-            let bodies = ChunkBodies::read(batch.home, no)?;
-            let fold = bodies.fold(u64::MAX)?;
-            for folded in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
-                self.look_at(batch, folded, &decide, &mut surveyed)?;
-            }
-            batch.flush()?;
-        }
+        for_each_unsettled(batch, |batch, folded| {
+            self.look_at(batch, folded, &decide, &mut surveyed)
+        })?;
         Ok(surveyed)
     }
 
@@ -67,20 +59,15 @@ impl Survey<'_> {
         batch: &mut Batch<'_>,
         find: impl Fn(&TaskId) -> Option<ExcludedTask>,
     ) -> rusqlite::Result<LeftOut> {
-        let now_us = self.now.micros_since(self.origin);
         let mut left_out = LeftOut::default();
-        for no in 0..batch.end.index.len() {
-            let bodies = ChunkBodies::read(batch.home, no)?;
-            let fold = bodies.fold(u64::MAX)?;
-            for (task, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_none()) {
-                if let Some(excluded) = find(&codes::task_id(task)?) {
-                    let outcome = record.outcome_of_attempts();
-                    batch.settle(Ordinal(task.ordinal), outcome, now_us)?;
-                    left_out.add_excluded(excluded);
-                }
+        for_each_unsettled(batch, |batch, (task, record)| {
+            if let Some(excluded) = find(&codes::task_id(task)?) {
+                let (outcome, at_us) = (record.outcome_of_attempts(), self.now_us);
+                batch.push(Ordinal(task.ordinal), Fact::Settled { outcome, at_us })?;
+                left_out.add_excluded(excluded);
             }
-            batch.flush()?;
-        }
+            Ok(())
+        })?;
         if left_out.excluded > 0 {
             let tasks = serde_json::to_string(&left_out).expect("texts have a form in JSON");
             batch.push_run(&RunRecord::Excluded { tasks: &tasks });
@@ -116,20 +103,30 @@ impl Survey<'_> {
         outcome: Outcome,
         seen: Option<Observation>,
     ) -> rusqlite::Result<()> {
-        let now_us = self.now.micros_since(self.origin);
-        let ordinal = Ordinal(task.ordinal);
+        let (ordinal, at_us) = (Ordinal(task.ordinal), self.now_us);
         if record.attempts == 0 {
-            return batch.settle(ordinal, outcome, now_us);
+            return batch.push(ordinal, Fact::Settled { outcome, at_us });
         }
         // The calls keep their own outcome; the one that was decided is recorded beside it.
         let called = record.outcome_of_attempts();
-        batch.settle(ordinal, called, now_us)?;
+        batch.push(ordinal, Fact::Settled { outcome: called, at_us })?;
         let state = seen.map_or(TaskState::Unknown, |seen| seen.state);
-        let verified_us = seen.filter(|seen| seen.has_arrived).map(|_| now_us);
+        let verified_us = seen.filter(|seen| seen.has_arrived).map(|_| at_us);
         batch.push(ordinal, Fact::After { state, verified_us, verdict: Some(outcome) })?;
         batch.recount(called, outcome);
         Ok(())
     }
+}
+
+/// Calls `take` for every task without an outcome.
+fn for_each_unsettled(
+    batch: &mut Batch<'_>,
+    mut take: impl FnMut(&mut Batch<'_>, &FoldedTask<'_>) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    batch.for_each_task(|batch, folded| match folded.1.settled {
+        None => take(batch, folded),
+        Some(_) => Ok(()),
+    })
 }
 
 fn earlier_calls(record: &TaskRecord<'_>) -> EarlierCalls {

@@ -6,15 +6,14 @@
 //! report as safe what the first one lost. See `docs/GLOSSARY.md`: commit, durable, session.
 
 use crate::clock::Timestamp;
-use crate::event::Event;
-use crate::journal::{Fact, RunRecord};
+use crate::journal::Fact;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark};
 use crate::store::home::Home;
 use crate::store::reading::{integrity_check, read_sessions};
 use crate::store::schema;
 use crate::store::writing::batch::{Batch, Scratch};
-use crate::store::writing::event_writer::EventWriter;
+use crate::store::writing::event_records::session_started;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::store::writing::journal_scan::JournalScan;
 use crate::store::writing::resume_point::ResumePoint;
@@ -28,7 +27,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long, and in which steps, the thread waits for room on a full disk.
 #[derive(Debug, Clone, Copy)]
@@ -47,19 +45,8 @@ const PATIENCE: Patience = Patience {
     pause: thread::park_timeout,
 };
 
-/// A job for the thread.
-pub(crate) enum Job {
-    Commit {
-        events: Vec<Event>,
-        done: oneshot::Sender<Result<Vec<Event>, StoreError>>,
-    },
-    Claim {
-        limit: usize,
-        done: oneshot::Sender<Result<Vec<UnsettledTask>, StoreError>>,
-    },
-    /// Anything else; returns whether there may be another job.
-    Work(Box<dyn FnOnce(&mut WriterThread) -> bool + Send>),
-}
+/// A job for the thread; returns whether there may be another one.
+pub(crate) type Job = Box<dyn FnOnce(&mut WriterThread) -> bool + Send>;
 
 /// The session that the thread writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,8 +197,7 @@ impl WriterThread {
         self.commit(|batch, _| {
             if let Some(now) = begins {
                 let at_us = now.micros_since(origin);
-                let (process, version) = (std::process::id(), env!("CARGO_PKG_VERSION"));
-                batch.push_run(&RunRecord::SessionStarted { at_us, process, version });
+                batch.push_run(&session_started(at_us));
             }
             unsent.iter().try_for_each(|&ordinal| batch.push(ordinal, Fact::Withdrawn))
         })
@@ -220,35 +206,11 @@ impl WriterThread {
     /// Carries out jobs until no more can come or one has failed; holds the run's lock meanwhile.
     pub(crate) fn work(mut self, queue: &mpsc::Receiver<Job>, _lock: Arc<File>) {
         while let Ok(job) = queue.recv() {
-            if !self.carry_out(job) {
+            if !job(&mut self) {
                 return self.abandon();
             }
         }
         self.close();
-    }
-
-    /// Carries out one job; returns whether there may be another.
-    fn carry_out(&mut self, job: Job) -> bool {
-        // The requester may be gone by the time of the answer; a commit stays a commit.
-        match job {
-            Job::Commit { events, done } => {
-                let origin = self.origin;
-                let committed = self.commit_patiently(|batch, _| {
-                    let mut event_writer = EventWriter::new(batch, origin);
-                    events.iter().try_for_each(|event| event_writer.write(event))
-                });
-                let goes_on = committed.is_ok();
-                let _ = done.send(committed.map(|()| events));
-                goes_on
-            }
-            Job::Claim { limit, done } => {
-                let claimed = self.claim(limit);
-                let goes_on = claimed.is_ok();
-                let _ = done.send(claimed);
-                goes_on
-            }
-            Job::Work(work) => work(self),
-        }
     }
 
     /// Writes in one commit, and waits for room on a full disk.
@@ -294,7 +256,8 @@ impl WriterThread {
         Ok(written)
     }
 
-    fn claim(&mut self, limit: usize) -> Result<Vec<UnsettledTask>, StoreError> {
+    /// Hands out the next tasks without an outcome.
+    pub(crate) fn claim(&mut self, limit: usize) -> Result<Vec<UnsettledTask>, StoreError> {
         let home = Home::new(&self.connection);
         let claimed = self.queue.take(home, &self.end, limit).map_err(sqlite(&self.path))?;
         let counted = self.queue.accounted_for();

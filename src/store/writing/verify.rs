@@ -4,11 +4,9 @@
 //! The outcome of a call is never changed: the outcome of its task is recorded beside it. See
 //! `docs/GLOSSARY.md`: verify, verify round.
 
-use crate::clock::Timestamp;
 use crate::event::ArrivalCounts;
 use crate::journal::{Fact, FoldedTask};
 use crate::policy::{ArrivalProgress, CalledTask, LastLook, Observation};
-use crate::store::home::ChunkBodies;
 use crate::store::writing::batch::Batch;
 use crate::store::writing::observed_states;
 use crate::task::{Ordinal, Outcome};
@@ -18,8 +16,8 @@ use rusqlite::Connection;
 pub(crate) struct Verification<'a> {
     /// The connection with the observed states.
     pub(crate) connection: &'a Connection,
-    pub(crate) origin: Timestamp,
-    pub(crate) now: Timestamp,
+    /// The present time, in microseconds after the origin of the run.
+    pub(crate) now_us: i64,
 }
 
 impl Verification<'_> {
@@ -30,22 +28,16 @@ impl Verification<'_> {
         decide: impl Fn(CalledTask, Option<Observation>) -> LastLook,
     ) -> rusqlite::Result<ArrivalCounts> {
         let mut counts = ArrivalCounts::default();
-        for no in 0..batch.end.index.len() {
-            let bodies = ChunkBodies::read(batch.home, no)?;
-            let fold = bodies.fold(u64::MAX)?;
-            for folded in &fold.tasks {
-                let (task, record) = folded;
-                if let Some(outcome) = observed_states::awaited(task.command, record) {
-                    let called =
-                        CalledTask { goal: task.command.into(), outcome, verdict: record.verdict };
-                    let seen = observed_states::observation(self.connection, task)?;
-                    let look = decide(called, seen);
-                    count(&mut counts, look.progress);
-                    self.record(batch, folded, outcome, look)?;
-                }
-            }
-            batch.flush()?;
-        }
+        batch.for_each_task(|batch, folded| {
+            let (task, record) = folded;
+            let Some(outcome) = observed_states::awaited(task.command, record) else {
+                return Ok(());
+            };
+            let called = CalledTask { goal: task.command.into(), outcome, verdict: record.verdict };
+            let look = decide(called, observed_states::observation(self.connection, task)?);
+            count(&mut counts, look.progress);
+            self.record(batch, folded, outcome, look)
+        })?;
         Ok(counts)
     }
 
@@ -58,8 +50,7 @@ impl Verification<'_> {
     ) -> rusqlite::Result<()> {
         let Some(after) = look.record else { return Ok(()) };
         // The time of arrival is that of this round: the list shows no times.
-        let now_us = self.now.micros_since(self.origin);
-        let verified_us = after.has_arrived.then_some(now_us);
+        let verified_us = after.has_arrived.then_some(self.now_us);
         let (state, verdict) = (after.state, after.verdict);
         batch.push(Ordinal(task.ordinal), Fact::After { state, verified_us, verdict })?;
         batch.recount(record.outcome(), verdict.unwrap_or(called));
