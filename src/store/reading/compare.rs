@@ -13,7 +13,7 @@ use crate::store::reading::record::NewRun;
 use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
 use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, params};
+use rusqlite::{Connection, params};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ impl<const WORDS: usize> Task<WORDS> {
     fn task_id(&self) -> rusqlite::Result<TaskId> {
         let bytes: Vec<u8> = self.id.iter().flat_map(|word| word.to_be_bytes()).collect();
         let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-        accepted(std::str::from_utf8(&bytes[..end])?)
+        codes::accepted(std::str::from_utf8(&bytes[..end])?)
     }
 
     fn write(self, bytes: &mut [u8]) {
@@ -274,11 +274,6 @@ impl<const WORDS: usize> Task<WORDS> {
         let (ordinal, place) = (u32::from_le_bytes(ordinal), u16::from_le_bytes(place));
         Self { id: words(id), place, command, ordinal, outcome }
     }
-}
-
-/// Returns an id that was checked when the plan was made, by the pattern of its service.
-fn accepted(text: &str) -> rusqlite::Result<TaskId> {
-    TaskId::accepted(text).map_err(|error| codes::unfit(Type::Text, error))
 }
 
 /// Returns the words of the bytes of an id, each with its first byte as the highest.
@@ -343,20 +338,20 @@ fn failed_row(run: &RunReader, ordinal: Ordinal) -> rusqlite::Result<TaskRow> {
             // Without a message: the words follow from the states, and finding them is the report's.
             (true, _) => Some(Failure::seen(FailureKind::NotReached, "")),
             (false, None) => None,
-            (false, Some(body)) => Some(FailureTexts::from_body(body).map_err(|malformed| {
-                Error::FromSqlConversionFailure(6, Type::Blob, Box::new(malformed))
-            })?),
+            (false, Some(body)) => {
+                Some(FailureTexts::from_body(body).map_err(|bad| codes::unfit(Type::Blob, bad))?)
+            }
         };
         let after: Option<String> = row.get(4)?;
         Ok(TaskRow {
             ordinal,
-            id: accepted(row.get_ref(0)?.as_str()?)?,
+            id: codes::accepted(row.get_ref(0)?.as_str()?)?,
             command: Command::numbered(row.get(1)?),
             target: None,
             source: 0,
             line: 0,
             others: None,
-            outcome: codes::parsed(row, 2)?,
+            outcome: codes::word(row.get_ref(2)?.as_str()?)?,
             attempts,
             first_sent: None,
             settled: None,

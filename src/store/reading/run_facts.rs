@@ -11,6 +11,7 @@ use crate::store::repair::DamagedPart;
 use crate::task::ServiceLimit;
 use rusqlite::Error;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Calls `take` for every fact about the run, with the number of the session that wrote it.
 pub(crate) fn for_each_fact<E: From<Error>>(
@@ -52,7 +53,7 @@ pub(crate) fn read_sessions(
             }),
             Fact::SessionEnded { at_us, held_us, stopped } => {
                 let stopped = stopped.map(codes::word::<StopReason>).transpose()?;
-                let (at, held) = (origin.plus_micros(at_us), codes::span(held_us));
+                let (at, held) = (origin.plus_micros(at_us), Duration::from_micros(held_us));
                 session_mut(&mut sessions, epoch)?.end = Some(StoredEnd { at, stopped, held });
             }
             Fact::RateLearnt(limit) => {

@@ -6,6 +6,7 @@ use crate::journal::{Attempt, PlannedTask, TaskRecord};
 use crate::store::codes;
 use crate::store::rows::{AttemptRow, SeenRow, SendingRow, TaskRow};
 use crate::task::{Failure, FailureKind, Ordinal};
+use std::time::Duration;
 
 /// Returns the row of a task.
 pub(crate) fn task_row(
@@ -57,7 +58,7 @@ pub(crate) fn attempt_row(
         ordinal,
         number: attempt.number,
         sent: origin.plus_micros(attempt.sent_us()),
-        duration: ended.map(|ended| codes::span(ended.duration_us)),
+        duration: ended.map(|ended| Duration::from_micros(ended.duration_us)),
         in_doubt: attempt.in_doubt(),
         http_status: ended.and_then(|ended| ended.http_status),
         counts: ended.and_then(|ended| ended.counts),
@@ -73,7 +74,7 @@ pub(crate) fn sending_row(origin: Timestamp, attempt: &Attempt<'_>) -> SendingRo
     SendingRow {
         number: attempt.number,
         sent: origin.plus_micros(attempt.sent_us()),
-        duration: ended.map(|ended| codes::span(ended.duration_us)),
+        duration: ended.map(|ended| Duration::from_micros(ended.duration_us)),
         http_status: ended.and_then(|ended| ended.http_status),
         failed: failure.map(|failure| failure.kind),
     }
