@@ -42,15 +42,14 @@ impl RunDirectory {
     /// Uses `runs` in the state directory and creates both if they are missing, for their owner
     /// alone.
     pub fn open(state: &Path) -> Result<Self, StoreError> {
-        private_directory(&absolute(state), RUNS)?;
-        let path = runs_in(state);
+        let path = private_directory(&absolute(state), RUNS)?;
         refuse_network(&path)?;
         Ok(Self { path })
     }
 
     /// Uses `runs` in the state directory as it is, for reading.
     pub fn existing(state: &Path) -> Self {
-        Self { path: runs_in(state) }
+        Self { path: absolute(state).join(RUNS) }
     }
 
     /// Uses the directory in which the files of runs are.
@@ -264,10 +263,6 @@ pub fn find_among(mut runs: Vec<RunId>, wanted: &str) -> Result<RunId, StoreErro
     }
 }
 
-fn runs_in(state: &Path) -> PathBuf {
-    absolute(state).join(RUNS)
-}
-
 /// Returns the path of the file of one target of a run, from that of the first.
 pub(crate) fn part_of(first: &Path, index: usize) -> PathBuf {
     match (index, first.file_stem(), first.extension()) {
@@ -301,7 +296,8 @@ pub(crate) fn holder_named_in(handle: &File) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&holder).into_owned())
 }
 
-fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
+/// Writes it.
+pub(crate) fn name_holder(handle: &mut File, holder: &str) -> io::Result<()> {
     handle.set_len(0)?;
     handle.write_all(holder.as_bytes())
 }

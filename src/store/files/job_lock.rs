@@ -4,11 +4,10 @@
 //! dies, so it can never be stale. The text in the file is only for messages.
 
 use crate::store::error::{StoreError, file};
-use crate::store::files::directory::holder_named_in;
+use crate::store::files::directory::{holder_named_in, name_holder};
 use crate::store::files::trusted::{open_to_write, private_directory};
 use crate::store::ids::JobName;
 use std::fs::{File, TryLockError};
-use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -54,8 +53,7 @@ pub fn lock_job(
         }
     }
     // Only the holder writes, so the text always names the present one.
-    let written = handle.set_len(0).and_then(|()| handle.write_all(holder.as_bytes()));
-    written.map_err(file(&path))?;
+    name_holder(&mut handle, holder).map_err(file(&path))?;
     Ok(JobLock { _handle: handle })
 }
 

@@ -29,9 +29,7 @@ impl TemporaryRuns {
     ///
     /// The state directory cannot be used.
     pub fn make(state: &Path, home: &str) -> Result<Self, StoreError> {
-        let state = absolute(state);
-        private_directory(&state, COPIES)?;
-        let copies = state.join(COPIES);
+        let copies = private_directory(&absolute(state), COPIES)?;
         sweep(&copies);
         let failed = file(&copies);
         let directory = TempDir::new_in(&copies).map_err(&failed)?;

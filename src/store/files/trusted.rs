@@ -54,13 +54,7 @@ fn make(path: &Path) -> Result<(), StoreError> {
 /// that name first.
 pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
     let found = fs::metadata(path).map_err(file(path))?;
-    if let Some(uid) = other_owner(&found) {
-        return Err(StoreError::Untrusted {
-            path: path.into(),
-            reason: format!("user {uid} owns it, and this process runs as user {}", own_uid()),
-            remedy: "name a directory of your own with `--state-dir DIR`".into(),
-        });
-    }
+    check_owner(path, &found)?;
     if found.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
         return Err(StoreError::Untrusted {
             path: path.into(),
@@ -138,23 +132,20 @@ fn check(path: &Path, found: &Metadata) -> Result<(), StoreError> {
     if !kind.is_file() {
         return untrusted("it is not a regular file".into(), "remove it".into());
     }
-    if let Some(uid) = other_owner(found) {
-        let remedy = "name a directory of your own with `--state-dir DIR`".to_owned();
-        return untrusted(
-            format!("user {uid} owns it, and this process runs as user {}", own_uid()),
-            remedy,
-        );
+    check_owner(path, found)
+}
+
+/// Checks that nobody else owns a file or a directory.
+fn check_owner(path: &Path, found: &Metadata) -> Result<(), StoreError> {
+    let (uid, own) = (found.uid(), crate::system::process::geteuid().as_raw());
+    if uid == own {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Returns the owner of a file if that is somebody else.
-fn other_owner(found: &Metadata) -> Option<u32> {
-    Some(found.uid()).filter(|&uid| uid != own_uid())
-}
-
-fn own_uid() -> u32 {
-    crate::system::process::geteuid().as_raw()
+    Err(StoreError::Untrusted {
+        path: path.into(),
+        reason: format!("user {uid} owns it, and this process runs as user {own}"),
+        remedy: "name a directory of your own with `--state-dir DIR`".into(),
+    })
 }
 
 #[cfg(test)]
