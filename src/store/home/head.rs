@@ -43,7 +43,7 @@ struct HeadJson {
     settings: RunSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sharded: Option<ShardedJson>,
-    sources: Vec<SourceJson>,
+    sources: Vec<SourceRecord>,
 }
 
 /// Sums of hashes are sixteen hexadecimal digits, because
@@ -56,12 +56,6 @@ struct ShardedJson {
     tasks: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SourceJson {
-    name: String,
-    columns: Vec<String>,
-}
-
 /// Returns the description of a run; its sessions are in segments.
 pub(crate) fn head_text(record: &RunRecord) -> String {
     let RunRecord { run, rows, selected, duplicates, already_done, invalid, .. } = record;
@@ -70,10 +64,6 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         own: format!("{:016x}", plan.own),
         shard: plan.shard.to_string(),
         tasks: plan.tasks,
-    };
-    let source = |source: &SourceRecord| SourceJson {
-        name: source.name.clone(),
-        columns: source.columns.clone(),
     };
     let json = HeadJson {
         already_done: *already_done,
@@ -94,7 +84,7 @@ pub(crate) fn head_text(record: &RunRecord) -> String {
         service: run.service.clone(),
         settings: run.settings.clone(),
         sharded: record.sharded.as_ref().map(sharded),
-        sources: record.sources.iter().map(source).collect(),
+        sources: record.sources.clone(),
     };
     serde_json::to_string(&json).expect("settings and texts have a form in JSON")
 }
@@ -129,7 +119,6 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
     let json: HeadJson = serde_json::from_str(text)?;
     let unfit = serde::de::Error::custom;
     let deletes = matches!(json.encoding, WITH_DELETIONS | OF_TARGETS_WITH_DELETIONS);
-    let source = |source: SourceJson| SourceRecord { name: source.name, columns: source.columns };
     let run = NewRun {
         id: json.id.parse().map_err(unfit)?,
         parent: json.parent.map(|id| id.parse().map_err(serde::de::Error::custom)).transpose()?,
@@ -158,7 +147,7 @@ pub(crate) fn parse_head(text: &str) -> Result<RunRecord, serde_json::Error> {
             .sharded
             .map(|plan| plan.parse().map_err(serde::de::Error::custom))
             .transpose()?,
-        sources: json.sources.into_iter().map(source).collect(),
+        sources: json.sources,
         sessions: Vec::new(),
     })
 }

@@ -5,6 +5,8 @@
 
 use crate::task::{Outcome, OutcomeCounts};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The totals of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -19,60 +21,35 @@ pub(crate) struct Totals {
     pub(crate) lost_tasks: u64,
 }
 
-/// The totals as they are kept: one field for each outcome that occurred.
+/// The totals as they are kept: one field for each outcome that occurred, under its word.
 #[derive(Serialize, Deserialize)]
 struct TotalsJson {
     commits: u64,
     segments: u64,
-    settled: SettledJson,
+    settled: BTreeMap<Cow<'static, str>, u64>,
     #[serde(default, skip_serializing_if = "is_zero")]
     lost_tasks: u64,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SettledJson {
-    #[serde(skip_serializing_if = "is_zero")]
-    succeeded: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    partial: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    failed: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    ambiguous: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    unchanged: u64,
-    #[serde(skip_serializing_if = "is_zero")]
-    not_attempted: u64,
 }
 
 impl Totals {
     /// Returns the totals as they are kept.
     pub(crate) fn text(&self) -> String {
-        let settled = SettledJson {
-            succeeded: self.settled[Outcome::Succeeded],
-            partial: self.settled[Outcome::Partial],
-            failed: self.settled[Outcome::Failed],
-            ambiguous: self.settled[Outcome::Ambiguous],
-            unchanged: self.settled[Outcome::Unchanged],
-            not_attempted: self.settled[Outcome::NotAttempted],
-        };
-        let Self { commits, segments, lost_tasks, .. } = *self;
+        let Self { commits, segments, settled, lost_tasks } = *self;
+        let occurred = Outcome::ALL.into_iter().filter(|&outcome| settled[outcome] > 0);
+        let settled = occurred.map(|outcome| (outcome.as_str().into(), settled[outcome])).collect();
         let json = TotalsJson { commits, segments, settled, lost_tasks };
         serde_json::to_string(&json).expect("numbers are JSON")
     }
 
     /// Reads totals.
     pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let totals = serde_json::from_str(text)?;
-        let TotalsJson { commits, segments, settled: json, lost_tasks } = totals;
+        let json: TotalsJson = serde_json::from_str(text)?;
         let mut settled = OutcomeCounts::default();
-        settled[Outcome::Succeeded] = json.succeeded;
-        settled[Outcome::Partial] = json.partial;
-        settled[Outcome::Failed] = json.failed;
-        settled[Outcome::Ambiguous] = json.ambiguous;
-        settled[Outcome::Unchanged] = json.unchanged;
-        settled[Outcome::NotAttempted] = json.not_attempted;
+        let TotalsJson { commits, segments, settled: counts, lost_tasks } = json;
+        for (word, count) in counts {
+            let outcome: Outcome = word.parse().map_err(serde::de::Error::custom)?;
+            settled[outcome] = count;
+        }
         Ok(Self { commits, segments, settled, lost_tasks })
     }
 }

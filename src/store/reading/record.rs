@@ -156,7 +156,7 @@ impl ShardedPlan {
 }
 
 /// An input of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// Its name.
     pub name: String,
