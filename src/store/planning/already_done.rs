@@ -5,7 +5,7 @@ use crate::store::error::{StoreError, file};
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::id_sorter::{Entry, IdSorter, SortedIds, SortedRows};
+use crate::store::planning::id_sorter::{Entry, IdSorter, SortedIds};
 use crate::store::planning::plan_files::PlanPart;
 use crate::store::planning::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
 use crate::store::reading::RunReader;
@@ -43,14 +43,14 @@ pub(crate) fn leave_out_done(
     PlanPart { file: plan, run }: PlanPart<'_>,
     runs: &RunDirectory,
     followed: &[RunId],
-    planned: &mut SortedRows,
+    planned: &mut IdSorter,
     without: &mut OrdinalSet,
 ) -> Result<u64, StoreError> {
     if followed.is_empty() {
         return Ok(0);
     }
     let failed = file(plan.path);
-    let mut done = IdSorter::new(planned.keys.clone(), &plan.directory());
+    let mut done = planned.alike(&plan.directory());
     for (age, id) in (0_u64..).zip(followed) {
         let mut take = |id: &str, command: Option<Command>| {
             let decision = command.map_or(NOT_DONE, command_part);
@@ -67,7 +67,7 @@ pub(crate) fn leave_out_done(
         })?;
     }
     let before = without.len();
-    let rows = planned.sorter.sorted().map_err(&failed)?;
+    let rows = planned.sorted().map_err(&failed)?;
     add_done_tasks(rows, done.sorted().map_err(&failed)?, without).map_err(&failed)?;
     // A duplicate was left out already, and is not counted twice.
     Ok(without.len() - before)

@@ -52,7 +52,7 @@ impl SortEntry<ENTRY_BYTES> for Entry {
 
 /// The keys of the hash. Sorters with the same keys sort in the same order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HashKeys([RandomState; 2]);
+struct HashKeys([RandomState; 2]);
 
 impl HashKeys {
     fn hash(&self, id: &str) -> u128 {
@@ -65,22 +65,6 @@ impl HashKeys {
     }
 }
 
-/// The rows of a plan, sorted by their ids, and the keys to sort others in the same order.
-#[derive(Debug)]
-pub(crate) struct SortedRows {
-    pub(crate) keys: HashKeys,
-    pub(crate) sorter: IdSorter,
-}
-
-impl SortedRows {
-    /// Returns an empty sorter with new keys.
-    pub(crate) fn new(directory: &Path) -> Self {
-        let keys = HashKeys::default();
-        let sorter = IdSorter::new(keys.clone(), directory);
-        Self { keys, sorter }
-    }
-}
-
 /// Gathers ids with their numbers.
 #[derive(Debug)]
 pub(crate) struct IdSorter {
@@ -90,8 +74,13 @@ pub(crate) struct IdSorter {
 
 impl IdSorter {
     /// Returns a sorter that writes to a file without a name in this directory, if it has to.
-    pub(crate) fn new(keys: HashKeys, directory: &Path) -> Self {
-        Self { keys, sorter: ExternalSorter::new(directory) }
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self { keys: HashKeys::default(), sorter: ExternalSorter::new(directory) }
+    }
+
+    /// Returns an empty sorter that sorts in the same order.
+    pub(crate) fn alike(&self, directory: &Path) -> Self {
+        Self { keys: self.keys.clone(), sorter: ExternalSorter::new(directory) }
     }
 
     /// Adds an id.
@@ -113,7 +102,7 @@ mod tests {
     #[test]
     fn equal_ids_follow_each_other_in_the_order_of_their_numbers_across_runs() {
         let folder = tempfile::tempdir().unwrap();
-        let mut sorter = IdSorter::new(HashKeys::default(), folder.path());
+        let mut sorter = IdSorter::new(folder.path());
         let all = u64::try_from(ExternalSorter::<Entry, ENTRY_BYTES>::PIECE * 2 + 1_000).unwrap();
         let different = all / 3;
         for number in (0..all).rev() {
@@ -141,7 +130,7 @@ mod tests {
 
     #[test]
     fn no_ids_are_sorted_into_nothing() {
-        let mut sorter = IdSorter::new(HashKeys::default(), Path::new("/nowhere"));
+        let mut sorter = IdSorter::new(Path::new("/nowhere"));
         assert_eq!(sorter.sorted().unwrap().next().unwrap(), None);
     }
 }

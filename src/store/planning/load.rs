@@ -13,7 +13,7 @@ use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::already_done::{leave_out_done, runs_followed};
 use crate::store::planning::duplicates::Duplicates;
-use crate::store::planning::id_sorter::SortedRows;
+use crate::store::planning::id_sorter::IdSorter;
 use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
 use crate::store::planning::plan_files::{
     Filled, FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts, store_plan,
@@ -258,7 +258,7 @@ struct LoadedRows {
     deletes: bool,
     sources: Vec<SourceRecord>,
     without: OrdinalSet,
-    sorted: SortedRows,
+    sorted: IdSorter,
 }
 
 /// The inputs of a plan, and how they are read.
@@ -287,7 +287,7 @@ fn read_rows(
     for (part, PartRows { loader, mut sorted, rows, deletes, .. }) in parts.iter().zip(all) {
         let plan = part.file;
         loader.finish().map_err(plan.failed())?;
-        let duplicates = sorted.sorter.sorted();
+        let duplicates = sorted.sorted();
         let duplicates = duplicates.and_then(|rows| Duplicates::find(rows, on_duplicate));
         let duplicates = duplicates.map_err(file(plan.path))?;
         let reported = duplicates.report(plan.connection, &sources, &mut problems);
@@ -303,7 +303,7 @@ fn read_rows(
 struct PartRows<'a> {
     path: &'a Path,
     loader: ChunkLoader<'a>,
-    sorted: SortedRows,
+    sorted: IdSorter,
     rows: u64,
     deletes: bool,
 }
@@ -311,7 +311,7 @@ struct PartRows<'a> {
 impl<'a> PartRows<'a> {
     fn new(file: PlanFile<'a>) -> Self {
         let loader = ChunkLoader::new(file.connection);
-        let sorted = SortedRows::new(&file.directory());
+        let sorted = IdSorter::new(&file.directory());
         Self { path: file.path, loader, sorted, rows: 0, deletes: false }
     }
 
@@ -322,7 +322,7 @@ impl<'a> PartRows<'a> {
         // A path is copied only for an error: there may be millions of rows.
         self.loader.push(&tables::planned_task(row)).map_err(|error| sqlite(path)(error))?;
         let number = tables::sort_number(row);
-        self.sorted.sorter.push(row.id.as_str(), number).map_err(|error| file(path)(error))
+        self.sorted.push(row.id.as_str(), number).map_err(|error| file(path)(error))
     }
 }
 
