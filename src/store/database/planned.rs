@@ -8,12 +8,12 @@ use crate::store::database::rates::RateTerms;
 use crate::store::database::runs::DatabaseRuns;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::home::{Home, head_text};
+use crate::store::home::{Home, for_each_planned, head_text};
 use crate::store::ids::RunId;
-use crate::store::planning::for_each_task_of_plan;
 use crate::store::reading::RunReader;
 use crate::store::schema;
 use crate::task::TaskState;
+use std::ops::ControlFlow::Continue;
 use std::time::Duration;
 
 /// How workers carry a run out together.
@@ -72,12 +72,12 @@ fn read_part(
     let mut states = if segments > 0 { states(runs, id, index)? } else { Vec::new() }.into_iter();
     let size = u32::try_from(chunk_size(record.selected)).unwrap_or(u32::MAX);
     let (mut writer, mut chunks) = (ChunkWriter::default(), Vec::new());
-    let read = for_each_task_of_plan(&connection, |task| {
+    let read = for_each_planned(home, |task| {
         writer.push(task, states.next().flatten());
         if writer.plan.tasks() == size || writer.plan.is_large() {
             chunks.push(writer.finish());
         }
-        Ok(true)
+        Ok(Continue(()))
     });
     read.map_err(failed)?;
     if writer.plan.tasks() > 0 {

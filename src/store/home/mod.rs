@@ -7,6 +7,7 @@ mod chunk_bodies;
 mod chunk_index;
 mod door;
 mod head;
+mod plan_walk;
 mod totals;
 
 pub(crate) use chunk_bodies::ChunkBodies;
@@ -15,4 +16,5 @@ pub(crate) use door::{Home, Segment, check_distance};
 pub(crate) use head::head_text;
 #[cfg(feature = "postgres")]
 pub(crate) use head::parse_head;
+pub(crate) use plan_walk::{for_each_planned, for_each_planned_of};
 pub(crate) use totals::Totals;

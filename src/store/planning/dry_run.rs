@@ -6,11 +6,11 @@ use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
 use crate::settings::LeftOut;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::RunDirectory;
-use crate::store::home::Home;
+use crate::store::home::{Home, for_each_planned};
 use crate::store::planning::load::{NewPlan, load_parts};
 use crate::store::planning::plan_files::PlanPart;
 use crate::store::planning::tables::{PlanFile, PlanTotals};
-use crate::store::reading::{NewRun, first_rows, for_each_planned, plan_row};
+use crate::store::reading::{NewRun, WalkError, first_rows, plan_row, told};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
 use crate::store::writing::batch::{Batch, Scratch};
@@ -19,7 +19,7 @@ use crate::store::writing::{Survey, Surveyed, TaskSelection, observed_states};
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
 use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::ops::ControlFlow::Continue;
 use std::path::Path;
 
 /// The path of the temporary file in messages.
@@ -93,12 +93,14 @@ impl TemporaryPlan {
         mut take: impl FnMut(PlanRow, Option<Observation>) -> Result<(), E>,
     ) -> Result<(), E> {
         observed_states::make_room(&self.connection).map_err(failed)?;
-        let failed = |error| failed(error).into();
-        for_each_planned(&self.connection, failed, |task, _, source| {
-            let seen = observed_states::observation(&self.connection, task).map_err(failed)?;
-            take(plan_row(task, source).map_err(failed)?, seen)?;
-            Ok(ControlFlow::Continue(()))
-        })
+        let home = Home::new(&self.connection);
+        let sources = home.head().map_err(failed)?.sources;
+        let walked = for_each_planned(home, |task| {
+            let seen = observed_states::observation(&self.connection, task)?;
+            take(plan_row(task, &sources)?, seen).map_err(WalkError::Callback)?;
+            Ok(Continue(()))
+        });
+        told(walked, Path::new(NOWHERE))
     }
 
     /// Forgets all observed states and returns the ids of the tasks, unless there are more than

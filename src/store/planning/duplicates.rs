@@ -6,14 +6,16 @@
 
 use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
+use crate::store::home::{Home, for_each_planned};
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::planning::id_sorter::{Entry, SortedIds};
-use crate::store::planning::tables::{for_each_planned, has_same_command, ordinal_of};
+use crate::store::planning::tables::{has_same_command, ordinal_of};
 use crate::store::reading::SourceRecord;
 use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow::Continue;
 
 /// The rows whose id an earlier row has.
 #[derive(Debug, Default)]
@@ -93,7 +95,7 @@ impl Duplicates {
         let mut rows = BTreeMap::new();
         let wanted: OrdinalSet =
             self.bad.iter().flat_map(|(&later, &first)| [later, first]).collect();
-        for_each_planned(connection, |task| {
+        for_each_planned(Home::new(connection), |task| {
             let ordinal = Ordinal(task.ordinal);
             if wanted.contains(ordinal) {
                 let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
@@ -102,7 +104,7 @@ impl Duplicates {
                 let id = codes::task_id(task)?;
                 rows.insert(ordinal, ShownRow { id, at, command: task.command });
             }
-            Ok(true)
+            Ok::<_, rusqlite::Error>(Continue(()))
         })?;
         Ok(rows)
     }

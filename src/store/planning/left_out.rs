@@ -4,10 +4,11 @@ use crate::plan::Exclusions;
 use crate::policy::Sample;
 use crate::settings::LeftOut;
 use crate::store::codes;
+use crate::store::home::{Home, for_each_planned};
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::tables::for_each_planned;
 use crate::task::Ordinal;
 use rusqlite::Connection;
+use std::ops::ControlFlow::Continue;
 
 /// Places of a draw are counted by their highest bits.
 const COUNTED_BITS: u32 = 16;
@@ -22,7 +23,7 @@ pub(crate) fn leave_out_excluded(
     if exclusions.is_empty() {
         return Ok(());
     }
-    for_each_planned(connection, |task| {
+    for_each_planned(Home::new(connection), |task| {
         let ordinal = Ordinal(task.ordinal);
         // A duplicate was left out already, and is not counted twice.
         if !without.contains(ordinal) {
@@ -32,7 +33,7 @@ pub(crate) fn leave_out_excluded(
                 left_out.add_excluded(excluded);
             }
         }
-        Ok(true)
+        Ok(Continue(()))
     })
 }
 
@@ -81,12 +82,12 @@ fn leave_out_where(
     without: &mut OrdinalSet,
     mut is_out: impl FnMut(u64, &str, Ordinal) -> bool,
 ) -> rusqlite::Result<()> {
-    for_each_planned(connection, |task| {
+    for_each_planned(Home::new(connection), |task| {
         let ordinal = Ordinal(task.ordinal);
         if !without.contains(ordinal) && task.id.with(|id| is_out(sample.place(id), id, ordinal)) {
             without.insert(ordinal);
         }
-        Ok(true)
+        Ok(Continue(()))
     })
 }
 

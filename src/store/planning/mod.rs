@@ -19,5 +19,3 @@ pub use load::{NewPlan, ServicePlan, plan_run, plan_run_in_states, plan_run_of_t
 pub use plan_files::{PlannedRun, PlannedTargets};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;
-#[cfg(feature = "postgres")]
-pub(crate) use tables::for_each_planned as for_each_task_of_plan;

@@ -3,16 +3,16 @@
 //!
 //! Knows nothing of where rows come from or why a task is left out.
 
-use crate::journal::Place;
-use crate::journal::{MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, Text};
+use crate::journal::{MAX_CHUNK_TASKS, PlanChunkWriter, PlannedTask, Text};
 use crate::plan::{PlannedRow, SourceColumns};
-use crate::store::error::{StoreError, damage, sqlite};
-use crate::store::home::{Home, head_text};
+use crate::store::error::{StoreError, sqlite};
+use crate::store::home::{Home, for_each_planned, head_text};
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
 use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;
 use std::iter::Sum;
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
 
 /// The file of a plan while it is filled.
@@ -77,9 +77,7 @@ impl PlanTotals {
         let out = self.duplicates + self.not_matched + self.excluded + self.already_done;
         self.rows - out - self.not_sampled - self.before_offset
     }
-}
 
-impl PlanTotals {
     /// Returns whether the plan has no task.
     pub fn is_empty(&self) -> bool {
         self.selected == 0
@@ -184,24 +182,6 @@ pub(crate) fn ordinal_of(number: u64) -> Ordinal {
     Ordinal(u32::try_from(number >> COMMAND_BITS).expect("it was made of a u32"))
 }
 
-/// Calls `take` for every task of the chunks, in order, until it returns `false`.
-pub(crate) fn for_each_planned(
-    connection: &Connection,
-    mut take: impl FnMut(&PlannedTask<'_>) -> rusqlite::Result<bool>,
-) -> rusqlite::Result<()> {
-    let home = Home::new(connection);
-    for no in 0..home.chunks()?.len() {
-        let (body, place) = (home.chunk(no)?, Place::Chunk(no));
-        let mut chunk = PlanChunk::new(&body).map_err(|bad| damage(place.damage(bad)))?;
-        while let Some(task) = chunk.next().map_err(|bad| damage(place.damage(bad)))? {
-            if !take(&task)? {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Which of the tasks that are left a plan keeps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept<'a> {
@@ -237,23 +217,23 @@ pub(crate) fn keep(
     let (mut seen, mut selected) = (0, 0);
     let mut sharded = shard.map(|shard| ShardedPlan { shard, tasks: 0, inputs: 0, own: 0 });
     let mut loader = ChunkLoader::new(connection);
-    for_each_planned(connection, |task| {
+    for_each_planned(Home::new(connection), |task| {
         if seen == limit {
-            return Ok(false);
+            return Ok(Break(()));
         }
         if without.contains(Ordinal(task.ordinal)) {
-            return Ok(true);
+            return Ok(Continue(()));
         }
         if offset > 0 {
             offset -= 1;
-            return Ok(true);
+            return Ok(Continue(()));
         }
         seen += 1;
         if sharded.as_mut().is_none_or(|plan| task.id.with(|id| plan.add(task.command, id))) {
             selected += 1;
             loader.push(task)?;
         }
-        Ok(true)
+        Ok::<_, rusqlite::Error>(Continue(()))
     })?;
     let chunks = loader.finish()?;
     Home::new(connection).remove_chunks(chunks)?;

@@ -85,7 +85,7 @@ pub(crate) fn stand_in(
     shadow(connection, &rebuilt).map_err(&failed)?;
     let settle = || {
         let mut walk = Walk::new(connection, watermark.may_have_left)?;
-        while walk.next_chunk(|_| Ok(()))?.is_some() {}
+        walk.pass_over_rest()?;
         Home::new(connection).put_totals(&Totals { settled: walk.settled(), ..rebuilt.totals })
     };
     settle().map_err(failed)?;

@@ -4,7 +4,6 @@ use crate::journal::RunRecord as Fact;
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::run_facts::for_each_fact;
 use crate::task::{DrillEnd, DrilledTask, Ordinal, Outcome};
 use rusqlite::types::Type;
 use std::collections::BTreeMap;
@@ -40,10 +39,9 @@ impl RunReader {
     }
 
     fn own_drill(&self) -> Result<DrillRecord, StoreError> {
-        let failed = sqlite(&self.path);
         let mut tasks: BTreeMap<Ordinal, DrilledTask> = BTreeMap::new();
         let mut end = None;
-        let walked = for_each_fact(self.home(), |_, fact| {
+        self.for_each_own_fact(|fact| {
             match fact {
                 // Another process may have settled more tasks.
                 Fact::SessionStarted { .. } => end = None,
@@ -57,10 +55,10 @@ impl RunReader {
                 }
                 _ => {}
             }
-            Ok::<(), rusqlite::Error>(())
-        });
-        walked.map_err(&failed)?;
-        let is_wanted = self.home().head().map_err(&failed)?.run.settings.drill.is_some();
+            Ok(())
+        })?;
+        let is_wanted =
+            self.home().head().map_err(sqlite(&self.path))?.run.settings.drill.is_some();
         let settled = self.totals.settled;
         let not_good = [Outcome::Partial, Outcome::Failed, Outcome::Ambiguous];
         let has_any = not_good.into_iter().any(|outcome| settled[outcome] > 0);

@@ -2,13 +2,14 @@
 //!
 //! Of a chunk without such a task only the plan is read. Memory holds one chunk.
 
-use crate::journal::{Damage, Malformed, Place, PlanChunk, PlannedTask, TaskTrace};
-use crate::store::error::{StoreError, damage, sqlite};
-use crate::store::home::{ChunkBodies, Home};
+use crate::journal::{PlannedTask, TaskTrace};
+use crate::store::error::{StoreError, sqlite};
+use crate::store::home::{ChunkBodies, for_each_planned, for_each_planned_of};
 use crate::store::reading::reader::RunReader;
 use crate::store::reading::task_rows::{attempt_row, task_row};
 use crate::store::rows::{TaskHistory, TaskRow};
 use crate::task::Ordinal;
+use std::ops::ControlFlow::{Break, Continue};
 
 impl RunReader {
     /// Calls `take` for the history of each task whose id is wanted, in the order of the input.
@@ -45,18 +46,11 @@ impl RunReader {
     ///
     /// The store's.
     pub fn for_each_id(&self, mut take: impl FnMut(&str) -> bool) -> Result<(), StoreError> {
-        let chunks = self.home().chunks().map_err(sqlite(&self.path))?.len();
-        for no in 0..chunks {
-            let mut is_over = false;
-            let mut visit = |task: &PlannedTask<'_>| {
-                is_over = is_over || !task.id.with(&mut take);
-            };
-            for_each_planned_in(self.home(), no, &mut visit).map_err(sqlite(&self.path))?;
-            if is_over {
-                break;
-            }
-        }
-        Ok(())
+        let walked = for_each_planned(self.home(), |task| {
+            let goes_on = task.id.with(&mut take);
+            Ok(if goes_on { Continue(()) } else { Break(()) })
+        });
+        walked.map_err(sqlite(&self.path))
     }
 
     fn histories(
@@ -65,10 +59,11 @@ impl RunReader {
         is_wanted: &impl Fn(&str) -> bool,
     ) -> rusqlite::Result<Vec<TaskHistory>> {
         let mut wanted: Vec<u32> = Vec::new();
-        for_each_planned_in(self.home(), no, &mut |task| {
+        let _ = for_each_planned_of(self.home(), no, |task| {
             if task.id.with(is_wanted) {
                 wanted.push(task.ordinal);
             }
+            Ok::<_, rusqlite::Error>(Continue(()))
         })?;
         if wanted.is_empty() {
             return Ok(Vec::new());
@@ -94,21 +89,4 @@ impl RunReader {
             attempts: attempts.map(|one| attempt_row(self.origin, ordinal, one)).collect(),
         })
     }
-}
-
-fn for_each_planned_in(
-    home: Home<'_>,
-    no: u32,
-    take: &mut impl FnMut(&PlannedTask<'_>),
-) -> rusqlite::Result<()> {
-    let plan = home.chunk(no)?;
-    let damaged = |malformed: Malformed| -> rusqlite::Error {
-        let found: Damage = Place::Chunk(no).damage(malformed);
-        damage(found)
-    };
-    let mut chunk = PlanChunk::new(&plan).map_err(damaged)?;
-    while let Some(task) = chunk.next().map_err(damaged)? {
-        take(&task);
-    }
-    Ok(())
 }

@@ -45,6 +45,6 @@ pub(crate) fn check_sums(path: &Path) -> Result<(), StoreError> {
     let failed = sqlite(path);
     connection.execute_batch("BEGIN").map_err(&failed)?;
     let mut walk = Walk::new(&connection, MayHaveLeft::Any).map_err(&failed)?;
-    while walk.next_chunk(|_| Ok(())).map_err(&failed)?.is_some() {}
+    walk.pass_over_rest().map_err(&failed)?;
     walk.check_sums(path)
 }

@@ -27,7 +27,7 @@ pub(crate) use damaged::stand_in;
 pub use drill::DrillRecord;
 pub use export::ExportError;
 pub use followed::FollowedFile;
-pub(crate) use queries::{first_rows, for_each_planned, plan_row};
+pub(crate) use queries::{first_rows, plan_row};
 pub use reader::RunReader;
 pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
@@ -35,6 +35,7 @@ pub use record::{
 pub(crate) use run_facts::read_sessions;
 pub use run_state::{RunBrief, RunState};
 pub use shards::{MergeError, ShardRow};
+pub(crate) use walk::{Walk, WalkError, told};
 #[cfg(feature = "postgres")]
 pub(crate) use workers::write_workers;
 pub use workers::{TakeoverRow, WorkerRow};

@@ -1,34 +1,24 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
 
-use crate::journal::{PlannedTask, RunRecord as Fact, TaskRecord};
+use crate::journal::{ChunkFold, PlannedTask, RunRecord as Fact};
 use crate::settings::LeftOut;
 use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
-use crate::store::home::{ChunkBodies, Home};
+use crate::store::files::MayHaveLeft;
+use crate::store::home::Home;
 use crate::store::reading::attempts::for_each_attempt;
 use crate::store::reading::reader::RunReader;
+use crate::store::reading::record::SourceRecord;
 use crate::store::reading::rows_in_order;
 use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::store::reading::run_facts::for_each_fact;
 use crate::store::reading::task_rows::{attempt_row, sending_row};
+use crate::store::reading::walk::{Walk, WalkError, told};
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
 use rusqlite::Connection;
 use rusqlite::types::Type;
-use std::ops::ControlFlow;
-
-/// An error of the store, or of the callback of a walk.
-enum WalkError<E> {
-    Store(rusqlite::Error),
-    Callback(E),
-}
-
-impl<E> From<rusqlite::Error> for WalkError<E> {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error)
-    }
-}
 
 impl RunReader {
     /// Returns the first tasks of the plan.
@@ -114,7 +104,7 @@ impl RunReader {
             |ordinal, attempt| attempt_row(self.origin, ordinal, attempt),
             |row| take(row).map_err(WalkError::Callback),
         );
-        self.walked(walked)
+        told(walked, &self.path)
     }
 
     /// Calls `take` for the time and the end of every attempt that may have left, in the order of
@@ -143,7 +133,7 @@ impl RunReader {
             |_, attempt| sending_row(self.origin, attempt),
             |row| take(row).map_err(WalkError::Callback),
         );
-        self.walked(walked)
+        told(walked, &self.path)
     }
 
     /// Calls `take` for every time in which the whole run waited, in the order of recording.
@@ -158,11 +148,12 @@ impl RunReader {
         &self,
         mut take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walked(for_each_fact(self.home(), |_, fact| {
+        let walked = for_each_fact(self.home(), |_, fact| {
             let Fact::Held { at_us, until_us, reason } = fact else { return Ok(()) };
             let (from, until) = (self.at(at_us), self.at(until_us));
             take(HoldRow { from, until, reason: reason.to_owned() }).map_err(WalkError::Callback)
-        }))
+        });
+        told(walked, &self.path)
     }
 
     /// Returns the times in which the whole run waited.
@@ -188,14 +179,13 @@ impl RunReader {
 
     fn own_changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
         let mut changes = Vec::new();
-        let walked = for_each_fact(self.home(), |_, fact| {
+        self.for_each_own_fact(|fact| {
             if let Fact::Changed { at_us, what, value, by } = fact {
                 let (at, value) = (self.at(at_us), value.map(str::to_owned));
                 changes.push(ChangeRow { at, what: what.to_owned(), value, by: by.to_owned() });
             }
-            Ok::<(), rusqlite::Error>(())
-        });
-        walked.map_err(sqlite(&self.path))?;
+            Ok(())
+        })?;
         Ok(changes)
     }
 
@@ -206,14 +196,13 @@ impl RunReader {
             all.add(other.with(Self::excluded_later)?);
             Ok::<(), StoreError>(())
         })?;
-        let walked = for_each_fact(self.home(), |_, fact| {
+        self.for_each_own_fact(|fact| {
             if let Fact::Excluded { tasks } = fact {
                 let tasks = serde_json::from_str(tasks);
                 all.add(tasks.map_err(|error| codes::unfit(Type::Text, error))?);
             }
-            Ok::<(), rusqlite::Error>(())
-        });
-        walked.map_err(sqlite(&self.path))?;
+            Ok(())
+        })?;
         Ok(all)
     }
 
@@ -239,19 +228,19 @@ impl RunReader {
 
     fn own_pages(&self) -> Result<u64, StoreError> {
         let mut count = 0;
-        let walked = for_each_fact(self.home(), |_, fact| {
+        self.for_each_own_fact(|fact| {
             count += u64::from(matches!(fact, Fact::Polled { .. }));
-            Ok::<(), rusqlite::Error>(())
-        });
-        walked.map_err(sqlite(&self.path))?;
+            Ok(())
+        })?;
         Ok(count)
     }
 
-    fn walked<E: From<StoreError>>(&self, walked: Result<(), WalkError<E>>) -> Result<(), E> {
-        walked.map_err(|error| match error {
-            WalkError::Store(error) => sqlite(&self.path)(error).into(),
-            WalkError::Callback(error) => error,
-        })
+    /// Calls `take` for every fact about the run in this file.
+    pub(crate) fn for_each_own_fact(
+        &self,
+        mut take: impl FnMut(Fact<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        for_each_fact(self.home(), |_, fact| take(fact)).map_err(sqlite(&self.path))
     }
 
     fn at(&self, micros: i64) -> crate::clock::Timestamp {
@@ -262,43 +251,26 @@ impl RunReader {
 /// Returns the first tasks of a plan that would be called.
 pub(crate) fn first_rows(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<PlanRow>> {
     let limit = usize::try_from(limit).expect("a u32 fits a usize");
+    let sources = Home::new(connection).head()?.sources;
+    let mut walk = Walk::new(connection, MayHaveLeft::Any)?;
     let mut rows = Vec::new();
-    let failed = |error| error;
-    for_each_planned(connection, failed, |task, record, source| {
-        if rows.len() == limit {
-            return Ok(ControlFlow::Break(()));
-        }
-        if record.settled.is_none() {
-            rows.push(plan_row(task, source)?);
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
+    let mut add = |fold: &ChunkFold<'_>| {
+        let open = fold.tasks.iter().filter(|(_, record)| record.settled.is_none());
+        let room = limit - rows.len();
+        let new = open.take(room).map(|(task, _)| plan_row(task, &sources));
+        rows.extend(new.collect::<rusqlite::Result<Vec<_>>>()?);
+        Ok(rows.len() < limit)
+    };
+    while walk.next_chunk(&mut add)?.unwrap_or(false) {}
     Ok(rows)
 }
 
 /// Returns a task of a plan as it is shown.
-pub(crate) fn plan_row(task: &PlannedTask<'_>, source: &str) -> rusqlite::Result<PlanRow> {
-    let (id, command) = (codes::task_id(task)?, task.command);
-    Ok(PlanRow { id, command, source: source.into(), line: task.line })
-}
-
-/// Calls `take` for every task of a plan and the name of its input, in order, until it breaks.
-pub(crate) fn for_each_planned<E>(
-    connection: &Connection,
-    failed: impl Fn(rusqlite::Error) -> E,
-    mut take: impl FnMut(&PlannedTask<'_>, &TaskRecord<'_>, &str) -> Result<ControlFlow<()>, E>,
-) -> Result<(), E> {
-    let home = Home::new(connection);
-    let sources = home.head().map_err(&failed)?.sources;
-    for no in 0..home.chunks().map_err(&failed)?.len() {
-        let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
-        for (task, record) in &bodies.fold(0).map_err(&failed)?.tasks {
-            let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
-            let source = source.map_or("", |source| source.name.as_str());
-            if take(task, record, source)?.is_break() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
+pub(crate) fn plan_row(
+    task: &PlannedTask<'_>,
+    sources: &[SourceRecord],
+) -> rusqlite::Result<PlanRow> {
+    let source = usize::try_from(task.source).ok().and_then(|at| sources.get(at));
+    let source = source.map_or_else(String::new, |source| source.name.clone());
+    Ok(PlanRow { id: codes::task_id(task)?, command: task.command, source, line: task.line })
 }

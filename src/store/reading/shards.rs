@@ -5,16 +5,16 @@
 
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, absolute};
+use crate::store::home::for_each_planned;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
-use crate::store::reading::queries::for_each_planned;
 use crate::store::reading::reader::{OtherShard, RunReader};
 use crate::store::reading::record::{RunRecord, SessionRecord, ShardedPlan};
 use crate::task::{Ordinal, Shard};
 use crate::text::{plural, printable};
 use std::fs;
 use std::mem::take;
-use std::ops::ControlFlow;
+use std::ops::ControlFlow::Continue;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -271,16 +271,16 @@ impl Part {
         let shard = self.plan.shard;
         let mut found = ShardedPlan { shard, tasks: 0, inputs: 0, own: 0 };
         let (mut foreign, mut overlaps) = (None, false);
-        let failed = sqlite(&self.run.path);
-        for_each_planned(&self.run.connection, failed, |task, _, _| {
+        let walked = for_each_planned(self.run.home(), |task| {
             let is_own = task.id.with(|id| found.add(task.command, id));
             if !is_own && foreign.is_none() {
                 foreign = Some(task.id.text().into_owned());
             }
             overlaps |= places.contains(Ordinal(task.ordinal));
             places.insert(Ordinal(task.ordinal));
-            Ok::<_, StoreError>(ControlFlow::Continue(()))
-        })?;
+            Ok(Continue(()))
+        });
+        walked.map_err(sqlite(&self.run.path))?;
         let detail = match foreign {
             Some(id) => format!("task `{}` belongs to another shard", printable(&id, 40)),
             None if found.tasks != self.record.selected => {

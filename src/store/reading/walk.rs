@@ -3,13 +3,36 @@
 //! Memory holds one chunk.
 
 use crate::journal::ChunkFold;
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, sqlite};
 use crate::store::files::MayHaveLeft;
 use crate::store::home::{ChunkBodies, Home, Totals};
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use std::ops::AddAssign;
 use std::path::Path;
+
+/// An error of the store, or of the callback of a walk.
+pub(crate) enum WalkError<E> {
+    Store(rusqlite::Error),
+    Callback(E),
+}
+
+impl<E> From<rusqlite::Error> for WalkError<E> {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Returns what became of a walk through a file, as the callback tells of errors.
+pub(crate) fn told<E: From<StoreError>>(
+    walked: Result<(), WalkError<E>>,
+    path: &Path,
+) -> Result<(), E> {
+    walked.map_err(|error| match error {
+        WalkError::Store(error) => sqlite(path)(error).into(),
+        WalkError::Callback(error) => error,
+    })
+}
 
 /// A walk on its way.
 pub(crate) struct Walk<'a> {
@@ -113,6 +136,12 @@ impl<'a> Walk<'a> {
         take(&fold).map(Some)
     }
 
+    /// Folds the chunks that are left, for their sums.
+    pub(crate) fn pass_over_rest(&mut self) -> rusqlite::Result<()> {
+        while self.next_chunk(|_| Ok(()))?.is_some() {}
+        Ok(())
+    }
+
     /// Returns the tasks with an outcome so far.
     pub(crate) fn settled(&self) -> OutcomeCounts {
         self.sums.settled
@@ -121,13 +150,12 @@ impl<'a> Walk<'a> {
     /// Checks behind the last chunk that nothing is missing.
     pub(crate) fn check_sums(&self, path: &Path) -> Result<(), StoreError> {
         let mut sums = self.sums;
-        let failed = crate::store::error::sqlite(path);
         self.home
             .segments_of(None, |_| {
                 sums.segments += 1;
                 Ok(())
             })
-            .map_err(failed)?;
+            .map_err(sqlite(path))?;
         sums.check(self.selected, &self.totals, path)
     }
 }

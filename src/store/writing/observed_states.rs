@@ -2,13 +2,15 @@
 //!
 //! Draws no conclusion from a state.
 
-use crate::journal::{FoldedTask, PlannedTask, TaskRecord};
+use crate::journal::{ChunkFold, FoldedTask, PlannedTask, TaskRecord};
 use crate::policy::Observation;
 use crate::store::codes;
-use crate::store::home::{ChunkBodies, Home};
+use crate::store::files::MayHaveLeft;
+use crate::store::reading::Walk;
 use crate::task::{Command, ObservedState, Outcome, TaskId, TaskState, Toward};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
+use std::ops::ControlFlow::{Break, Continue};
 
 /// The tasks whose states are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,20 +119,21 @@ pub(crate) fn selected_ids(
     selection: TaskSelection,
     limit: usize,
 ) -> rusqlite::Result<Option<HashSet<TaskId>>> {
-    let home = Home::new(connection);
     let mut ids = HashSet::new();
-    for no in 0..home.chunks()?.len() {
-        let bodies = ChunkBodies::read(home, no)?;
-        let fold = bodies.fold(u64::MAX)?;
-        for folded in &fold.tasks {
-            if !selection.includes(folded) {
-                continue;
-            }
+    let mut walk = Walk::new(connection, MayHaveLeft::Any)?;
+    let mut add = |fold: &ChunkFold<'_>| {
+        for folded in fold.tasks.iter().filter(|folded| selection.includes(folded)) {
             // One more than the limit shows that there are too many.
             if ids.len() == limit {
-                return Ok(None);
+                return Ok(Break(()));
             }
             ids.insert(codes::task_id(&folded.0)?);
+        }
+        Ok(Continue(()))
+    };
+    while let Some(step) = walk.next_chunk(&mut add)? {
+        if step.is_break() {
+            return Ok(None);
         }
     }
     Ok(Some(ids))
