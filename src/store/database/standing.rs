@@ -156,9 +156,7 @@ impl RunStanding {
         let mut whole = targets.first()?.clone();
         for other in &targets[1..] {
             whole.record.add_target(other.record.clone());
-            for outcome in Outcome::ALL {
-                whole.outcomes[outcome] += other.outcomes[outcome];
-            }
+            whole.outcomes += other.outcomes;
             whole.takeovers += other.takeovers;
             whole.in_doubt += other.in_doubt;
             whole.segments += other.segments;

@@ -7,12 +7,10 @@ use crate::store::files::{RunDirectory, Watermark};
 use crate::store::home::{Home, Totals};
 use crate::store::ids::RunId;
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::run_facts::lost_parts;
 use crate::store::reading::walk::Walk;
 use crate::store::repair::{DamagedPart, Rebuilt, rebuild, shadow};
 use crate::store::schema;
 use rusqlite::Connection;
-use std::cell::Cell;
 use std::path::Path;
 
 impl RunReader {
@@ -28,31 +26,13 @@ impl RunReader {
     }
 
     fn open_damaged_file(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
-        let path = path.to_owned();
-        let before = Watermark::read(&path);
-        let connection = schema::open_reader(&path)?;
-        let failed = ruined(&path);
+        let before = Watermark::read(path);
+        let connection = schema::open_reader(path)?;
+        let failed = ruined(path);
         connection.execute_batch("BEGIN").map_err(&failed)?;
-        let rebuilt = stand_in(&connection, &path, before, None)?;
-        let home = Home::new(&connection);
-        let (head, totals) =
-            home.head().and_then(|head| Ok((head, home.totals()?))).map_err(&failed)?;
-        let mut damage = lost_parts(home, totals, &head.sources).map_err(&failed)?;
-        damage.extend(rebuilt.parts);
-        let Watermark { may_have_left, .. } = Watermark::read(&path);
-        let target = head.run.settings.target;
-        let reader = Self {
-            connection,
-            path,
-            origin: head.run.origin,
-            totals,
-            selected: head.selected,
-            may_have_left,
-            damage,
-            target: target.as_ref().map(|target| target.name().into()),
-            other_shards: Vec::new(),
-            is_alone: Cell::new(false),
-        };
+        let rebuilt = stand_in(&connection, path, before, None)?;
+        let (mut reader, target) = Self::of_snapshot(connection, path).map_err(failed)?;
+        reader.damage.extend(rebuilt.parts);
         Ok((reader, target))
     }
 

@@ -17,7 +17,7 @@ use crate::store::reading::walk::Walk;
 use crate::store::repair::DamagedPart;
 use crate::store::rows::TaskRow;
 use crate::store::schema;
-use crate::task::{Outcome, OutcomeCounts};
+use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -152,28 +152,34 @@ impl RunReader {
 
     /// Opens one file; with the place of its target among those of the run.
     fn open_one(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
-        let path = path.to_owned();
         // Before the snapshot: a commit in between would be remembered and not be in it.
-        let before = Watermark::read(&path);
-        let connection = schema::open_reader(&path)?;
+        let before = Watermark::read(path);
+        let connection = schema::open_reader(path)?;
         // One snapshot for all that is read: nothing is ever written in this transaction.
-        connection.execute_batch("BEGIN").map_err(sqlite(&path))?;
+        connection.execute_batch("BEGIN").map_err(sqlite(path))?;
+        let (reader, target) = Self::of_snapshot(connection, path).map_err(sqlite(path))?;
+        before.check(path, reader.totals.commits)?;
+        Ok((reader, target))
+    }
+
+    /// Reads the one file of a connection that has begun its snapshot.
+    pub(crate) fn of_snapshot(
+        connection: Connection,
+        path: &Path,
+    ) -> rusqlite::Result<(Self, Option<TargetPart>)> {
         let home = Home::new(&connection);
-        let (head, totals) =
-            home.head().and_then(|head| Ok((head, home.totals()?))).map_err(sqlite(&path))?;
-        before.check(&path, totals.commits)?;
+        let (head, totals) = (home.head()?, home.totals()?);
+        let damage = lost_parts(home, totals, &head.sources)?;
         // After the snapshot: an attempt that left in between then counts as "may have left",
         // which is the safe side.
-        let Watermark { may_have_left, .. } = Watermark::read(&path);
-        let (origin, selected) = (head.run.origin, head.selected);
-        let damage = lost_parts(home, totals, &head.sources).map_err(sqlite(&path))?;
+        let Watermark { may_have_left, .. } = Watermark::read(path);
         let target = head.run.settings.target;
         let reader = Self {
             connection,
-            path,
-            origin,
+            path: path.to_owned(),
+            origin: head.run.origin,
             totals,
-            selected,
+            selected: head.selected,
             may_have_left,
             damage,
             target: target.as_ref().map(|target| target.name().into()),
@@ -231,8 +237,7 @@ impl RunReader {
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
         let mut sum = self.totals.settled;
         for other in self.others() {
-            let counts = other.with(|run| run.totals.settled);
-            Outcome::ALL.into_iter().for_each(|outcome| sum[outcome] += counts[outcome]);
+            sum += other.with(|run| run.totals.settled);
         }
         Ok(sum)
     }
