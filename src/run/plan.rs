@@ -89,11 +89,7 @@ impl TargetRun {
 ///
 /// Invalid inputs, with all their problems; a store that cannot be used.
 pub fn plan(request: RunRequest, clock: Clock) -> Result<Planned, RunError> {
-    let runs = RunDirectory::open(&request.state)?;
-    // The id is fixed before the inputs are read, because the plan is written to the run's own file.
-    let run = new_run(&request, clock.now());
-    let planned = store::plan_run(&runs, &run, request.plan, &holder(clock.now()))?;
-    Planned::from_stored(planned, runs, request.settings, clock)
+    plan_with(request, &[], clock)
 }
 
 /// Reads all inputs and stores the plan with the states that its tasks are in, in its order.
@@ -106,11 +102,20 @@ pub fn plan_in_states(
     states: &[Option<TaskState>],
     clock: Clock,
 ) -> Result<Planned, RunError> {
+    plan_with(request, &[states.to_vec()], clock)
+}
+
+fn plan_with(
+    request: RunRequest,
+    states: &[Vec<Option<TaskState>>],
+    clock: Clock,
+) -> Result<Planned, RunError> {
     let runs = RunDirectory::open(&request.state)?;
+    // The id is fixed before the inputs are read, because the plan is written to the run's own file.
     let run = new_run(&request, clock.now());
-    let holder = holder(clock.now());
-    let planned = store::plan_run_in_states(&runs, &run, request.plan, states, &holder)?;
-    Planned::from_stored(planned, runs, request.settings, clock)
+    let (parts, holder) = (std::slice::from_ref(&run), holder(clock.now()));
+    let planned = store::plan_run_of_targets(&runs, parts, request.plan, states, &holder)?;
+    Planned::from_stored(planned.whole(), runs, request.settings, clock)
 }
 
 pub(crate) fn new_run(request: &RunRequest, now: Timestamp) -> NewRun {

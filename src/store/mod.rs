@@ -38,7 +38,7 @@ pub use files::{
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub use planning::{
     NewPlan, PlanTotals, PlannedRun, PlannedTargets, ServicePlan, TemporaryPlan, plan_from_run,
-    plan_run, plan_run_in_states, plan_run_of_targets, temporary_plan, temporary_plans,
+    plan_run, plan_run_of_targets, temporary_plan, temporary_plans,
 };
 pub use reading::{
     DrillRecord, ExportError, FollowedFile, MergeError, NewRun, RunBrief, RunReader, RunRecord,

@@ -16,7 +16,7 @@ use crate::store::planning::duplicates::Duplicates;
 use crate::store::planning::id_sorter::IdSorter;
 use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
 use crate::store::planning::plan_files::{
-    Filled, FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts, store_plan,
+    FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts,
 };
 use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
@@ -93,36 +93,19 @@ impl NewPlan {
     }
 }
 
-/// Reads all inputs and stores the plan of a new run.
+/// Reads all inputs and stores the plan of a new run without targets.
 pub fn plan_run(
     runs: &RunDirectory,
     run: &NewRun,
     new: NewPlan,
     holder: &str,
 ) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |plan| load(plan, runs, new))
+    let planned = plan_run_of_targets(runs, std::slice::from_ref(run), new, &[], holder)?;
+    Ok(planned.whole())
 }
 
-/// Reads all inputs and stores the plan of a new run with the states that its tasks are in, in the
-/// order of the plan.
-pub fn plan_run_in_states(
-    runs: &RunDirectory,
-    run: &NewRun,
-    new: NewPlan,
-    states: &[Option<TaskState>],
-    holder: &str,
-) -> Result<PlannedRun, StoreError> {
-    store_plan(runs, run, holder, |plan| {
-        let loaded = load(plan, runs, new)?;
-        if loaded.is_ok() {
-            keep_in(plan.file, states)?;
-        }
-        Ok(loaded)
-    })
-}
-
-/// Reads all inputs and stores the plan of a new run of several targets; `parts` are its runs, one
-/// for each target, with the same id.
+/// Reads all inputs and stores the plan of a new run; `parts` are its runs, one for each target, with
+/// the same id. A run without targets is one part.
 ///
 /// `states` are those that the tasks of each target are in, in the order of its plan, if they are
 /// kept.
@@ -149,12 +132,6 @@ fn keep_in(plan: PlanFile<'_>, states: &[Option<TaskState>]) -> Result<(), Store
     plan.connection.execute_batch("BEGIN").map_err(&failed)?;
     keep_states(plan.connection, states).map_err(&failed)?;
     plan.connection.execute_batch("COMMIT").map_err(&failed)
-}
-
-/// Fills a plan from inputs.
-pub(crate) fn load(plan: PlanPart<'_>, runs: &RunDirectory, new: NewPlan) -> Filled {
-    let filled = load_parts(&[plan], runs, new)?;
-    Ok(filled.map(|totals| totals[0]))
 }
 
 /// Fills the plans of all targets from inputs.

@@ -15,7 +15,7 @@ mod planned_states;
 mod tables;
 
 pub use dry_run::{TemporaryPlan, temporary_plan, temporary_plans};
-pub use load::{NewPlan, ServicePlan, plan_run, plan_run_in_states, plan_run_of_targets};
+pub use load::{NewPlan, ServicePlan, plan_run, plan_run_of_targets};
 pub use plan_files::{PlannedRun, PlannedTargets};
 pub use plan_from_run::plan_from_run;
 pub use tables::PlanTotals;

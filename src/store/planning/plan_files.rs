@@ -69,21 +69,8 @@ pub(crate) struct PlanPart<'a> {
     pub(crate) run: &'a NewRun,
 }
 
-/// The totals of a plan that was filled, or the problems of its inputs.
-pub(crate) type Filled = Result<Result<PlanTotals, Problems>, StoreError>;
 /// The totals of all targets, or the problems of their inputs.
 pub(crate) type FilledParts = Result<Result<Vec<PlanTotals>, Problems>, StoreError>;
-
-/// Makes the file of a new run, calls `fill` for it, and publishes the complete file.
-pub(crate) fn store_plan(
-    runs: &RunDirectory,
-    run: &NewRun,
-    holder: &str,
-    fill: impl FnOnce(PlanPart<'_>) -> Filled,
-) -> Result<PlannedRun, StoreError> {
-    let fill = |parts: &[PlanPart<'_>]| Ok(fill(parts[0])?.map(|totals| vec![totals]));
-    store_parts(runs, std::slice::from_ref(run), holder, fill).map(PlannedTargets::whole)
-}
 
 /// Makes the files of the targets of a new run, calls `fill` for them, and publishes them.
 ///
