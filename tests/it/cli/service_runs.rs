@@ -95,6 +95,16 @@ fn each_row_is_one_call_with_its_own_values() {
 }
 
 #[test]
+fn a_run_at_another_service_has_no_sub_tasks_to_list() {
+    let (mut scene, server) = shop(|_| Reply::answer(422, "{}"));
+    scene.call(&["do", "on", "--id", "42", "--service", "shop.toml"]).expect(1);
+    scene.set("BATCHCTL_ENDPOINT", &server.url());
+    let ended = scene.call(&["tasks", "--run", "latest"]).expect(2);
+    ended.says("is at `shop`, which has no sub-tasks").says("-o results.csv` writes its tasks");
+    assert_eq!(server.count(), 1);
+}
+
+#[test]
 fn a_plan_whose_rows_name_actions_calls_each() {
     let (scene, server) = shop(ok);
     scene.write("plan.csv", "thing,command,amount\n1,on,\n2,delete,\n3,Pay,5\n");

@@ -32,6 +32,7 @@ use batchctl::settings::{RunSettings, TargetPart};
 use batchctl::store::{RunReader, StoreError};
 use batchctl::survey::WalkerSettings;
 use batchctl::task::{Command, Level, Outcome};
+use batchctl::text::printable;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -191,6 +192,13 @@ fn of_run(
     let reader = RunReader::open(&runs, &which.find(&context.state)?)?;
     let record = reader.record()?;
     let mut settings = record.run.settings.clone();
+    if let Some(service) = &record.run.service {
+        // Its host would be asked for what only VIAS has, with a token for its own calls.
+        let (run, name) = (&record.run.id, printable(&service.name, 60));
+        let error = format!("run {run} is at `{name}`, which has no sub-tasks");
+        let hint = format!("`batchctl report {run} -o results.csv` writes its tasks");
+        return Err(CommandError::usage(error).with_hint(hint));
+    }
     if settings.level == Level::Task {
         let error = format!("run {} acts on sub-tasks itself", record.run.id);
         let hint = format!("`batchctl report {} -o results.csv` writes them", record.run.id);
