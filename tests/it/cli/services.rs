@@ -388,6 +388,9 @@ fn a_trial_that_cannot_be_made_sends_nothing() {
     };
     refused(&["--set", "note=a\nb"], 65, "`note` cannot stand in the body");
     refused(&["--set", "note"], 2, "COLUMN=VALUE");
+    refused(&["--set", "note=a", "--set", "nite=b"], 2, "has no column `nite`, so `--set`");
+    refused(&["--set", "nite=b"], 2, "hint: it has note");
+    refused(&["--set", "note=a", "--set", "note=b"], 2, "gives the column `note` twice");
     refused(&["--sandbox"], 2, "batchctl sandbox --service FILE");
     refused(&["--iam-user", "me"], 2, "takes a token alone");
     let call = |words: &[&str], code: i32, expected: &str| {

@@ -19,6 +19,8 @@ use batchctl::service::{
 };
 use batchctl::text::printable;
 use clap::Args;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -71,6 +73,8 @@ fn column_value(text: &str) -> Result<(String, String), &'static str> {
 struct Given<'a> {
     args: &'a ServiceTryArgs,
     project: Option<String>,
+    /// The columns that the call has asked for.
+    asked: RefCell<BTreeSet<String>>,
 }
 
 impl CallValues for Given<'_> {
@@ -87,6 +91,7 @@ impl CallValues for Given<'_> {
     }
 
     fn cell(&self, column: &str) -> Option<&str> {
+        self.asked.borrow_mut().insert(column.to_owned());
         let mut set = self.args.set.iter();
         set.find(|(name, _)| name == column).map(|(_, value)| value.as_str())
     }
@@ -106,12 +111,13 @@ pub(super) fn try_call(
         CommandError::new(ExitStatus::BadInput, error).with_hint("see `[id]` of the file")
     })?;
     let project = args.place.project_id.as_ref().map(ToString::to_string);
-    let values = Given { args, project };
+    let values = Given { args, project, asked: RefCell::default() };
     let call = call(&service, action, &values).map_err(|problem| {
         CommandError::new(ExitStatus::BadInput, problem).with_hint(
             "`--set COLUMN=VALUE` gives a column, `--region` and `--project-id` the rest",
         )
     })?;
+    check_columns(&args.set, &values.asked.take())?;
     let endpoint = service_place::endpoint(&service, &args.place, context)?;
     if args.dry_run {
         stream::print(&request_in_words(&service, &endpoint, &call))?;
@@ -140,6 +146,27 @@ fn check_flags(args: &ServiceTryArgs, context: &Context) -> Result<(), CommandEr
         let hint =
             "start `batchctl sandbox --service FILE`, and name its address with `--endpoint`";
         return Err(CommandError::usage(error).with_hint(hint));
+    }
+    Ok(())
+}
+
+/// Refuses a value that the call has no place for, and a column with two values.
+fn check_columns(set: &[(String, String)], asked: &BTreeSet<String>) -> Result<(), CommandError> {
+    for (index, (column, _)) in set.iter().enumerate() {
+        let shown = printable(column, 60);
+        if set[..index].iter().any(|(other, _)| other == column) {
+            let error = format!("`--set` gives the column `{shown}` twice");
+            return Err(CommandError::usage(error).with_hint("leave one out"));
+        }
+        if !asked.contains(column) {
+            let known: Vec<&str> = asked.iter().map(String::as_str).collect();
+            let hint = match known.is_empty() {
+                true => "it has none: leave out `--set`".to_owned(),
+                false => format!("it has {}", known.join(", ")),
+            };
+            let error = format!("the call has no column `{shown}`, so `--set` has no effect");
+            return Err(CommandError::usage(error).with_hint(hint));
+        }
     }
     Ok(())
 }
