@@ -295,6 +295,10 @@ fn messages_are_signed_as_dingtalk_and_feishu_want_them() {
     assert_eq!(body["msg_type"], "post");
     let refused = world.stop("good.txt", &[&always[..], &["slack"]].concat());
     refused.expect(2).says("takes no signature");
+    world.scene.write("empty.txt", " \n");
+    let empty = ["--notify", "always", "--notify-secret-file", "empty.txt"];
+    let refused = world.stop("good.txt", &[&empty[..], &["--notify-shape", "feishu"]].concat());
+    refused.expect(2).says("holds no secret of a webhook: it is empty");
     world.scene.set("BATCHCTL_NOTIFY_SECRET", "SECcanary0signing0secret");
     let always = ["--notify", "always", "--notify-shape", "feishu"];
     world.stop("good.txt", &always).expect(0);

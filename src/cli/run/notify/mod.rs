@@ -207,6 +207,8 @@ fn secret(
     let Some(path) = &args.notify_secret_file else {
         let variable = context.environment.variable("BATCHCTL_NOTIFY_SECRET");
         let secret = variable.and_then(|value| value.to_str()).map(|it| it.trim().to_owned());
+        // An empty variable is as good as none.
+        let secret = secret.filter(|secret| !secret.is_empty());
         secret.iter().for_each(|secret| learn(secret, context));
         return Ok(secret.filter(|_| signature::is_signed(shape)));
     };
@@ -216,13 +218,17 @@ fn secret(
     }
     let path = secret_file::located(path, context);
     secret_file::warn_if_shared(&path, context);
-    let text = read_text(&path).map_err(|error| {
+    let unusable = |why: &str| {
         let file = secret_value::file_of("notify-secret-file", &path);
-        let error = format!("{file} holds no secret of a webhook: {error}");
+        let error = format!("{file} holds no secret of a webhook: {why}");
         let hint = "a secret itself belongs into BATCHCTL_NOTIFY_SECRET";
         CommandError::usage(error).with_hint(hint)
-    })?;
+    };
+    let text = read_text(&path).map_err(|error| unusable(&error.to_string()))?;
     let secret = text.trim().to_owned();
+    if secret.is_empty() {
+        return Err(unusable("it is empty"));
+    }
     learn(&secret, context);
     Ok(Some(secret))
 }
