@@ -4,7 +4,7 @@ use crate::cli::flags::known_values;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
+use batchctl::store::{RunDirectory, RunId, RunReader, StoreError, find_among};
 use batchctl::text::printable;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -32,17 +32,30 @@ impl WhichRunArgs {
     pub(crate) fn find(&self, state: &Path) -> Result<RunId, CommandError> {
         let runs = run::runs_in(state);
         let Some(job) = &self.job else { return Ok(runs.find(&self.run)?) };
+        let is_latest = self.run == "latest";
+        // A damaged run is passed over: its job is unknown, and its id still finds it.
+        let is_of_job =
+            |id: &RunId| job_of(&runs, id).is_ok_and(|found| found.as_ref() == Some(job));
+        let mut found: Vec<RunId> = Vec::new();
         // The latest first: `latest` means the latest of the job.
         for id in runs.list()?.into_iter().rev() {
-            let matches = self.run == "latest" || id.as_str().starts_with(&self.run);
-            // A damaged run is passed over: its job is unknown, and its id still finds it.
-            if matches && job_of(&runs, &id).is_ok_and(|found| found.as_ref() == Some(job)) {
-                return Ok(id);
+            if (is_latest || id.as_str().starts_with(&self.run)) && is_of_job(&id) {
+                found.insert(0, id);
+                if is_latest {
+                    break;
+                }
             }
         }
-        check_job(job, &jobs_in(&runs)?)?;
-        let wanted = format!("{} of job {}", self.run, printable(job, 64));
-        Err(StoreError::NoSuchRun { wanted }.into())
+        if found.is_empty() {
+            check_job(job, &jobs_in(&runs)?)?;
+        }
+        find_among(found, &self.run).map_err(|error| match error {
+            StoreError::NoSuchRun { wanted } => {
+                let wanted = format!("{wanted} of job {}", printable(job, 64));
+                StoreError::NoSuchRun { wanted }.into()
+            }
+            error => error.into(),
+        })
     }
 }
 

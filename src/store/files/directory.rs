@@ -250,7 +250,8 @@ pub fn find_among(mut runs: Vec<RunId>, wanted: &str) -> Result<RunId, StoreErro
         let none = || StoreError::NoSuchRun { wanted: wanted.into() };
         return runs.pop().ok_or_else(none);
     }
-    runs.retain(|run| run.as_str().starts_with(wanted));
+    // A script's variable that is not set names no run, and nothing begins with it.
+    runs.retain(|run| !wanted.is_empty() && run.as_str().starts_with(wanted));
     match runs.as_slice() {
         [] => Err(StoreError::NoSuchRun { wanted: wanted.into() }),
         [run] => Ok(run.clone()),

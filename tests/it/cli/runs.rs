@@ -133,6 +133,25 @@ fn without_a_run_there_is_no_report() {
 }
 
 #[test]
+fn an_empty_name_is_no_run_and_an_ambiguous_one_is_refused_within_a_job_too() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let stop = ["stop", "--id", "gate-1", "--job", "nightly", "-q"];
+    scene.call(&stop).expect(0);
+    // A variable of a script that is not set must not remove the only run.
+    for call in [&["runs", "remove", ""][..], &["report", ""], &["resume", ""], &["retry", ""]] {
+        scene.call(call).expect(2).says("there is no run ``");
+    }
+    scene.call(&["report", "", "--job", "nightly"]).expect(2).says("of job nightly");
+    scene.call(&["report", "2", "--job", "nightly"]).expect(0);
+    scene.call(&stop).expect(0);
+    scene.call(&["report", "2", "--job", "nightly"]).expect(2).says("fits 2 runs");
+    scene.call(&["report", "latest", "--job", "nightly"]).expect(0);
+    let removed = scene.call(&["runs", "remove", "latest", "latest"]).expect(0);
+    assert_eq!(removed.stdout.lines().count(), 1, "{removed:?}");
+}
+
+#[test]
 fn a_damaged_run_hides_no_other() {
     let server = Server::start(mixed);
     let scene = scene(&server);

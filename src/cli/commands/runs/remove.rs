@@ -8,12 +8,14 @@ use crate::cli::run::stored_plan;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::store::{RunDirectory, StoreError};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 pub(crate) fn remove(args: &RemoveArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let runs = run::runs_in(&context.state);
     let named = args.runs.iter().map(|name| runs.find(name));
-    let named = named.collect::<Result<Vec<_>, StoreError>>()?;
+    // One that is named twice is removed once.
+    let named = named.collect::<Result<BTreeSet<_>, StoreError>>()?;
     // All of them first: a wrong name must not leave half of the work done.
     for id in &named {
         check(&read(&runs, id)?, &runs, args.unfinished)?;
