@@ -2,6 +2,7 @@
 
 use crate::journal;
 use crate::journal::{Fact, RunFact};
+use crate::support::service::Request;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use std::collections::BTreeMap;
@@ -169,6 +170,26 @@ fn fates(
     let fates: BTreeMap<String, Fate> = tasks.iter().map(fate).collect();
     assert_eq!(fates.len(), tasks.len(), "a task stands there twice");
     fates
+}
+
+/// Returns how long the ways of calls to the service were, in microseconds: from the time that the file has
+/// of a call to that at which the service saw it, each by its own clock.
+///
+/// Of tasks with one call, because of several nobody knows which one arrived.
+pub(crate) fn ways(ledger: &Ledger, log: &[Request]) -> Vec<i64> {
+    let mut sent: BTreeMap<&str, Vec<&Attempt>> = BTreeMap::new();
+    for attempt in &ledger.attempts {
+        sent.entry(&attempt.id).or_default().push(attempt);
+    }
+    let mut arrived: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for request in log {
+        arrived.entry(&request.id).or_default().push(i64::try_from(request.at_us).unwrap());
+    }
+    let way = |(id, sent): (&&str, &Vec<&Attempt>)| match (&sent[..], &arrived.get(id)?[..]) {
+        ([attempt], [at]) if attempt.has_ended => Some(at - attempt.sent_us),
+        _ => None,
+    };
+    sent.iter().filter_map(way).collect()
 }
 
 /// Returns the last attempt that the mark beside a run says may have left, if it says so.

@@ -2,6 +2,8 @@
 
 use batchctl::task::Counts;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What is done with one request.
@@ -12,6 +14,8 @@ pub(crate) struct Reply {
     pub(super) trusted: Option<Counts>,
     /// How long it takes to come.
     pub(super) delay: Duration,
+    /// What it waits for as well.
+    pub(super) released: Option<Arc<AtomicBool>>,
 }
 
 /// How the connection is used.
@@ -48,7 +52,7 @@ pub(super) struct Head {
 
 impl Reply {
     fn new(manner: Manner) -> Self {
-        Self { manner, trusted: None, delay: Duration::ZERO }
+        Self { manner, trusted: None, delay: Duration::ZERO, released: None }
     }
 
     /// An answer with this status and body.
@@ -209,6 +213,11 @@ impl Reply {
     #[must_use]
     pub(crate) fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
+    }
+
+    /// The same answer, once that is set.
+    pub(crate) fn once(self, released: &Arc<AtomicBool>) -> Self {
+        Self { released: Some(Arc::clone(released)), ..self }
     }
 }
 

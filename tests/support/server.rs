@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -170,6 +171,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()
         let reply = shared.decide(request);
         if !reply.delay.is_zero() {
             tokio::time::sleep(reply.delay).await;
+        }
+        while reply.released.as_ref().is_some_and(|released| !released.load(Ordering::Relaxed)) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if !carry_out(&mut stream, reply.manner).await? {
             break;

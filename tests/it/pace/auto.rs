@@ -95,16 +95,16 @@ fn a_hidden_limit_is_found_and_reported() {
 #[test]
 fn the_next_run_begins_with_what_was_learnt_whatever_its_rate() {
     let server = Server::start(accepting(100));
-    let scene = scene_of(&server, 400);
-    let call = [&STOP[..], &["--json"]].concat();
+    let scene = scene_of(&server, 350);
+    let call = [&STOP[..], &["--rate-min", "80/s", "--json"]].concat();
     let first = report(&scene.call(&call).expect(0).stdout);
-    assert!((60.0..140.0).contains(&learnt(&first)), "{}", learnt(&first));
-    let fixed = ["stop", "tasks.txt", "--rate", "400/s", "-j", "64", "--json"];
-    let second = report(&scene.call(&fixed).expect(0).stdout);
-    // At 400 a second it would be throttled a quarter of a second after it begins.
-    assert!(second["calls"]["throttled"].as_u64().unwrap() < 40, "{second}");
-    let limit = second["pace"]["set_by_service"].as_f64().unwrap();
-    assert!((60.0..140.0).contains(&limit), "{limit}");
+    let before = server.count();
+    let fixed = ["stop", "tasks.txt", "--rate", "400/s", "-j", "64", "--limit", "60"];
+    scene.call(&fixed).expect(0);
+    // A busy machine makes it longer, and at 400 a second it would be a tenth of a second.
+    let requests = server.requests();
+    let took = (requests[before + 40].micros - requests[before].micros) as f64 / 1e6;
+    assert!(took >= 30.0 / learnt(&first), "{took} s at {}/s", learnt(&first));
 }
 
 #[test]

@@ -7,7 +7,9 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 fn scene_of(server: &Server, tasks: u32) -> Scene {
     let scene = Scene::with(server);
@@ -48,19 +50,30 @@ fn an_hour_that_is_used_up_stays_so_when_the_run_is_resumed() {
     assert_eq!(server.count(), 1, "nobody was called in the same hour");
 }
 
-/// Asks once for two seconds of silence, and is so slow that no other call ends before that is read.
-fn throttling(request: &Request) -> Reply {
-    let asks = &*request.id == "gate-9" && request.attempt == 1;
-    if asks {
-        let message = "The throttling threshold has been reached";
-        return Reply::gateway(429, "APIGW.0308", message).with_header("retry-after", "2");
+/// Asks once for two seconds of silence, and answers the three calls beside that one when it comes again:
+/// only its own slot is free until then.
+fn throttling() -> impl Fn(&Request) -> Reply {
+    let came_again = Arc::new(AtomicBool::new(false));
+    move |request| {
+        let reply = Reply::trusted(&request.id, 0, 1);
+        match (&*request.id, request.attempt) {
+            ("gate-9", 1) => {
+                let message = "The throttling threshold has been reached";
+                Reply::gateway(429, "APIGW.0308", message).with_header("retry-after", "2")
+            }
+            ("gate-9", _) => {
+                came_again.store(true, Ordering::Relaxed);
+                reply
+            }
+            ("gate-6" | "gate-7" | "gate-8", _) => reply.once(&came_again),
+            _ => reply,
+        }
     }
-    Reply::trusted(&request.id, 0, 1).after(Duration::from_millis(200))
 }
 
 #[test]
 fn a_wait_that_the_service_asks_for_holds_every_call_and_its_own_task_goes_first() {
-    let server = Server::start(throttling);
+    let server = Server::start(throttling());
     let scene = scene_of(&server, 40);
     let call = ["stop", "tasks.txt", "--rate", "none", "-j", "4", "--json"];
     let ended = scene.call(&call).expect(0);
