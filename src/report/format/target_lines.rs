@@ -27,12 +27,15 @@ pub(super) fn targets(page: &mut TerminalText, targets: &[TargetReport]) {
 
 /// Returns what a target did, in words.
 pub(crate) fn target_line(target: &TargetReport) -> String {
-    let counted = Outcome::ALL.into_iter().filter(|&outcome| target.tasks[outcome] > 0);
-    let counted = counted.map(|outcome| {
-        format!("{} {}", grouped(target.tasks[outcome]), outcome.as_str().replace('_', " "))
-    });
+    let mut tasks = target.tasks;
+    // While it runs, such a call is most likely on the wire, and its outcome is not known yet.
+    tasks[Outcome::Ambiguous] = tasks[Outcome::Ambiguous].saturating_sub(target.unanswered);
+    let counted = Outcome::ALL.into_iter().map(|it| (tasks[it], it.as_str().replace('_', " ")));
+    let counted = counted.chain([(target.unanswered, "not answered yet".into())]);
+    let counted = counted.filter(|(count, _)| *count > 0);
+    let counted: Vec<String> =
+        counted.map(|(count, what)| format!("{} {what}", grouped(count))).collect();
     let mut line = plural(target.tasks.selected(), "task", "tasks");
-    let counted: Vec<String> = counted.collect();
     if !counted.is_empty() {
         line.push_str(&format!(": {}", counted.join(", ")));
     }
@@ -46,4 +49,38 @@ pub(crate) fn target_line(target: &TargetReport) -> String {
         line.push_str(&format!("; {}", pace.join(", ")));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::model::Target;
+    use crate::settings::RunSettings;
+    use crate::task::OutcomeCounts;
+
+    #[test]
+    fn a_call_without_an_answer_so_far_is_not_counted_as_ambiguous() {
+        let mut tasks = OutcomeCounts::default();
+        tasks[Outcome::Succeeded] = 5;
+        tasks[Outcome::Ambiguous] = 3;
+        let check = |unanswered: u64, expected: &str| {
+            let target = TargetReport {
+                name: "north".into(),
+                target: Target { endpoint: String::new(), project_id: String::new() },
+                settings: RunSettings::default(),
+                tasks,
+                unanswered,
+                attempts: 0,
+                rate_average: None,
+                rate_peak_1s: 0,
+                complete: false,
+                stopped: None,
+                exit: None,
+            };
+            assert_eq!(target_line(&target), expected);
+        };
+        check(0, "8 tasks: 5 succeeded, 3 ambiguous");
+        check(2, "8 tasks: 5 succeeded, 1 ambiguous, 2 not answered yet");
+        check(3, "8 tasks: 5 succeeded, 3 not answered yet");
+    }
 }

@@ -256,6 +256,8 @@ fn assemble(
         target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
         settings,
         tasks: totals.tasks,
+        // Of one that has ended, no answer will come.
+        unanswered: if ending.exit.is_none() { totals.unanswered } else { 0 },
         counts: totals.counts,
         wave,
         empty: totals.empty,

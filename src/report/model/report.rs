@@ -36,6 +36,8 @@ pub struct Report {
     pub settings: RunSettings,
     /// The number of tasks with each outcome; the sum is the number of selected tasks.
     pub tasks: OutcomeCounts,
+    /// The number of ambiguous tasks whose last call has no answer so far; 0 once the run has ended.
+    pub unanswered: u64,
     /// The service's counts of sub-tasks, summed over the last attempts of all tasks. Counts that
     /// could not be trusted are left out.
     pub counts: Counts,
@@ -168,6 +170,8 @@ pub struct TargetReport {
     pub settings: RunSettings,
     /// The number of its tasks with each outcome.
     pub tasks: OutcomeCounts,
+    /// The number of ambiguous tasks whose last call has no answer so far; 0 once it has ended.
+    pub unanswered: u64,
     /// The number of its attempts.
     pub attempts: u64,
     /// Attempts a second; `None` if there was no time between the first and the last.

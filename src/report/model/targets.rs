@@ -14,6 +14,7 @@ pub(super) fn read(
         Ok(TargetReport {
             name: name.to_owned(),
             tasks: report.tasks,
+            unanswered: report.unanswered,
             attempts: report.calls.attempts,
             rate_average: report.pace.rate_average,
             rate_peak_1s: report.pace.rate_peak_1s,

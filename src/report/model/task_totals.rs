@@ -12,6 +12,8 @@ use crate::task::{Counts, Failure, Outcome, OutcomeCounts};
 pub(crate) struct TaskTotals {
     pub(super) tasks: OutcomeCounts,
     pub(super) unsettled: u64,
+    /// Tasks in doubt whose last attempt has not ended: it is on the wire, or was at a kill.
+    pub(super) unanswered: u64,
     pub(super) arrivals: VerifyCounts,
     pub(super) counts: Counts,
     pub(super) empty: u64,
@@ -29,6 +31,7 @@ impl TaskTotals {
         // so that the sum over all outcomes is always the number of selected tasks.
         self.tasks[task.outcome] += 1;
         self.unsettled += u64::from(task.settled.is_none());
+        self.unanswered += u64::from(is_unanswered(task));
         self.arrivals.verified += u64::from(task.seen.verified.is_some());
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
@@ -42,6 +45,7 @@ impl TaskTotals {
     pub(crate) fn add_all(&mut self, later: &Self) {
         self.tasks += later.tasks;
         self.unsettled += later.unsettled;
+        self.unanswered += later.unanswered;
         self.arrivals.verified += later.arrivals.verified;
         self.arrivals.unverified += later.arrivals.unverified;
         self.counts += later.counts;
@@ -75,6 +79,12 @@ impl TaskTotals {
             self.unsent = Some((sent, failure.clone()));
         }
     }
+}
+
+/// Returns whether an answer to the last attempt of a task may still come.
+fn is_unanswered(task: &TaskRow) -> bool {
+    let has_begun = task.last.as_ref().is_some_and(|last| last.duration.is_none());
+    has_begun && task.settled.is_none() && task.outcome == Outcome::Ambiguous && !task.is_damaged
 }
 
 /// Returns whether a task may have been carried out and was not verified to the end.

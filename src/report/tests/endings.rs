@@ -110,6 +110,26 @@ fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
 }
 
 #[test]
+fn a_call_has_no_answer_so_far_until_it_comes_or_the_run_has_ended() {
+    let mut run = TestRun::with_tasks(3);
+    run.begin();
+    run.settle(0, lost(FailureKind::Timeout), Outcome::Ambiguous);
+    run.send(1);
+    run.send(2);
+    let seq = AttemptSeq(run.last_seq);
+    let check = |run: &TestRun, running, ambiguous, unanswered| {
+        let report = Report::read(&run.reader(), running).unwrap();
+        let found = (report.tasks[Outcome::Ambiguous], report.unanswered);
+        assert_eq!(found, (ambiguous, unanswered));
+    };
+    check(&run, StillRunning::Yes, 3, 2);
+    run.answer(2, seq, lost(FailureKind::Timeout));
+    check(&run, StillRunning::Yes, 3, 1);
+    run.kill();
+    check(&run, StillRunning::No, 3, 0);
+}
+
+#[test]
 fn a_run_that_was_killed_after_its_last_outcome_is_complete() {
     let mut run = TestRun::with_tasks(1);
     run.begin();
