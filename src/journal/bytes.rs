@@ -22,9 +22,19 @@ pub(crate) fn put(body: &mut Vec<u8>, mut number: u64) {
     body.push(number.to_le_bytes()[0]);
 }
 
-/// Appends a signed integer: 0, -1, 1, -2 … become 0, 1, 2, 3 …, so that small ones stay short.
+/// Appends a signed integer.
 pub(crate) fn put_signed(body: &mut Vec<u8>, number: i64) {
-    put(body, ((number << 1) ^ (number >> 63)).cast_unsigned());
+    put(body, folded(number));
+}
+
+/// Folds a signed integer: 0, -1, 1, -2 … become 0, 1, 2, 3 …, so that small ones stay short.
+pub(crate) fn folded(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+/// Returns the integer that [`folded`] has folded.
+pub(crate) fn unfolded(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 /// Reads a body from its first byte to its last.
@@ -99,8 +109,7 @@ impl<'a> ByteReader<'a> {
 
     /// Reads a signed integer.
     pub(crate) fn signed(&mut self) -> Result<i64, Malformed> {
-        let number = self.number()?;
-        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+        Ok(unfolded(self.number()?))
     }
 
     /// Takes the next bytes.

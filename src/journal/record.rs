@@ -2,7 +2,7 @@
 //!
 //! A tag has the kind in its lower half. Places and times are differences from the record before.
 
-use crate::journal::bytes::{ByteReader, Malformed, put, put_signed};
+use crate::journal::bytes::{ByteReader, Malformed, folded, put, put_signed, unfolded};
 use crate::journal::codes;
 use crate::journal::failure::FailureTexts;
 use crate::journal::text::{ReadTexts, Repeats, Text};
@@ -246,8 +246,7 @@ impl<'a> Ended<'a> {
         match self.http_status {
             None => put(body, 0),
             Some(status) => {
-                let above = i64::from(status) - USUAL_STATUS;
-                put(body, ((above << 1) ^ (above >> 63)).cast_unsigned() + 1);
+                put(body, folded(i64::from(status) - USUAL_STATUS) + 1);
             }
         }
         if let Some(request_id) = self.request_id {
@@ -272,9 +271,8 @@ impl<'a> Ended<'a> {
         let http_status = match reader.number()? {
             0 => None,
             number => {
-                let number = number - 1;
-                let above = (number >> 1).cast_signed() ^ -(number & 1).cast_signed();
-                let status = above.checked_add(USUAL_STATUS).and_then(|s| u16::try_from(s).ok());
+                let status = unfolded(number - 1).checked_add(USUAL_STATUS);
+                let status = status.and_then(|status| u16::try_from(status).ok());
                 Some(status.ok_or_else(|| reader.malformed("there is no such status"))?)
             }
         };
