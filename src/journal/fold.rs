@@ -5,7 +5,7 @@ use crate::journal::failure::FailureTexts;
 use crate::journal::plan_chunk::{PlanChunk, PlannedTask};
 use crate::journal::record::{Ended, Fact};
 use crate::journal::segment::records;
-use crate::task::{FailureKind, Outcome, TaskState};
+use crate::task::{FailureKind, Outcome, OutcomeCounts, TaskState};
 
 /// An attempt of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +194,15 @@ impl<'a> ChunkFold<'a> {
         for (_, task) in &mut self.tasks {
             task.finish(last_that_may_have_left);
         }
+    }
+
+    /// Counts the tasks with an outcome, by their own outcomes.
+    pub(crate) fn settled(&self) -> OutcomeCounts {
+        let mut settled = OutcomeCounts::default();
+        for (_, record) in self.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
+            settled[record.outcome()] += 1;
+        }
+        settled
     }
 
     fn task_mut(&mut self, offset: u32) -> Option<&mut TaskRecord<'a>> {

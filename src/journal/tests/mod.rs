@@ -386,4 +386,8 @@ fn a_fold_finds_tasks_by_their_place_also_behind_gaps() {
     }
     fold.finish(1);
     assert!(fold.tasks.iter().all(|(_, task)| task.attempts == 1));
+    let settled = Fact::Settled { outcome: Outcome::Partial, at_us: 7 };
+    fold.tasks[1].1.apply(settled).unwrap();
+    let counts = fold.settled();
+    assert_eq!((counts[Outcome::Partial], counts.selected()), (1, 1));
 }

@@ -280,9 +280,7 @@ impl Copying<'_> {
         for no in 0..self.home.chunks().map_err(&failed)?.len() {
             let bodies = ChunkBodies::read(self.home, no).map_err(&failed)?;
             let fold = bodies.fold(u64::MAX).map_err(&failed)?;
-            for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
-                self.totals.settled[record.outcome()] += 1;
-            }
+            self.totals.settled += fold.settled();
         }
         Ok(())
     }

@@ -189,10 +189,7 @@ fn read(path: &Path, mark: &CopyMark) -> Result<Additions, StoreError> {
     .map_err(&failed)?;
     for (&no, chunk) in &mut additions.chunks {
         let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
-        let fold = bodies.fold(u64::MAX).map_err(&failed)?;
-        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
-            chunk.settled[record.outcome()] += 1;
-        }
+        chunk.settled = bodies.fold(u64::MAX).map_err(&failed)?.settled();
     }
     Ok(additions)
 }

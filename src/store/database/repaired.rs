@@ -85,9 +85,7 @@ fn read(path: &Path, mark: &CopyMark, parts: &[DamagedPart]) -> Result<Repair, S
         let bodies = ChunkBodies::read(home, no).map_err(&failed)?;
         let fold = bodies.fold(u64::MAX).map_err(&failed)?;
         chunk.tasks = u32::try_from(fold.tasks.len()).unwrap_or(u32::MAX);
-        for (_, record) in fold.tasks.iter().filter(|(_, record)| record.settled.is_some()) {
-            chunk.settled[record.outcome()] += 1;
-        }
+        chunk.settled = fold.settled();
     }
     Ok(repair)
 }

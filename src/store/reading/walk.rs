@@ -62,12 +62,8 @@ impl FoldedSums {
     /// Adds a chunk.
     pub(crate) fn add(&mut self, bodies: &ChunkBodies, fold: &ChunkFold<'_>) {
         self.segments += bodies.segments();
-        for (_, record) in &fold.tasks {
-            self.tasks += 1;
-            if record.settled.is_some() {
-                self.settled[record.outcome()] += 1;
-            }
-        }
+        self.tasks += u64::try_from(fold.tasks.len()).expect("a usize fits a u64");
+        self.settled += fold.settled();
     }
 
     /// Checks that no task and no segment is missing, and that the totals are those of the tasks.
