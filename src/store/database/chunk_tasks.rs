@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::journal::{ChunkFold, Damage, Malformed, Place, TaskRecord};
+use crate::journal::{ChunkFold, Damage, Malformed, Place};
 use crate::store::codes;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::LeasedChunk;
@@ -82,23 +82,17 @@ pub(crate) fn fold(
         let (ordinal, command) = (Ordinal(planned.ordinal), planned.command);
         let task = Task { ordinal, id, command, cells: codes::cells(planned) };
         tasks.in_doubt += u32::from(record.in_doubt);
-        let doubted_before = planned.doubted;
-        let task = UnsettledTask { doubted_before, ..unsettled(task, record, origin) };
-        tasks.unsettled.push(task);
+        tasks.unsettled.push(UnsettledTask {
+            task,
+            attempts: record.attempts,
+            throttled: record.throttled,
+            in_doubt: record.in_doubt,
+            doubted_before: planned.doubted,
+            first_sent: record.first_sent_us.map(|micros| origin.plus_micros(micros)),
+            last_seq: record.last.as_ref().map(|last| AttemptSeq(last.seq)),
+        });
     }
     Ok(tasks)
-}
-
-fn unsettled(task: Task, record: &TaskRecord<'_>, origin: Timestamp) -> UnsettledTask {
-    UnsettledTask {
-        task,
-        attempts: record.attempts,
-        throttled: record.throttled,
-        in_doubt: record.in_doubt,
-        doubted_before: false,
-        first_sent: record.first_sent_us.map(|micros| origin.plus_micros(micros)),
-        last_seq: record.last.as_ref().map(|last| AttemptSeq(last.seq)),
-    }
 }
 
 fn damaged(shown: &str, damage: &Damage) -> DatabaseError {

@@ -31,6 +31,7 @@ mod records;
 mod repaired;
 mod runs;
 mod schema;
+mod segments;
 mod slot_source;
 mod slots;
 mod standing;

@@ -5,12 +5,13 @@
 
 use crate::clock::Timestamp;
 use crate::event::Change;
-use crate::journal::{Place, RunRecord, RunSegmentWriter};
+use crate::journal::{RunRecord, RunSegmentWriter};
 use crate::store::database::error::DatabaseError;
 use crate::store::database::numbers::{i32_of, i64_of, trip_at};
 use crate::store::database::plan::{LOAD_TIMEOUT, NOT_APPLIED};
 use crate::store::database::rates::{interval_nanos, scope_of};
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::segments::{SegmentRow, insert};
 use crate::task::Rate;
 use std::time::Duration;
 use tokio_postgres::{Row, Transaction};
@@ -23,8 +24,6 @@ FROM run WHERE no = $1 FOR UPDATE";
 const NOTE: &str = "
 WITH me AS (UPDATE run SET workers = workers + 1, change_no = change_no + 1 WHERE no = $1 RETURNING workers)
 SELECT workers FROM me";
-const KEEP: &str = "
-INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, -$2::int, 0, $2, $2, $3, $4)";
 
 /// Whether a worker is on a run; nobody changes the run meanwhile.
 pub(crate) const BUSY: &str = "
@@ -73,9 +72,7 @@ impl DatabaseRuns {
             writer.push(&RunRecord::Changed { at_us, what, value: value.as_deref(), by });
             let mut body = Vec::new();
             writer.write(0, &mut body);
-            let place = Place::Segment { chunk: None, epoch: no.unsigned_abs(), seq: 0 };
-            let checksum = i64::from(place.checksum(&body));
-            transaction.execute(KEEP, &[&run, &no, &body, &checksum]).await?;
+            insert(transaction, run, no, &[SegmentRow::of_worker(no, 0, &body)]).await?;
             Ok(Some(Ordered::Changed))
         });
         let ordered = ordered.await?;

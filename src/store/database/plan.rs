@@ -7,6 +7,7 @@ use crate::store::database::parts::row_id;
 use crate::store::database::phase::Phase;
 use crate::store::database::rates::{RateTerms, interval_nanos, scope_of, text_of};
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::segments::{SegmentRow, insert};
 use crate::store::ids::RunId;
 use std::pin::pin;
 use std::time::Duration;
@@ -208,14 +209,9 @@ async fn copy_states(
     run: i64,
     chunks: &[NewChunk],
 ) -> Result<(), tokio_postgres::Error> {
-    let insert = "INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) \
-                  VALUES ($1, $2, 0, 0, 0, $3, $4)";
-    for (no, chunk) in (0_u32..).zip(chunks).filter(|(_, chunk)| !chunk.states.is_empty()) {
-        let place = Place::Segment { chunk: Some(no), epoch: 0, seq: 0 };
-        let checksum = i64::from(place.checksum(&chunk.states));
-        transaction.execute(insert, &[&run, &i32_of(no), &chunk.states, &checksum]).await?;
-    }
-    Ok(())
+    let rows = (0_u32..).zip(chunks).filter(|(_, chunk)| !chunk.states.is_empty());
+    let rows = rows.map(|(no, chunk)| SegmentRow::of_chunk(no, 0, 0, &chunk.states));
+    insert(transaction, run, 0, &rows.collect::<Vec<_>>()).await
 }
 
 async fn insert_rate(

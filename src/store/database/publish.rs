@@ -4,13 +4,14 @@
 //! A walk through the list looks at all tasks, so it is carried out on a copy. What follows from it
 //! counts only if no chunk has changed that it adds to, and if the phase is still the worker's.
 
-use crate::journal::{Malformed, Place, RunRecord, RunSegmentWriter, run_records, with_distance};
+use crate::journal::{Malformed, RunRecord, RunSegmentWriter, run_records, with_distance};
 use crate::store::database::copy::CopyMark;
 use crate::store::database::numbers::i32_of;
 use crate::store::database::phase::Phase;
 use crate::store::database::plan::LOAD_TIMEOUT;
 use crate::store::database::rates::scope_of;
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::segments::{SegmentRow, insert};
 use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::schema;
@@ -31,10 +32,6 @@ FROM unnest($2::int[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[], $9
         $11::int[], $12::int[])
     AS f(no, epoch, seq, added, settled, succeeded, partial, failed, ambiguous, unchanged)
 WHERE c.run = $1 AND c.no = f.no AND c.epoch = f.epoch AND c.next_seq = f.seq";
-const SEGMENTS: &str = "
-INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc)
-SELECT $1, f.chunk, f.seq, f.epoch, $2, f.body, f.crc
-FROM unnest($3::int[], $4::int[], $5::int[], $6::bytea[], $7::bigint[]) AS f(chunk, seq, epoch, body, crc)";
 /// The next epoch, so that a second try changes nothing whose first answer was lost.
 const TO_PHASE: &str =
     "UPDATE run SET phase = $2, phase_owner = NULL, phase_epoch = phase_epoch + 1 WHERE no = $1";
@@ -43,8 +40,6 @@ const GIVE_BACK: &str =
 const IF_AFTER: &str = "UPDATE run SET phase = 4 WHERE no = $1 AND phase = 3";
 /// The ramp begins with the first call and not with the first page.
 const NO_RAMP_YET: &str = "UPDATE rate SET ramp_from_ns = NULL WHERE scope = $1";
-/// So many segments are written by one statement.
-const AT_ONCE: usize = 256;
 
 /// What is true of the run once the additions are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,36 +109,14 @@ impl Additions {
     }
 
     /// Returns the segments as rows, those about the run under the number of a worker.
-    pub(crate) fn rows(&self, worker: i32) -> Vec<NewSegment<'_>> {
-        let of_run = (0..).zip(&self.run).map(|(seq, body)| {
-            let epoch = worker.unsigned_abs();
-            let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
-            NewSegment::new(-worker, seq, epoch, place, body)
-        });
+    pub(crate) fn rows(&self, worker: i32) -> Vec<SegmentRow<'_>> {
+        let of_run = (0..).zip(&self.run);
+        let of_run = of_run.map(|(seq, body)| SegmentRow::of_worker(worker, seq, body));
         let of_chunks = self.chunks.iter().flat_map(|(&no, chunk)| {
-            let epoch = chunk.epoch + 1;
-            (chunk.next_seq..).zip(&chunk.segments).map(move |(seq, body)| {
-                let place = Place::Segment { chunk: Some(no), epoch, seq: u64::from(seq) };
-                NewSegment::new(i32_of(no), seq, epoch, place, body)
-            })
+            let segments = (chunk.next_seq..).zip(&chunk.segments);
+            segments.map(move |(seq, body)| SegmentRow::of_chunk(no, chunk.epoch + 1, seq, body))
         });
         of_run.chain(of_chunks).collect()
-    }
-}
-
-/// A row of the table of segments.
-pub(crate) struct NewSegment<'a> {
-    chunk: i32,
-    seq: i32,
-    epoch: i32,
-    body: &'a [u8],
-    crc: i64,
-}
-
-impl<'a> NewSegment<'a> {
-    fn new(chunk: i32, seq: u32, epoch: u32, place: Place, body: &'a [u8]) -> Self {
-        let crc = i64::from(place.checksum(body));
-        Self { chunk, seq: i32_of(seq), epoch: i32_of(epoch), body, crc }
     }
 }
 
@@ -246,25 +219,6 @@ async fn change_chunks(
             ],
         )
         .await
-}
-
-pub(crate) async fn insert(
-    transaction: &Transaction<'_>,
-    run: i64,
-    worker: i32,
-    rows: &[NewSegment<'_>],
-) -> Result<(), tokio_postgres::Error> {
-    for rows in rows.chunks(AT_ONCE) {
-        let column = |of: fn(&NewSegment<'_>) -> i32| -> Vec<i32> { rows.iter().map(of).collect() };
-        let bodies: Vec<&[u8]> = rows.iter().map(|row| row.body).collect();
-        let checksums: Vec<i64> = rows.iter().map(|row| row.crc).collect();
-        let (chunks, seqs) = (column(|row| row.chunk), column(|row| row.seq));
-        let epochs = column(|row| row.epoch);
-        transaction
-            .execute(SEGMENTS, &[&run, &worker, &chunks, &seqs, &epochs, &bodies, &checksums])
-            .await?;
-    }
-    Ok(())
 }
 
 async fn go_on(

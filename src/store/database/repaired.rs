@@ -8,8 +8,9 @@ use crate::store::database::copy::CopyMark;
 use crate::store::database::numbers::{i32_of, u32_at};
 use crate::store::database::orders::BUSY;
 use crate::store::database::plan::LOAD_TIMEOUT;
-use crate::store::database::publish::{Additions, JOIN, insert};
+use crate::store::database::publish::{Additions, JOIN};
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::segments::{SegmentRow, insert};
 use crate::store::error::{StoreError, damage, sqlite};
 use crate::store::home::{ChunkBodies, Home};
 use crate::store::repair::DamagedPart;
@@ -18,6 +19,7 @@ use crate::task::{Outcome, OutcomeCounts};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
 
 const STANDING: &str =
     "SELECT no, epoch, next_seq FROM chunk WHERE run = $1 AND no = ANY($2) ORDER BY no FOR UPDATE";
@@ -34,8 +36,6 @@ const MISSING: &str = "
 INSERT INTO segment (place, run, chunk, seq, epoch, worker, body, crc) OVERRIDING SYSTEM VALUE
 SELECT place, run, chunk, $3, $4::int, $5::int, $6::bytea, $7::bigint FROM segment
 WHERE run = $1 AND chunk = $2 AND seq > $3 ORDER BY seq LIMIT 1";
-const AT_END: &str = "
-INSERT INTO segment (run, chunk, seq, epoch, worker, body, crc) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 
 /// What takes the place of what was damaged.
 #[derive(Debug, Default)]
@@ -206,21 +206,27 @@ async fn put_segments(
     no: u32,
     chunk: &RepairedChunk,
 ) -> Result<(), tokio_postgres::Error> {
-    let epoch = chunk.epoch + 1;
     for (seq, body) in (0_u32..).zip(&chunk.segments) {
-        let place = Place::Segment { chunk: Some(no), epoch, seq: u64::from(seq) };
-        let checksum = i64::from(place.checksum(body));
-        let (no, seq, epoch) = (i32_of(no), i32_of(seq), i32_of(epoch));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 7] =
-            [&run, &no, &seq, &epoch, &worker, body, &checksum];
-        let mut done = 0;
-        for statement in [SEGMENT, MISSING, AT_END] {
-            if done == 0 {
-                done = transaction.execute(statement, &values).await?;
-            }
+        let row = SegmentRow::of_chunk(no, chunk.epoch + 1, seq, body);
+        let is_put = replace(transaction, run, worker, row).await?;
+        let SegmentRow { chunk, seq, epoch, body, crc } = row;
+        let values: [&(dyn ToSql + Sync); 7] = [&run, &chunk, &seq, &epoch, &worker, &body, &crc];
+        if !is_put && transaction.execute(MISSING, &values).await? == 0 {
+            insert(transaction, run, worker, &[row]).await?;
         }
     }
     Ok(())
+}
+
+/// Puts a segment in the place of the one that is there, and returns whether one is.
+async fn replace(
+    transaction: &Transaction<'_>,
+    run: i64,
+    worker: i32,
+    SegmentRow { chunk, seq, epoch, body, crc }: SegmentRow<'_>,
+) -> Result<bool, tokio_postgres::Error> {
+    let values: [&(dyn ToSql + Sync); 7] = [&run, &chunk, &seq, &epoch, &worker, &body, &crc];
+    Ok(transaction.execute(SEGMENT, &values).await? > 0)
 }
 
 /// Leaves nothing of damaged segments about the run itself.
@@ -229,16 +235,11 @@ async fn empty_segments(
     run: i64,
     repair: &Repair,
 ) -> Result<(), tokio_postgres::Error> {
-    let update = "UPDATE segment SET epoch = $4, body = $5, crc = $6 WHERE run = $1 AND chunk = $2 AND seq = $3";
     for &(worker, seq) in &repair.of_workers {
         let mut body = Vec::new();
         RunSegmentWriter::default().write(u64::from(seq > 0), &mut body);
-        let epoch = worker.unsigned_abs();
-        let number = u64::from(seq.unsigned_abs());
-        let place = Place::Segment { chunk: None, epoch, seq: number };
-        let checksum = i64::from(place.checksum(&body));
-        let epoch = i32_of(epoch);
-        transaction.execute(update, &[&run, &worker, &seq, &epoch, &body, &checksum]).await?;
+        let row = SegmentRow::of_worker(worker, seq.unsigned_abs(), &body);
+        replace(transaction, run, row.epoch, row).await?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! What a worker does for the run as a whole: it joins, and it has its own records, failures, and the
 //! stop of all.
 
-use crate::journal::Place;
 use crate::policy::Allowed;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
 use crate::store::database::link::{Link, Values};
 use crate::store::database::numbers::{i32_of, trip_at, u64_at};
 use crate::store::database::runs::DatabaseRuns;
+use crate::store::database::segments::SegmentRow;
 use std::time::Duration;
 use tokio_postgres::types::Type;
 
@@ -57,15 +57,13 @@ impl Worker {
         seq: u32,
         body: &[u8],
     ) -> Result<(), DatabaseError> {
-        let epoch = self.no.unsigned_abs();
-        let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
-        let (seq, checksum) = (i32_of(seq), i64::from(place.checksum(body)));
+        let SegmentRow { seq, body, crc, .. } = SegmentRow::of_worker(self.no, seq, body);
         let values: Values<'_, 5> = [
             (&self.run, Type::INT8),
             (&self.no, Type::INT4),
             (&seq, Type::INT4),
             (&body, Type::BYTEA),
-            (&checksum, Type::INT8),
+            (&crc, Type::INT8),
         ];
         link.with(async |client| client.execute_typed(APPEND, &values).await.map(drop)).await
     }
