@@ -6,14 +6,12 @@ use crate::store::codes;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::MayHaveLeft;
 use crate::store::home::Home;
-use crate::store::reading::attempts::for_each_attempt;
 use crate::store::reading::reader::RunReader;
 use crate::store::reading::record::SourceRecord;
 use crate::store::reading::rows_in_order;
 use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::store::reading::run_facts::for_each_fact;
-use crate::store::reading::task_rows::{attempt_row, sending_row};
-use crate::store::reading::walk::{Walk, WalkError, told};
+use crate::store::reading::walk::Walk;
 use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
 use crate::store::writing::observed_states::awaited;
 use crate::task::{Command, Outcome};
@@ -55,23 +53,6 @@ impl RunReader {
         rows_in_order::for_each::<FailedTasks, E>(self, take)
     }
 
-    pub(crate) fn read_failed_tasks<E: From<StoreError>>(
-        &self,
-        mut take: impl FnMut(TaskRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        // Of a finished run in which all is well nothing needs to be read.
-        if self.has_no_failures() {
-            return Ok(());
-        }
-        self.for_each_record(|task, record| {
-            let outcome = record.outcome();
-            if outcome.is_good() || outcome == Outcome::NotAttempted {
-                return Ok(());
-            }
-            take(self.row(task, record)?)
-        })
-    }
-
     /// Calls `take` for the id of every task that this run settled or may have changed, with the
     /// command that is done; `None` if it is not known to be.
     pub(crate) fn for_each_decided(
@@ -94,19 +75,6 @@ impl RunReader {
         rows_in_order::for_each::<Attempts, E>(self, take)
     }
 
-    pub(crate) fn read_attempts<E: From<StoreError>>(
-        &self,
-        mut take: impl FnMut(AttemptRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let walked = for_each_attempt(
-            self.home(),
-            self.may_have_left,
-            |ordinal, attempt| attempt_row(self.origin, ordinal, attempt),
-            |row| take(row).map_err(WalkError::Callback),
-        );
-        told(walked, &self.path)
-    }
-
     /// Calls `take` for the time and the end of every attempt that may have left, in the order of
     /// sending.
     ///
@@ -123,37 +91,12 @@ impl RunReader {
         rows_in_order::for_each::<Sendings, E>(self, take)
     }
 
-    pub(crate) fn read_sendings<E: From<StoreError>>(
-        &self,
-        mut take: impl FnMut(SendingRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let walked = for_each_attempt(
-            self.home(),
-            self.may_have_left,
-            |_, attempt| sending_row(self.origin, attempt),
-            |row| take(row).map_err(WalkError::Callback),
-        );
-        told(walked, &self.path)
-    }
-
     /// Calls `take` for every time in which the whole run waited, in the order of recording.
     pub fn for_each_hold<E: From<StoreError>>(
         &self,
         take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
         rows_in_order::for_each::<Holds, E>(self, take)
-    }
-
-    pub(crate) fn read_holds<E: From<StoreError>>(
-        &self,
-        mut take: impl FnMut(HoldRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let walked = for_each_fact(self.home(), |_, fact| {
-            let Fact::Held { at_us, until_us, reason } = fact else { return Ok(()) };
-            let (from, until) = (self.at(at_us), self.at(until_us));
-            take(HoldRow { from, until, reason: reason.to_owned() }).map_err(WalkError::Callback)
-        });
-        told(walked, &self.path)
     }
 
     /// Returns the times in which the whole run waited.
@@ -241,10 +184,6 @@ impl RunReader {
         mut take: impl FnMut(Fact<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         for_each_fact(self.home(), |_, fact| take(fact)).map_err(sqlite(&self.path))
-    }
-
-    fn at(&self, micros: i64) -> crate::clock::Timestamp {
-        self.origin.plus_micros(micros)
     }
 }
 

@@ -259,12 +259,9 @@ impl RunReader {
         known.saturating_sub(self.totals.settled.selected())
     }
 
-    /// Calls `take` for every task in this file.
-    pub(crate) fn read_tasks<E: From<StoreError>>(
-        &self,
-        mut take: impl FnMut(TaskRow) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.for_each_record(|task, record| take(self.row(task, record)?))
+    /// Returns a time of the run.
+    pub(crate) fn at(&self, micros: i64) -> Timestamp {
+        self.origin.plus_micros(micros)
     }
 
     pub(crate) fn row(

@@ -5,9 +5,15 @@
 //! of a large run, because making rows takes as long as writing them. Memory holds some batches a
 //! file.
 
+use crate::journal::RunRecord as Fact;
 use crate::store::error::StoreError;
+use crate::store::reading::attempts::for_each_attempt;
 use crate::store::reading::reader::{OtherShard, RunReader};
+use crate::store::reading::run_facts::for_each_fact;
+use crate::store::reading::task_rows::{attempt_row, sending_row};
+use crate::store::reading::walk::{WalkError, told};
 use crate::store::rows::{AttemptRow, HoldRow, SendingRow, TaskRow};
+use crate::task::Outcome;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Mutex;
@@ -59,9 +65,9 @@ impl Rows for Tasks {
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
-        take: impl FnMut(TaskRow) -> Result<(), E>,
+        mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        run.read_tasks(take)
+        run.for_each_record(|task, record| take(run.row(task, record)?))
     }
 
     fn order(row: &TaskRow) -> i64 {
@@ -78,9 +84,19 @@ impl Rows for FailedTasks {
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
-        take: impl FnMut(TaskRow) -> Result<(), E>,
+        mut take: impl FnMut(TaskRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        run.read_failed_tasks(take)
+        // Of a finished run in which all is well nothing needs to be read.
+        if run.has_no_failures() {
+            return Ok(());
+        }
+        run.for_each_record(|task, record| {
+            let outcome = record.outcome();
+            if outcome.is_good() || outcome == Outcome::NotAttempted {
+                return Ok(());
+            }
+            take(run.row(task, record)?)
+        })
     }
 
     fn order(row: &TaskRow) -> i64 {
@@ -97,9 +113,15 @@ impl Rows for Attempts {
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
-        take: impl FnMut(AttemptRow) -> Result<(), E>,
+        mut take: impl FnMut(AttemptRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        run.read_attempts(take)
+        let walked = for_each_attempt(
+            run.home(),
+            run.may_have_left,
+            |ordinal, attempt| attempt_row(run.origin, ordinal, attempt),
+            |row| take(row).map_err(WalkError::Callback),
+        );
+        told(walked, &run.path)
     }
 
     fn order(row: &AttemptRow) -> i64 {
@@ -116,9 +138,15 @@ impl Rows for Sendings {
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
-        take: impl FnMut(SendingRow) -> Result<(), E>,
+        mut take: impl FnMut(SendingRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        run.read_sendings(take)
+        let walked = for_each_attempt(
+            run.home(),
+            run.may_have_left,
+            |_, attempt| sending_row(run.origin, attempt),
+            |row| take(row).map_err(WalkError::Callback),
+        );
+        told(walked, &run.path)
     }
 
     fn order(row: &SendingRow) -> i64 {
@@ -131,9 +159,14 @@ impl Rows for Holds {
 
     fn read<E: From<StoreError>>(
         run: &RunReader,
-        take: impl FnMut(HoldRow) -> Result<(), E>,
+        mut take: impl FnMut(HoldRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        run.read_holds(take)
+        let walked = for_each_fact(run.home(), |_, fact| {
+            let Fact::Held { at_us, until_us, reason } = fact else { return Ok(()) };
+            let (from, until) = (run.at(at_us), run.at(until_us));
+            take(HoldRow { from, until, reason: reason.to_owned() }).map_err(WalkError::Callback)
+        });
+        told(walked, &run.path)
     }
 
     fn order(row: &HoldRow) -> i64 {
