@@ -7,6 +7,7 @@ use crate::policy::Observation;
 use crate::store::codes;
 use crate::store::files::MayHaveLeft;
 use crate::store::reading::Walk;
+use crate::store::rows::is_empty;
 use crate::task::{Command, ObservedState, Outcome, TaskId, TaskState, Toward};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
@@ -35,24 +36,18 @@ impl TaskSelection {
     }
 }
 
-/// Returns whether a call succeeded without a sub-task, so that its task has no state to reach. What
-/// was deleted leaves the list all the same.
-fn is_empty(command: Command, task: &TaskRecord<'_>, called: Outcome) -> bool {
-    let last = task.last.as_ref().and_then(|last| last.ended.as_ref());
-    let counts = last.and_then(|ended| ended.counts);
-    let has_none = counts.is_some_and(|counts| counts.total == 0);
-    has_none && called == Outcome::Succeeded && !command.leads_out()
-}
-
 /// Returns the outcome of a call that was, or may have been, carried out, if its task was not seen
 /// where its command leads.
 pub(crate) fn awaited(command: Command, task: &TaskRecord<'_>) -> Option<Outcome> {
     use Outcome::{Ambiguous, Partial, Succeeded};
     let (called, _) = task.settled?;
+    let last = task.last.as_ref().and_then(|last| last.ended.as_ref());
+    // An empty task has no state to reach.
+    let is_empty = is_empty(command, called, last.and_then(|ended| ended.counts));
     let is_awaited = matches!(called, Succeeded | Partial | Ambiguous)
         && task.attempts > 0
         && task.verified_us.is_none()
-        && !is_empty(command, task, called);
+        && !is_empty;
     is_awaited.then_some(called)
 }
 
