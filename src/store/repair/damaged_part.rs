@@ -4,7 +4,7 @@ use crate::text::plural;
 use std::fmt;
 
 /// A part of a run's file that is not what was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DamagedPart {
     /// The chunk; `None` for a part of the run itself, and where no chunk can be named.
     pub chunk: Option<u32>,
@@ -24,7 +24,7 @@ impl DamagedPart {
     /// Returns a plan chunk that is lost, with its rows as far as they are known.
     pub(crate) fn lost_chunk(chunk: u32, tasks: u64, rows: Option<(String, u64, u64)>) -> Self {
         let (rows, lost) = (rows.into_iter().collect(), "its ids, and what became of them".into());
-        Self { chunk: Some(chunk), segment: None, tasks, rows, lost, is_repaired: false }
+        Self { chunk: Some(chunk), tasks, rows, lost, ..Self::default() }
     }
 
     /// Returns the same part once a repair has set it aside.

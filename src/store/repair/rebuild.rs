@@ -60,10 +60,10 @@ pub(crate) fn rebuild(
         found,
     };
     if kept.is_err() {
-        work.note(None, None, "the totals, which follow from the rest");
+        work.note(None, "the totals, which follow from the rest");
     }
     if known < commits {
-        work.note(None, None, &format!("the last {} commits", commits - known));
+        work.note(None, &format!("the last {} commits", commits - known));
         work.tails = work.found.owners().into_iter().flatten().collect();
     }
     work.rebuild_plan(head.selected)?;
@@ -103,11 +103,9 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn note(&mut self, chunk: Option<u32>, segment: Option<u64>, lost: &str) {
-        let (tasks, rows) = (0, Vec::new());
+    fn note(&mut self, chunk: Option<u32>, lost: &str) {
         let lost = lost.into();
-        let part = DamagedPart { chunk, segment, tasks, rows, lost, is_repaired: false };
-        self.rebuilt.parts.push(part);
+        self.rebuilt.parts.push(DamagedPart { chunk, lost, ..DamagedPart::default() });
     }
 
     /// Puts an empty chunk in the place of each one that is lost.
@@ -124,7 +122,7 @@ impl Work<'_> {
                         let body = plan_body(self.connection, no)?;
                         self.rebuilt.chunks_out.insert(i64::from(no));
                         self.rebuilt.chunks.push((no, chunk.first, chunk.tasks, body));
-                        self.note(Some(no), None, "the columns beside its body; nothing is lost");
+                        self.note(Some(no), "the columns beside its body; nothing is lost");
                     }
                 }
                 None => {
@@ -360,12 +358,12 @@ impl Work<'_> {
                 tasks: doubts.tasks,
                 rows: self.named(&doubts),
                 lost: lost.into(),
-                is_repaired: false,
+                ..DamagedPart::default()
             });
         }
         let strays = self.found.bad_rows.len() + self.found.bad_chunks.len();
         if self.rebuilt.parts.is_empty() && strays > 0 {
-            self.note(None, None, "a row that belongs nowhere; nothing else is lost");
+            self.note(None, "a row that belongs nowhere; nothing else is lost");
         }
     }
 
