@@ -40,7 +40,7 @@ pub(crate) fn runs_followed(
 /// The runs are opened one after the other: a job that follows itself every night for years has
 /// more runs than a process may have open files.
 pub(crate) fn leave_out_done(
-    PlanPart { file: plan, run }: PlanPart<'_>,
+    part: PlanPart<'_>,
     runs: &RunDirectory,
     followed: &[RunId],
     planned: &mut IdSorter,
@@ -49,20 +49,20 @@ pub(crate) fn leave_out_done(
     if followed.is_empty() {
         return Ok(0);
     }
-    let failed = file(plan.path);
-    let mut done = planned.alike(&plan.directory());
+    let failed = file(part.path);
+    let mut done = planned.alike(&part.directory());
     for (age, id) in (0_u64..).zip(followed) {
         let mut take = |id: &str, command: Option<Command>| {
             let decision = command.map_or(NOT_DONE, command_part);
             done.push(id, age << COMMAND_BITS | decision).map_err(&failed)
         };
         let reader = RunReader::open(runs, id)?;
-        if run.settings.target.is_none() && !reader.has_targets() {
+        if part.run.settings.target.is_none() && !reader.has_targets() {
             reader.for_each_decided(&mut take)?;
             continue;
         }
-        reader.for_each_part(|part| match part.own_record()?.run.is_of_same_place(run) {
-            true => part.for_each_decided(&mut take),
+        reader.for_each_part(|other| match other.own_record()?.run.is_of_same_place(part.run) {
+            true => other.for_each_decided(&mut take),
             false => Ok(()),
         })?;
     }

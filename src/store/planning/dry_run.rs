@@ -9,7 +9,7 @@ use crate::store::files::RunDirectory;
 use crate::store::home::{Home, for_each_planned};
 use crate::store::planning::load::{NewPlan, load_parts};
 use crate::store::planning::plan_files::PlanPart;
-use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::planning::tables::PlanTotals;
 use crate::store::reading::{NewRun, WalkError, first_rows, plan_row, told};
 use crate::store::rows::PlanRow;
 use crate::store::schema;
@@ -53,7 +53,7 @@ pub fn temporary_plans(
     let connections = parts.iter().map(|_| schema::temporary().map_err(failed));
     let connections = connections.collect::<Result<Vec<_>, _>>()?;
     let path = Path::new(NOWHERE);
-    let plan = |(connection, run)| PlanPart { file: PlanFile { connection, path }, run };
+    let plan = |(connection, run)| PlanPart { connection, path, run };
     let plans: Vec<_> = connections.iter().zip(parts).map(plan).collect();
     let totals = match load_parts(&plans, runs, new)? {
         Ok(totals) => totals,

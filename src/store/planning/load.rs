@@ -20,7 +20,7 @@ use crate::store::planning::plan_files::{
 };
 use crate::store::planning::planned_states::keep_states;
 use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, Kept, PlanFile, PlanTotals, Remainder, keep};
+use crate::store::planning::tables::{ChunkLoader, Kept, PlanTotals, Remainder, keep};
 use crate::store::reading::{NewRun, ServiceRecord, SourceRecord};
 use crate::task::{Ordinal, TaskState};
 use ring::digest::{SHA256, digest};
@@ -119,15 +119,14 @@ pub fn plan_run_of_targets(
     store_parts(runs, parts, holder, |parts| {
         let loaded = load_parts(parts, runs, new)?;
         if loaded.is_ok() {
-            let mut files = parts.iter().map(|part| part.file).zip(states);
-            files.try_for_each(|(file, states)| keep_in(file, states))?;
+            parts.iter().zip(states).try_for_each(|(part, states)| keep_in(*part, states))?;
         }
         Ok(loaded)
     })
 }
 
 /// Keeps the states of the tasks of a plan.
-fn keep_in(plan: PlanFile<'_>, states: &[Option<TaskState>]) -> Result<(), StoreError> {
+fn keep_in(plan: PlanPart<'_>, states: &[Option<TaskState>]) -> Result<(), StoreError> {
     let failed = plan.failed();
     plan.connection.execute_batch("BEGIN").map_err(&failed)?;
     keep_states(plan.connection, states).map_err(&failed)?;
@@ -138,8 +137,8 @@ fn keep_in(plan: PlanFile<'_>, states: &[Option<TaskState>]) -> Result<(), Store
 pub(crate) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPlan) -> FilledParts {
     // Before anything is read: a run that cannot be followed must not cost the reading of inputs.
     let followed = runs_followed(runs, new.after.as_ref())?;
-    for PlanPart { file, .. } in parts {
-        file.connection.execute_batch("BEGIN").map_err(file.failed())?;
+    for part in parts {
+        part.connection.execute_batch("BEGIN").map_err(part.failed())?;
     }
     let left_out = LeaveOut {
         runs,
@@ -163,8 +162,8 @@ pub(crate) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPl
     for (part, rows) in parts.iter().zip(loaded) {
         totals.push(left_out.finish(*part, rows)?);
     }
-    for PlanPart { file, .. } in parts {
-        file.connection.execute_batch("COMMIT").map_err(file.failed())?;
+    for part in parts {
+        part.connection.execute_batch("COMMIT").map_err(part.failed())?;
     }
     Ok(Ok(totals))
 }
@@ -182,11 +181,10 @@ struct LeaveOut<'a> {
 impl LeaveOut<'_> {
     /// Takes them out of the plan of one target, and records its run.
     fn finish(&self, part: PlanPart<'_>, loaded: LoadedRows) -> Result<PlanTotals, StoreError> {
-        let PlanPart { file: plan, run } = part;
-        let (connection, failed) = (plan.connection, plan.failed());
+        let (connection, failed) = (part.connection, part.failed());
         let LoadedRows { rows, not_matched, deletes, sources, mut without, mut sorted } = loaded;
         let duplicates = without.len();
-        let mut run = run.clone();
+        let mut run = part.run.clone();
         let left_out = &mut run.settings.choice.left_out;
         leave_out_excluded(connection, &self.exclusions, &mut without, left_out)
             .map_err(&failed)?;
@@ -251,7 +249,7 @@ fn read_rows(
     rows: RowsOfPlan<'_>,
     on_duplicate: OnDuplicate,
 ) -> Result<Result<Vec<LoadedRows>, Problems>, StoreError> {
-    let mut all: Vec<_> = parts.iter().map(|part| PartRows::new(part.file)).collect();
+    let mut all: Vec<_> = parts.iter().map(|part| PartRows::new(*part)).collect();
     let (mut reading, mut problems) = insert_rows(rows, &mut all)?;
     // With invalid rows the search for duplicates is spared: it sorts the whole plan.
     if !problems.is_empty() {
@@ -262,13 +260,12 @@ fn read_rows(
     // Rows that do not meet the conditions name no target that counts: they are with the first.
     let mut not_matched = reading.not_matched;
     for (part, PartRows { loader, mut sorted, rows, deletes, .. }) in parts.iter().zip(all) {
-        let plan = part.file;
-        loader.finish().map_err(plan.failed())?;
+        loader.finish().map_err(part.failed())?;
         let duplicates = sorted.sorted();
         let duplicates = duplicates.and_then(|rows| Duplicates::find(rows, on_duplicate));
-        let duplicates = duplicates.map_err(file(plan.path))?;
-        let reported = duplicates.report(plan.connection, &sources, &mut problems);
-        reported.map_err(plan.failed())?;
+        let duplicates = duplicates.map_err(file(part.path))?;
+        let reported = duplicates.report(part.connection, &sources, &mut problems);
+        reported.map_err(part.failed())?;
         let not_matched = mem::take(&mut not_matched);
         let (rows, without, sources) = (rows + not_matched, duplicates.rows, sources.clone());
         loaded.push(LoadedRows { rows, not_matched, deletes, sources, without, sorted });
@@ -286,10 +283,10 @@ struct PartRows<'a> {
 }
 
 impl<'a> PartRows<'a> {
-    fn new(file: PlanFile<'a>) -> Self {
-        let loader = ChunkLoader::new(file.connection);
-        let sorted = IdSorter::new(&file.directory());
-        Self { path: file.path, loader, sorted, rows: 0, deletes: false }
+    fn new(part: PlanPart<'a>) -> Self {
+        let loader = ChunkLoader::new(part.connection);
+        let sorted = IdSorter::new(&part.directory());
+        Self { path: part.path, loader, sorted, rows: 0, deletes: false }
     }
 
     fn push(&mut self, row: &PlannedRow) -> Result<(), StoreError> {

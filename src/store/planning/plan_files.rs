@@ -6,7 +6,7 @@
 use crate::plan::Problems;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{RunDirectory, RunLock};
-use crate::store::planning::tables::{PlanFile, PlanTotals};
+use crate::store::planning::tables::PlanTotals;
 use crate::store::reading::NewRun;
 use crate::store::schema;
 use rusqlite::Connection;
@@ -65,8 +65,23 @@ impl PlannedTargets {
 /// The plan of one target while it is filled; of a run without targets it is all of the plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PlanPart<'a> {
-    pub(crate) file: PlanFile<'a>,
+    pub(crate) connection: &'a Connection,
+    /// The path for messages: a dry run has a file without a name.
+    pub(crate) path: &'a Path,
     pub(crate) run: &'a NewRun,
+}
+
+impl PlanPart<'_> {
+    /// Returns the directory for what is sorted: beside the run, where that needs space as well.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let beside = self.path.parent().filter(|parent| parent.is_dir());
+        beside.map_or_else(tempfile::env::temp_dir, Path::to_path_buf)
+    }
+
+    /// Returns the conversion of SQLite's errors that names this file.
+    pub(crate) fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+        sqlite(self.path)
+    }
 }
 
 /// The totals of all targets, or the problems of their inputs.
@@ -112,10 +127,8 @@ fn fill_files(
     };
     let files = parts.iter().enumerate().map(create);
     let files = files.collect::<Result<Vec<(PathBuf, Connection)>, StoreError>>()?;
-    let open = files.iter().zip(parts).map(|((path, connection), run)| {
-        let file = PlanFile { connection, path };
-        PlanPart { file, run }
-    });
+    let open = files.iter().zip(parts);
+    let open = open.map(|((path, connection), run)| PlanPart { connection, path, run });
     let filled = fill(&open.collect::<Vec<_>>())?;
     if filled.is_err() {
         return Ok(filled);

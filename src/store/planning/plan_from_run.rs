@@ -30,12 +30,11 @@ fn copy_tasks(
     parent: &RunReader,
     pick: impl Fn(TaskRow) -> Option<TaskRow>,
 ) -> FilledParts {
-    for PlanPart { file, .. } in parts {
-        file.connection.execute_batch("BEGIN").map_err(file.failed())?;
+    for part in parts {
+        part.connection.execute_batch("BEGIN").map_err(part.failed())?;
     }
     let mut totals = vec![PlanTotals::default(); parts.len()];
-    let mut loaders: Vec<_> =
-        parts.iter().map(|part| ChunkLoader::new(part.file.connection)).collect();
+    let mut loaders: Vec<_> = parts.iter().map(|part| ChunkLoader::new(part.connection)).collect();
     let sources = parent.record()?.sources;
     parent.for_each_task::<StoreError>(|task| {
         if let Some(task) = pick(task) {
@@ -45,16 +44,17 @@ fn copy_tasks(
             totals[at].selected += 1;
             let row = planned(task);
             totals[at].deletes |= row.command.is_final();
-            let path = parts[at].file.path;
+            let path = parts[at].path;
             loaders[at].push(&tables::planned_task(&row)).map_err(|error| sqlite(path)(error))?;
         }
         Ok(())
     })?;
-    for ((PlanPart { file, run }, loader), totals) in parts.iter().zip(loaders).zip(&totals) {
-        loader.finish().map_err(file.failed())?;
-        tables::insert_run(file.connection, run, *totals, None, sources.clone())
-            .map_err(file.failed())?;
-        file.connection.execute_batch("COMMIT").map_err(file.failed())?;
+    for ((part, loader), totals) in parts.iter().zip(loaders).zip(&totals) {
+        let failed = part.failed();
+        loader.finish().map_err(&failed)?;
+        tables::insert_run(part.connection, part.run, *totals, None, sources.clone())
+            .map_err(&failed)?;
+        part.connection.execute_batch("COMMIT").map_err(failed)?;
     }
     Ok(Ok(totals))
 }

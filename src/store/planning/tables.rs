@@ -5,7 +5,6 @@
 
 use crate::journal::{MAX_CHUNK_TASKS, PlanChunkWriter, PlannedTask, Text};
 use crate::plan::{PlannedRow, SourceColumns};
-use crate::store::error::{StoreError, sqlite};
 use crate::store::home::{Home, for_each_planned, head_text};
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
@@ -13,28 +12,6 @@ use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;
 use std::iter::Sum;
 use std::ops::ControlFlow::{Break, Continue};
-use std::path::{Path, PathBuf};
-
-/// The file of a plan while it is filled.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PlanFile<'a> {
-    pub(crate) connection: &'a Connection,
-    /// The path for messages: a dry run has a file without a name.
-    pub(crate) path: &'a Path,
-}
-
-impl PlanFile<'_> {
-    /// Returns the directory for what is sorted: beside the run, where that needs space as well.
-    pub(crate) fn directory(&self) -> PathBuf {
-        let beside = self.path.parent().filter(|parent| parent.is_dir());
-        beside.map_or_else(tempfile::env::temp_dir, Path::to_path_buf)
-    }
-
-    /// Returns the conversion of SQLite's errors that names this file.
-    pub(crate) fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
-        sqlite(self.path)
-    }
-}
 
 /// The numbers of rows and tasks of a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
