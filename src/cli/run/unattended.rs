@@ -189,8 +189,8 @@ fn warn(failed: Result<Option<String>, CommandError>, stderr: &Stderr) {
 }
 
 /// The flags about a run that is carried out, beside those that shape its plan.
-const OF_A_REAL_RUN: [&str; 8] =
-    ["cron", "lock-wait", "log-file", "notify", "on-end", "ping", "progress", "splay"];
+const OF_A_REAL_RUN: [&str; 9] =
+    ["cron", "dump", "lock-wait", "log-file", "notify", "on-end", "ping", "progress", "splay"];
 
 /// Says of typed flags that they have no effect because nothing is carried out.
 pub(crate) fn say_what_is_left_out(context: &Context) {

@@ -135,8 +135,9 @@ fn a_value_from_a_variable_or_the_config_file_is_for_other_commands_as_well() {
 fn a_preview_says_of_each_typed_flag_that_it_leaves_out() {
     let server = Server::obliging();
     let scene = scene(&server);
-    let flags: [&[&str]; 7] = [
+    let flags: [&[&str]; 8] = [
         &["--cron"],
+        &["--dump", "dump.ndjson"],
         &["--job", "night", "--lock-wait", "1s"],
         &["--log-file", "log.txt"],
         &["--on-end", "true"],
@@ -149,5 +150,5 @@ fn a_preview_says_of_each_typed_flag_that_it_leaves_out() {
         let ended = scene.call(&[STOP, &["-n"], flag].concat()).expect(0);
         ended.says(&format!("so `{name}` has no effect"));
     }
-    assert!(!scene.path("log.txt").exists());
+    assert!(!scene.path("log.txt").exists() && !scene.path("dump.ndjson").exists());
 }
