@@ -342,6 +342,8 @@ fn the_limit_takes_the_first_tasks_and_tells_of_the_rest() {
         .call(&["stop", "tasks.txt", "--limit", "2", "-n"])
         .expect(0)
         .prints("4 rows; left out: 1 duplicate, 1 beyond the limit");
+    let nothing = scene.call(&["stop", "tasks.txt", "--limit", "0"]).expect(65);
+    nothing.says("no task is selected: 3 rows beyond the limit");
     check_called(&scene, &server, &["tasks.txt", "--limit", "2"], b"", &["gate-1", "gate-2"]);
     scene.call(&["stop", "--id", "gate-1", "--limit", "0"]).expect(65);
 }

@@ -212,6 +212,7 @@ pub(crate) fn nothing_to_do(
             let passed_over = [
                 (totals.not_matched, "not matched by `--where`"),
                 (totals.before_offset, "before the offset"),
+                (totals.beyond_limit(), "beyond the limit"),
             ];
             let why = passed_over.into_iter().filter(|(count, _)| *count > 0);
             let why: Vec<_> =
