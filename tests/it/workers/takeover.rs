@@ -22,8 +22,8 @@ fn the_tasks_of_a_worker_that_is_killed_are_taken_over_and_the_rate_is_kept() {
     stage.check(600);
     assert!(stage.database.number(TAKEOVERS) >= 1);
     check_who_did_what(&stage);
-    // Times of the record are cut to milliseconds.
-    check_seconds(&sent(&stage.rehearsal.scene, &id), 152);
+    // Of the last calls of the one that was killed, at most eight, nobody knows more than when they were to leave.
+    check_seconds(&sent(&stage.rehearsal.scene, &id), 152 + 8);
 }
 
 /// Checks that every document says who carried the run out, and what was taken over.
