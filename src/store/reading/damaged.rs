@@ -43,8 +43,7 @@ impl RunReader {
 
     /// Returns the number of tasks whose ids are lost: they are in doubt, and in no row.
     pub fn lost_tasks(&self) -> u64 {
-        let others = self.others().iter();
-        self.totals.lost_tasks + others.map(|other| other.with(Self::lost_tasks)).sum::<u64>()
+        self.each_file(|run| run.totals.lost_tasks).sum()
     }
 }
 

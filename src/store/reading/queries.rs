@@ -111,10 +111,8 @@ impl RunReader {
 
     /// Returns the changes by operators while the run was under way, in order.
     pub fn changes(&self) -> Result<Vec<ChangeRow>, StoreError> {
-        let mut changes = self.own_changes()?;
-        for other in self.others() {
-            changes.extend(other.with(Self::own_changes)?);
-        }
+        let changes = self.each_file(Self::own_changes).collect::<Result<Vec<_>, _>>()?;
+        let mut changes: Vec<ChangeRow> = changes.into_iter().flatten().collect();
         // Stable, so that the changes of one file keep their order.
         changes.sort_by_key(|change| change.at);
         Ok(changes)
@@ -153,8 +151,11 @@ impl RunReader {
     ///
     /// Tasks that failed in part are not waited for.
     pub fn unverified(&self) -> Result<u64, StoreError> {
-        let others = self.others().iter().map(|other| other.with(Self::unverified));
-        let mut count = others.sum::<Result<u64, StoreError>>()?;
+        self.each_file(Self::own_unverified).sum()
+    }
+
+    fn own_unverified(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
         self.for_each_record::<StoreError>(|task, record| {
             let called = awaited(task.command, record).filter(|&called| called != Outcome::Partial);
             count += u64::from(called.is_some() && record.after.is_none());
@@ -165,8 +166,7 @@ impl RunReader {
 
     /// Counts the requests for pages of the list.
     pub fn pages(&self) -> Result<u64, StoreError> {
-        let others = self.others().iter().map(|other| other.with(Self::own_pages));
-        others.fold(self.own_pages(), |sum, pages| Ok(sum? + pages?))
+        self.each_file(Self::own_pages).sum()
     }
 
     fn own_pages(&self) -> Result<u64, StoreError> {

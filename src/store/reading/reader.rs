@@ -20,6 +20,7 @@ use crate::store::schema;
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use std::cell::Cell;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -145,6 +146,15 @@ impl RunReader {
         if self.is_alone.get() { &[] } else { &self.other_shards }
     }
 
+    /// Asks each file that it reads, its own first.
+    pub(crate) fn each_file<'a, T: 'a>(
+        &'a self,
+        ask: impl Fn(&Self) -> T + 'a,
+    ) -> impl Iterator<Item = T> + 'a {
+        let own = ask(self);
+        iter::once(own).chain(self.others().iter().map(move |other| other.with(&ask)))
+    }
+
     /// Returns whether all that it reads is in one file.
     pub fn is_one_file(&self) -> bool {
         self.others().is_empty()
@@ -235,26 +245,22 @@ impl RunReader {
 
     /// Counts the outcomes; the selected tasks that are missing in them are not settled.
     pub fn outcomes(&self) -> Result<OutcomeCounts, StoreError> {
-        let mut sum = self.totals.settled;
-        for other in self.others() {
-            sum += other.with(|run| run.totals.settled);
-        }
+        let mut sum = OutcomeCounts::default();
+        self.each_file(|run| run.totals.settled).for_each(|settled| sum += settled);
         Ok(sum)
     }
 
     /// Returns the number of commits that it sees; while that stays, so does all else.
     pub fn commits(&self) -> u64 {
-        let others = self.others().iter().map(|other| other.with(|run| run.totals.commits));
-        self.totals.commits + others.sum::<u64>()
+        self.each_file(|run| run.totals.commits).sum()
     }
 
     /// Counts the tasks without an outcome whose ids are known.
     pub fn unsettled(&self) -> Result<u64, StoreError> {
-        let others = self.others().iter().map(|other| other.with(Self::own_unsettled));
-        Ok(self.own_unsettled() + others.sum::<u64>())
+        Ok(self.each_file(Self::own_unsettled).sum())
     }
 
-    pub(crate) fn own_unsettled(&self) -> u64 {
+    fn own_unsettled(&self) -> u64 {
         let known = self.selected.saturating_sub(self.totals.lost_tasks);
         known.saturating_sub(self.totals.settled.selected())
     }

@@ -188,8 +188,7 @@ impl RunReader {
         if self.others().is_empty() {
             return Ok(Vec::new());
         }
-        let others = self.others().iter().map(|other| other.with(Self::shard_row));
-        [self.shard_row()].into_iter().chain(others).filter_map(Result::transpose).collect()
+        self.each_file(Self::shard_row).filter_map(Result::transpose).collect()
     }
 
     fn shard_row(&self) -> Result<Option<ShardRow>, StoreError> {
