@@ -45,4 +45,11 @@ fn a_value_that_can_match_nothing_is_refused_with_the_nearest_one() {
 fn where_nothing_is_kept_no_job_is_misspelt() {
     let scene = Scene::with(&Server::obliging());
     scene.call(&["runs", "list", "--job", "nightly", "--json"]).expect(0).prints("[]");
+    scene.call(&["runs", "list", "--job", "nightly"]).expect(0);
+}
+
+#[test]
+fn a_program_learns_that_a_job_has_not_run_yet() {
+    let server = Server::obliging();
+    scene(&server).call(&["runs", "list", "--job", "weekly", "--json"]).expect(0).prints("[]");
 }

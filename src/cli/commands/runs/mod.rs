@@ -230,10 +230,12 @@ pub(crate) fn print_list(
     mut listed: Vec<ListedRun>,
     args: &RunsListArgs,
 ) -> Result<ExitStatus, CommandError> {
-    // Where nothing is kept at all, nothing says that it is misspelt.
-    if let Some(job) = args.job.as_ref().filter(|_| !listed.is_empty()) {
-        let jobs = listed.iter().filter_map(|run| run.record.run.job.clone());
-        which_run::check_job(job, &jobs.collect())?;
+    if let Some(job) = &args.job {
+        // Programs ask so whether a job has run yet. Where nothing is kept at all, nothing says that it is misspelt.
+        if !args.json && !listed.is_empty() {
+            let jobs = listed.iter().filter_map(|run| run.record.run.job.clone());
+            which_run::check_job(job, &jobs.collect())?;
+        }
         listed.retain(|run| run.record.run.job.as_ref() == Some(job));
     }
     if !args.state.is_empty() {
