@@ -277,9 +277,12 @@ fn the_limit_is_what_was_accepted_from_one_end_of_an_exhaustion_to_the_next() {
     for (lasted, resumed, found) in [
         (1_001, Some((3_000, 40.0)), 30.0),
         (1_000, Some((3_000, 40.0)), 25.0),
-        (500, Some((4_200, 60.0)), 40.0),
+        // A whole window is its limit, and of everything else a little less is believed.
+        (500, Some((4_200, 60.0)), 40.0 / 0.995),
         (500, Some((4_201, 60.0)), 25.0),
-        (500, Some((3_851, 60.0)), 40.0),
+        (500, Some((3_851, 60.0)), 40.0 / 0.995),
+        (1_000, Some((3_900, 60.0)), 40.0 / 0.995),
+        (1_001, Some((3_900, 60.0)), 40.0 / 1.1),
         (500, Some((3_850, 60.0)), 25.0),
         (1_001, None, 20.0),
         (1_350, None, 20.0),
@@ -331,6 +334,13 @@ fn a_limit_that_was_known_is_not_raised_by_a_brief_exhaustion() {
     controller.throttled_at = 20.0;
     controller.resume(since, at(4_990), at(5_000));
     close(controller.limit.unwrap(), 0.995 * 20.0);
+    // Then a whole window is not the limit, either.
+    for (throttled_at, limit) in [(40.0, 40.0), (39.0, 0.995 * 39.0)] {
+        let (mut controller, at, since) = exhausted(500);
+        (controller.throttled_at, controller.resumed) = (throttled_at, Some((at(4_000), 60.0)));
+        controller.resume(since, at(4_990), at(5_000));
+        close(controller.limit.unwrap(), limit);
+    }
 }
 
 #[test]
@@ -340,8 +350,8 @@ fn what_slides_accepts_again_at_once_where_the_pace_was_far_too_high() {
     for (lasted, throttled_at, met, slides, rate) in [
         (99, above(far), 7.0, true, 0.995 * 25.0),
         (99, above(far), 30.0, true, 0.995 * 30.0),
-        (99, far, 30.0, false, RESTING * 0.995 * 25.0),
-        (100, above(far), 30.0, false, RESTING * 0.995 * 25.0),
+        (99, far, 30.0, false, RESTING * 25.0),
+        (100, above(far), 30.0, false, RESTING * 25.0),
     ] {
         let (mut controller, at, since) = exhausted(lasted);
         (controller.throttled_at, controller.met) = (throttled_at, met);

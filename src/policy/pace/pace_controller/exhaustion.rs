@@ -61,17 +61,17 @@ impl PaceController {
         let cycle = earlier.map(|(at, accepted)| (seconds(at, now), total - accepted));
         let last = self.history.last_throttled().unwrap_or(since);
         let passed = seconds(self.begun, sent);
-        let found = match cycle.filter(|_| lasted > WHOLE_CYCLE) {
-            Some((span, accepted)) => accepted / span,
-            // From one beginning of a window to the next: all that one takes.
-            None if cycle.is_some_and(|(span, _)| (WINDOW_FROM..WINDOW_TO).contains(&span)) => {
-                cycle.map_or(0.0, |(_, accepted)| accepted)
-            }
-            None if lasted > WHOLE_CYCLE => total / seconds(self.begun, now),
+        // From one beginning of a window to the next: all that one takes.
+        let whole = cycle.filter(|(span, _)| (WINDOW_FROM..WINDOW_TO).contains(span));
+        let whole = whole.filter(|_| lasted <= WHOLE_CYCLE).map(|(_, accepted)| accepted);
+        let found = match (cycle, whole) {
+            (Some((span, accepted)), _) if lasted > WHOLE_CYCLE => accepted / span,
+            (_, Some(whole)) => whole,
+            _ if lasted > WHOLE_CYCLE => total / seconds(self.begun, now),
             // A run that has just begun does not know when the window did. Windows that end so
             // soon are short ones, mostly; others last for a second.
-            None if passed < SHORT_WINDOW => self.history.accepted_per_second(1.0, sent),
-            None => {
+            _ if passed < SHORT_WINDOW => self.history.accepted_per_second(1.0, sent),
+            _ => {
                 // All that the window of a second may have taken that ended between the last two calls.
                 let span = 1.0 + seconds(last, sent);
                 self.history.accepted_per_second(span, sent) * span.min(passed)
@@ -94,7 +94,9 @@ impl PaceController {
             return self.drain(0.995 * self.met.max(found), now, now);
         }
         self.rested.short = None;
-        self.rest(0.995 * found.max(self.bounds.least), now, now);
+        // What a whole window took is its limit. With less than that, looks exceeded it by no call.
+        let part = if whole.is_some_and(|whole| whole <= found) { 1.0 } else { 0.995 };
+        self.rest(part * found.max(self.bounds.least), now, now);
         self.is_exact = is_measured;
         if let Phase::Resting(rest) = &mut self.phase {
             rest.may_slide = self.throttled_at > TOO_FAR * found;
