@@ -226,12 +226,39 @@ fn a_look_at_windows_takes_one_of_them_and_moves_a_limit_that_none_has_met() {
 }
 
 #[test]
+fn a_look_at_regular_windows_exceeds_their_limit_by_a_call_though_timers_are_4_ms_late() {
+    for (limit, is_regular, calls) in [
+        (100.0, true, 1.5),
+        (125.0, true, 1.5),
+        (200.0, true, 1.8),
+        (1_000.0, true, 5.0),
+        (1_000.0, false, 1.5),
+    ] {
+        let (mut controller, _) = controller(Opening::AtCeiling, limit);
+        (controller.limit, controller.confirmed) = (Some(limit), 1);
+        controller.windows.closed(0.0, true);
+        if is_regular {
+            controller.windows.end_regularly();
+        }
+        close(controller.look() * limit, calls);
+    }
+}
+
+#[test]
 fn a_limit_that_two_whole_windows_have_not_met_is_history() {
-    for (unmet, is_regular, is_history) in
-        [(1, true, false), (2, true, true), (3, true, true), (2, false, false)]
-    {
+    for (unmet, limit, is_regular, is_history) in [
+        (1, 100.0, true, false),
+        (2, 100.0, true, true),
+        (3, 100.0, true, true),
+        (1, 100.0, false, false),
+        (2, 100.0, false, true),
+        (2, 67.0, false, true),
+        // Where a throttled call costs more, it must be known when the windows end.
+        (2, 66.0, false, false),
+        (2, 66.0, true, true),
+    ] {
         let (mut controller, at) = controller(Opening::AtCeiling, 104.0);
-        (controller.limit, controller.is_exact, controller.unmet) = (Some(100.0), true, unmet);
+        (controller.limit, controller.is_exact, controller.unmet) = (Some(limit), true, unmet);
         controller.windows.closed(0.0, true);
         if is_regular {
             controller.windows.end_regularly();
@@ -239,15 +266,15 @@ fn a_limit_that_two_whole_windows_have_not_met_is_history() {
         accept(&mut controller, 200, at(3_020));
         let since = at(2_000);
         let look = controller.look();
-        controller.rate = (1.0 + look) * 100.0;
+        controller.rate = (1.0 + look) * limit;
         let before = Growth { since, is_rough: false, step: look, grown: since, asked: 2 };
         controller.grow(before, at(3_020));
-        let told = format!("{unmet} {is_regular}");
+        let told = format!("{unmet} {limit} {is_regular}");
         assert_eq!(controller.is_exact, !is_history, "{told}");
         if is_history {
             // It grows beyond a look at once, and the limit lies between the two levels.
-            close(controller.rate, (1.0 + look) * 100.0 + 250.0 * look.max(0.02));
-            close(controller.limit.unwrap(), 100.0 + 50.0 * look);
+            close(controller.rate, (1.0 + look) * limit + 2.5 * limit * look.max(0.02));
+            close(controller.limit.unwrap(), limit + 0.5 * limit * look);
         } else {
             assert_eq!(controller.unmet, unmet + 1, "{told}");
         }

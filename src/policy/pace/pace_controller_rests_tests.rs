@@ -76,24 +76,28 @@ fn end_windows(controller: &mut PaceController, at: &impl Fn(u64) -> Instant, en
 fn a_look_at_a_window_begins_just_before_one_of_the_next() {
     let irregular: &[u64] = &[100];
     let regular: &[u64] = &[1_000, 2_000, 3_000];
-    for (ends, since, cost, until) in [
-        (irregular, 150, 0, 1_080),
-        (irregular, 150, 1, 1_080),
-        (irregular, 150, 3, 2_080),
-        (irregular, 150, 4, 3_080),
-        (irregular, 150, 9, 3_080),
-        (irregular, 1_079, 1, 1_080),
+    for (ends, lasted, since, cost, until) in [
+        (irregular, 0.0, 150, 0, 1_080),
+        (irregular, 0.0, 150, 1, 1_080),
+        (irregular, 0.0, 150, 3, 2_080),
+        (irregular, 0.0, 150, 4, 2_080),
+        (irregular, 0.0, 150, 9, 2_080),
+        // Longer windows are let pass for three seconds.
+        (irregular, 1.4, 150, 4, 3_080),
+        (irregular, 1.4, 150, 9, 3_080),
+        (irregular, 0.0, 1_079, 1, 1_080),
         // A rest that begins after that lasts for a second.
-        (irregular, 1_080, 1, 2_080),
-        (regular, 3_050, 1, 3_980),
-        (regular, 3_050, 9, 4_980),
+        (irregular, 0.0, 1_080, 1, 2_080),
+        (regular, 0.0, 3_050, 1, 3_980),
+        (regular, 0.0, 3_050, 9, 4_980),
     ] {
         let (mut controller, at) = resting(0, false);
         end_windows(&mut controller, &at, ends);
+        controller.windows.closed(lasted, true);
         let rest = Rest { since: at(since), ..rest_of(&controller) };
         (controller.phase, controller.cost) = (Phase::Resting(rest), cost);
         controller.pay();
-        assert_eq!(rest_of(&controller).until, at(until), "{ends:?} {since} {cost}");
+        assert_eq!(rest_of(&controller).until, at(until), "{ends:?} {lasted} {since} {cost}");
     }
 }
 

@@ -48,6 +48,54 @@ fn a_limit_on_calls_at_a_time_is_used_though_calls_take_their_way() {
     }
 }
 
+/// Ways on which a call takes up to a few milliseconds, and timers that are as late.
+fn ways() -> impl Iterator<Item = Wire> {
+    [(0.0, 0.001), (0.0005, 0.002), (0.002, 0.003)].into_iter().map(|(way, late)| Wire {
+        out: way,
+        back: (0.0, way),
+        refusal: 0.005,
+        late: (0.0, late),
+        hold: 0.0,
+    })
+}
+
+#[test]
+fn late_timers_let_no_look_at_a_window_pass_that_takes_no_more() {
+    let level = |_: f64| 300.0;
+    let (mut outgrown, mut runs) = (0, 0);
+    for (wire, seed) in ways().flat_map(|wire| (1..=12).map(move |seed| (wire, seed))) {
+        let (limiter, ceiling, latency) = (Limiter::Fixed(1.0), Some(1_000), 0.02);
+        let run = Run { limiter, limit: &level, ceiling, latency, wire, seconds: 30.0, clients: 1 };
+        let throttled = &simulate(&run, seed)[0].throttled;
+        let in_second =
+            |second: u32| throttled.iter().filter(|&&at| at.floor() == f64::from(second)).count();
+        outgrown += (6..30).filter(|&second| in_second(second) >= 10).count();
+        runs += 1;
+    }
+    assert!(10 * outgrown <= runs, "{outgrown} times in {runs} runs");
+}
+
+#[test]
+fn a_fixed_window_that_doubles_is_used_within_three_seconds_though_timers_are_late() {
+    for (ceiling, least) in [(Some(1_000), 0.97), (None, 0.965)] {
+        for wire in ways() {
+            let used = |seed: u64| {
+                // The limit doubles as a window ends.
+                let changes = 12.0 - fastrand::Rng::with_seed(seed).f64();
+                let level = |at: f64| if at < changes { 300.0 } else { 600.0 };
+                let (limiter, latency, seconds) = (Limiter::Fixed(1.0), 0.02, changes + 5.1);
+                let run =
+                    Run { limiter, limit: &level, ceiling, latency, wire, seconds, clients: 1 };
+                let served = &simulate(&run, seed)[0].served;
+                let late = changes + 3.0..changes + 5.0;
+                [served.iter().filter(|at| late.contains(at)).count() as f64 / 1_200.0]
+            };
+            let mean = Seeds::wanted().carry_out(48, [least], used).mean(0);
+            assert!(mean >= least, "{ceiling:?}, {wire:?}: {mean:.3}");
+        }
+    }
+}
+
 /// Limits far below a rate: at such a rate a few calls show the limit badly.
 const FAR_BELOW: [(Limiter, f64, u32); 4] = [
     (Limiter::Bucket(0.2), 200.0, 800),

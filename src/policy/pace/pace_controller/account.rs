@@ -14,7 +14,7 @@ const AFFORDED_BY_SEARCH: f64 = 0.0085;
 const AFFORDED_BY_FAST_SEARCH: f64 = 0.0105;
 /// From this limit on looks that come often enough to follow one that doubles are paid for, and from
 /// twice as high a one on a search is, too.
-const PAYS_FOR_LOOKS: f64 = 67.0;
+pub(super) const PAYS_FOR_LOOKS: f64 = 67.0;
 const PAYS_FOR_SEARCH: f64 = 2.0 * PAYS_FOR_LOOKS;
 /// The longest rest for it, in seconds; and that of a faster search, at least and at most.
 const LONGEST_DEBT: f64 = 30.0;

@@ -80,9 +80,12 @@ impl PaceController {
         let known = self.limit.filter(|_| self.is_exact && lasted < BRIEF);
         let found = found.min(known.unwrap_or(found)).min(self.throttled_at);
         self.confirmed = if known.is_some() { self.confirmed } else { 0 };
-        self.windows.closed(lasted, lasted >= WINDOW_CLOSED);
+        let is_brief = lasted < WINDOW_CLOSED;
+        let is_far = self.throttled_at > TOO_FAR * found;
+        // Two that a second lies between are the ends of windows, too, however brief.
+        self.windows.closed(lasted, !is_brief || (whole.is_some() && !is_far));
         // What slides still counts what was sent when the pace was too high.
-        let is_sliding = lasted < WINDOW_CLOSED && self.throttled_at > TOO_FAR * found;
+        let is_sliding = is_brief && is_far;
         // Of a first window that was a short one only the end was seen.
         let is_measured = earlier.is_some() || known.is_some() || lasted >= WINDOW_CLOSED;
         if is_sliding {
@@ -99,7 +102,7 @@ impl PaceController {
         self.rest(part * found.max(self.bounds.least), now, now);
         self.is_exact = is_measured;
         if let Phase::Resting(rest) = &mut self.phase {
-            rest.may_slide = self.throttled_at > TOO_FAR * found;
+            rest.may_slide = is_far;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How the pace grows: a search that doubles, looks just above a known limit, and what follows them.
 
+use super::account::PAYS_FOR_LOOKS;
 use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT};
 use super::windows::Windows;
 use super::{Opening, PaceController, SHORT_TICK, TICK};
@@ -18,8 +19,11 @@ const LOOKING: f64 = 0.02;
 const MORE_CALLS_OF_LOOK: f64 = 3.0;
 const MOST_MORE: f64 = 0.03;
 const CALLS_OF_LOOK: f64 = 1.5;
+/// How many seconds of a window timers may leave out that are late: what is left must exceed the limit by
+/// a call. A look that did not was accepted, and its limit outgrown.
+const LATE_IN_LOOK: f64 = 0.004;
 /// The same for a window whose limit no look has met: it doubles from look to look. After so many the limit
-/// is history, if it is known when windows end: each of them was a whole one.
+/// is history: each of them was a whole window. At a low limit that holds only if it is known when they end.
 const UNCONFIRMED: f64 = 0.01;
 const MOST_UNMET: i32 = 2;
 /// How long a look takes, in seconds; a window of a second shows its limit when it ends.
@@ -113,6 +117,10 @@ impl PaceController {
     pub(super) fn look(&self) -> f64 {
         let calls = if self.windows.are_met() { CALLS_OF_LOOK } else { MORE_CALLS_OF_LOOK };
         let share = calls / self.known_limit();
+        let share = match self.windows.are_regular() {
+            true => share.max(1.0 / self.known_limit() + LATE_IN_LOOK),
+            false => share,
+        };
         match (self.windows.are_met(), self.confirmed) {
             (true, 0) => share.max(UNCONFIRMED * 2.0_f64.powi(self.unmet)).min(LARGEST_STEP),
             (true, _) => share.min(LOOKING),
@@ -133,7 +141,8 @@ impl PaceController {
         if !self.is_growth_due(growth, is_look, now) {
             return;
         }
-        let is_history = self.unmet >= MOST_UNMET && self.windows.are_regular();
+        let is_cheap = self.windows.are_regular() || limit >= PAYS_FOR_LOOKS;
+        let is_history = self.unmet >= MOST_UNMET && is_cheap;
         if is_look && self.windows.are_met() && self.confirmed == 0 && !is_history {
             // No look has met this limit yet: it may be a little too low.
             (self.limit, self.unmet) = (Some(self.rate), self.unmet + 1);

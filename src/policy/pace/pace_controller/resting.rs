@@ -61,7 +61,7 @@ impl PaceController {
         }
         rest.until = match last {
             Some(last) => {
-                let most = if windows.are_regular() { WINDOWS_OF_REST } else { LONGEST_REST };
+                let most = if windows.are_seconds() { WINDOWS_OF_REST } else { LONGEST_REST };
                 let look = windows.look_after(last, pays.round().clamp(1.0, most).max(debt.ceil()));
                 if look > rest.since { look } else { after(rest.since, 1.0) }
             }

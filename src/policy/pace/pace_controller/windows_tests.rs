@@ -173,6 +173,28 @@ fn a_window_corrects_the_limit_if_it_is_regular_or_ended_before_the_pace_fell() 
 }
 
 #[test]
+fn a_correction_that_late_timers_explain_is_believed_by_half() {
+    let start = origin();
+    let end = start + Duration::from_secs(10);
+    let mut history = CallHistory::new(start);
+    history.count_sent(end);
+    history.count_throttled(end, end);
+    for (limit, found, corrected) in [
+        (1_000.0, 999.0, 999.5),
+        (1_000.0, 992.0, 996.0),
+        (1_000.0, 991.5, 991.5),
+        (1_000.0, 949.0, 950.0),
+        (1_000.0, 1_001.0, 1_000.0),
+        (134.0, 133.0, 133.5),
+        (133.0, 132.0, 132.0),
+    ] {
+        let mut windows = met(Some(start + Duration::from_secs(9)), 0);
+        windows.fill(Some(FilledWindow { calls: found + 0.5, first: end, fell: end }));
+        assert_eq!(windows.correct(&history, limit, limit), corrected, "{limit} {found}");
+    }
+}
+
+#[test]
 fn windows_whose_ends_are_off_by_just_what_timers_may_be_are_not_regular() {
     let start = origin();
     let at = |millis: u64| start + Duration::from_millis(millis);
