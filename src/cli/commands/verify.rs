@@ -200,7 +200,7 @@ fn open(
     let mut run = run::reopen(&context.state, &id, clock)?;
     #[cfg(feature = "postgres")]
     run.share(shared::group::slots(&id, &run.settings(), clock, context)?);
-    stored_plan::refuse_unapplied(&run.record)?;
+    stored_plan::refuse_unbegun(&run.record)?;
     let service = run_service::with_states(&run.record, "this command")?;
     if service.is_none() {
         run_service::refuse_for_vias(&args.connection, context)?;

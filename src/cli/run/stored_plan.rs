@@ -136,6 +136,17 @@ pub(crate) fn refuse_unapplied(record: &RunRecord) -> Result<(), CommandError> {
     if is_unapplied(record) { Err(unapplied(&record.run.id)) } else { Ok(()) }
 }
 
+/// Refuses a run where only one makes sense that has begun, as it stands there or as a plan.
+pub(crate) fn refuse_unbegun(record: &RunRecord) -> Result<(), CommandError> {
+    refuse_unapplied(record)?;
+    if record.selected == 0 || !record.sessions.is_empty() {
+        return Ok(());
+    }
+    let id = &record.run.id;
+    let error = format!("run {id} has not begun; nothing of it was sent");
+    Err(CommandError::usage(error).with_hint(format!("`batchctl resume {id}` carries it out")))
+}
+
 /// Returns the error for a plan where only a run makes sense that was begun.
 pub(crate) fn unapplied(id: &RunId) -> CommandError {
     let error = format!("run {id} is a plan that was not applied; nothing of it was sent");

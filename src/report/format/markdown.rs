@@ -72,7 +72,10 @@ fn heading(text: &mut String, report: &Report) -> Written {
         writeln!(text, "\nReason: {}", code(reason))?;
     }
     match (&report.stopped, report.exit) {
-        (_, None) => writeln!(text, "\n**Still running**: this is what is known so far."),
+        (Some(planned), None) => {
+            writeln!(text, "\n**Planned**: {}.", code(&planned.detail))
+        }
+        (None, None) => writeln!(text, "\n**Still running**: this is what is known so far."),
         (Some(stopped), Some(_)) => {
             let word = stopped.reason.replace('_', " ");
             writeln!(text, "\n**Stopped** ({}): {}", code(&word), code(&stopped.detail))

@@ -43,9 +43,10 @@ fn apply(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
     })
 }
 
-/// Only for a run that ended too early: one that is under way needs no second process.
+/// Only for a run that waits or ended too early: one that is under way needs no second process.
 fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
-    let is_wanted = !report.run.complete && report.exit.is_some();
+    let waits = report.is_planned() && !is_unapplied_plan(report);
+    let is_wanted = !report.run.complete && (report.exit.is_some() || waits);
     is_wanted.then(|| NextCommand {
         command: command(&report.run.id, &report.settings, "resume", ""),
         purpose: purpose_of_resume(report),
@@ -54,6 +55,9 @@ fn resume(report: &Report, _: &[PathBuf]) -> Option<NextCommand> {
 
 /// A run that goes on while what stopped it is still there only stops again.
 fn purpose_of_resume(report: &Report) -> &'static str {
+    if report.is_planned() {
+        return "carries it out";
+    }
     let reason = report.stopped.as_ref().and_then(|stopped| stopped.reason.parse().ok());
     match reason {
         Some(StopReason::NotAuthorised) => "with valid credentials",

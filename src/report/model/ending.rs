@@ -17,7 +17,7 @@ pub(crate) struct RunEnding {
     pub(crate) complete: bool,
     /// What stopped it, if it is not complete.
     pub(crate) stopped: Option<Stopped>,
-    /// The exit status; `None` while it runs, and of a plan that was not applied.
+    /// The exit status; `None` while it runs, and before it has begun.
     pub(crate) exit: Option<ExitStatus>,
 }
 
@@ -72,16 +72,29 @@ impl EndingFacts<'_> {
         if self.unsettled == 0 && !self.is_awaited() && !self.is_drill_pending {
             return self.completed();
         }
-        if self.last.is_none() && self.settings.planned_with.is_some() {
-            let detail = "it is a plan that was not applied; nothing was sent".into();
-            let stopped = Some(Stopped { reason: "planned".into(), detail });
-            return RunEnding { complete: false, stopped, exit: None };
+        if self.last.is_none() && self.is_untouched() {
+            return self.planned();
         }
         let stopped = Stopped {
             reason: "killed".into(),
             detail: "the process ended without recording it".into(),
         };
         RunEnding { complete: false, stopped: Some(stopped), exit: Some(ExitStatus::Killed) }
+    }
+
+    /// A plan that waits for its approval, or a run that waits for the first worker.
+    fn planned(&self) -> RunEnding {
+        let detail = match self.settings.planned_with {
+            Some(_) => "it is a plan that was not applied; nothing was sent",
+            None => "no process has begun it; nothing was sent",
+        };
+        let stopped = Stopped { reason: "planned".into(), detail: detail.into() };
+        RunEnding { complete: false, stopped: Some(stopped), exit: None }
+    }
+
+    /// Returns whether no task has a record: the sessions alone may be lost with a damaged part.
+    fn is_untouched(&self) -> bool {
+        self.tasks[Outcome::NotAttempted] == self.tasks.selected()
     }
 
     /// Returns whether the run was to wait for tasks that are not verified yet.
@@ -185,5 +198,33 @@ impl EndingFacts<'_> {
         let unsent = || self.unsent.map(|failure| format!(": {}", failure.said()));
         let words = words.or_else(unsent).unwrap_or_default();
         format!("the credentials were refused or could not be renewed{words}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_whose_sessions_are_lost_does_not_wait_for_its_beginning() {
+        let check = |outcome: Outcome, expected: Option<ExitStatus>| {
+            let (settings, mut tasks) = (RunSettings::default(), OutcomeCounts::default());
+            tasks[outcome] = 1;
+            let facts = EndingFacts {
+                last: None,
+                still_running: StillRunning::No,
+                tasks: &tasks,
+                unsettled: 1,
+                unverified: 0,
+                is_drill_pending: false,
+                unsent: None,
+                failures: &[],
+                wave: None,
+                settings: &settings,
+            };
+            assert_eq!(facts.decide().exit, expected, "{outcome:?}");
+        };
+        check(Outcome::NotAttempted, None);
+        check(Outcome::Ambiguous, Some(ExitStatus::Killed));
     }
 }

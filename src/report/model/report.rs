@@ -91,6 +91,11 @@ impl Report {
         })
     }
 
+    /// Returns whether it waits for its beginning: a plan, or a run that no process has begun.
+    pub(crate) fn is_planned(&self) -> bool {
+        self.exit.is_none() && self.stopped.is_some()
+    }
+
     /// Returns whether an operator changed a setting while the run was under way.
     pub(crate) fn is_changed(&self, setting: &str) -> bool {
         self.changes.iter().any(|change| change.what == setting)

@@ -29,15 +29,8 @@ pub(super) fn read(
 
 impl Report {
     /// Takes what its targets did: the run ended as the one that ended worst.
-    pub(super) fn take_targets(&mut self, targets: Vec<TargetReport>) {
-        let runs = targets.iter().any(|target| target.exit.is_none());
-        let worst = targets.iter().max_by_key(|target| target.exit.map(severity));
-        self.exit = worst.and_then(|worst| worst.exit).filter(|_| !runs);
-        self.stopped = worst.and_then(|worst| {
-            let Stopped { reason, detail } = worst.stopped.clone()?;
-            Some(Stopped { reason, detail: format!("target {}: {detail}", worst.name) })
-        });
-        self.stopped = self.stopped.take().filter(|_| !runs);
+    pub(super) fn take_targets(&mut self, mut targets: Vec<TargetReport>) {
+        (self.exit, self.stopped) = ending(&mut targets);
         self.run.complete = targets.iter().all(|target| target.complete);
         self.target = Target {
             endpoint: each(&targets, |target| &target.target.endpoint),
@@ -49,6 +42,32 @@ impl Report {
         self.tuning_hints.clear();
         self.targets = targets;
     }
+}
+
+/// Returns how a run ended by its targets; each target that was never begun then gets an end, too.
+fn ending(targets: &mut [TargetReport]) -> (Option<ExitStatus>, Option<Stopped>) {
+    if targets.iter().all(is_planned) {
+        // All wait for the same process.
+        return (None, targets.first().and_then(|target| target.stopped.clone()));
+    }
+    if targets.iter().any(|target| target.exit.is_none() && !is_planned(target)) {
+        return (None, None);
+    }
+    // The process that began the others is gone, and it was to begin these as well.
+    for target in targets.iter_mut().filter(|target| is_planned(target)) {
+        target.exit = Some(ExitStatus::Killed);
+    }
+    let worst = targets.iter().max_by_key(|target| target.exit.map(severity));
+    let stopped = worst.and_then(|worst| {
+        let Stopped { reason, detail } = worst.stopped.clone()?;
+        Some(Stopped { reason, detail: format!("target {}: {detail}", worst.name) })
+    });
+    (worst.and_then(|worst| worst.exit), stopped)
+}
+
+/// Returns whether no process has begun with a target.
+fn is_planned(target: &TargetReport) -> bool {
+    target.exit.is_none() && target.stopped.is_some()
 }
 
 /// Returns the different values of the targets, in order.
@@ -80,6 +99,8 @@ fn severity(exit: ExitStatus) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::RunSettings;
+    use crate::task::OutcomeCounts;
 
     #[test]
     fn every_ending_is_worse_than_success() {
@@ -87,5 +108,31 @@ mod tests {
             assert_eq!(severity(exit) == 0, exit == ExitStatus::Ok, "{exit:?}");
         }
         assert!(severity(ExitStatus::NotAuthorised) > severity(ExitStatus::StoppedEarly));
+    }
+
+    #[test]
+    fn a_target_that_the_others_did_not_wait_for_was_to_begin_with_them() {
+        let target = |exit: Option<ExitStatus>, reason: Option<&str>| TargetReport {
+            name: "north".into(),
+            target: Target { endpoint: String::new(), project_id: String::new() },
+            settings: RunSettings::default(),
+            tasks: OutcomeCounts::default(),
+            unanswered: 0,
+            attempts: 0,
+            rate_average: None,
+            rate_peak_1s: 0,
+            complete: false,
+            stopped: reason.map(|reason| Stopped { reason: reason.into(), detail: "why".into() }),
+            exit,
+        };
+        let waits = || target(None, Some("planned"));
+        let check = |mut targets: [TargetReport; 2], exit, detail: Option<&str>| {
+            let (found, stopped) = ending(&mut targets);
+            assert_eq!((found, stopped.map(|it| it.detail).as_deref()), (exit, detail));
+        };
+        check([waits(), waits()], None, Some("why"));
+        check([waits(), target(None, None)], None, None);
+        let ended = target(Some(ExitStatus::StoppedEarly), Some("out_of_time"));
+        check([ended, waits()], Some(ExitStatus::Killed), Some("target north: why"));
     }
 }

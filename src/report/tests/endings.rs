@@ -174,8 +174,10 @@ fn a_run_that_ended_without_a_reason_is_not_complete() {
 }
 
 #[test]
-fn a_run_that_never_began_was_killed() {
-    check(&TestRun::with_tasks(1).report(), Some(ExitStatus::Killed), Some("killed"));
+fn a_run_that_no_process_has_begun_waits_for_one() {
+    let report = TestRun::with_tasks(1).report();
+    check(&report, None, Some("planned"));
+    assert_eq!(report.stopped.unwrap().detail, "no process has begun it; nothing was sent");
 }
 
 #[test]

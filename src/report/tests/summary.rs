@@ -242,16 +242,16 @@ fn documents_and_the_origin_of_a_run_are_named() {
       job            nightly
       reason         maintenance \u{1b}[31m of the north gate
       follows        20240704-120000-abcd
-    Killed: the process ended without recording it
+    Planned: no process has begun it; nothing was sent
 
-      not attempted       1   the run ended before their turn
+      not attempted       1   not sent so far
 
     Documents written
       out/results.csv
       report.json
 
     Next
-      batchctl resume 20240705-120000-kfzq   goes on with the rest
+      batchctl resume 20240705-120000-kfzq   carries it out
     ");
 }
 

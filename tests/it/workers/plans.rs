@@ -2,7 +2,7 @@
 
 use super::Stage;
 use batchctl::sandbox::SandboxSettings;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const TABLE: &str = "id,site\ngate-1,eu\ngate-2,us\ngate-3,eu\n";
@@ -53,6 +53,26 @@ fn nobody_works_on_a_plan_before_it_is_applied() {
     stage.call(&["runs", "remove", &plan]).expect(0).prints(&plan);
     assert_eq!(stage.called(), Vec::<String>::new());
     assert_eq!(stage.database.number("SELECT count(*) FROM batchctl.run"), 0);
+}
+
+#[test]
+fn a_run_that_waits_for_its_first_worker_is_not_told_as_killed() {
+    let Some(stage) = Stage::answering_in(1) else { return };
+    let run = stage.plan(3, &[]);
+    let ended = stage.call(&["report", "-o", "json:-", "-o", "report.md", "-o", "page.html"]);
+    let report: Value = serde_json::from_str(&ended.expect(0).stdout).unwrap();
+    assert_eq!((&report["exit"], &report["stopped"]["reason"]), (&Value::Null, &json!("planned")));
+    for (document, words) in [("report.md", "**Planned**"), ("page.html", "not begun")] {
+        let text = stage.rehearsal.scene.read(document);
+        assert!(text.contains(words) && !text.contains("illed:"), "{text}");
+    }
+    let resume = format!("batchctl resume {run}");
+    stage.call(&["report"]).expect(0).prints("no process has begun it").prints(&resume);
+    for verb in ["wait", "settle"] {
+        stage.call(&[verb]).expect(2).says("has not begun; nothing of it was sent").says(&resume);
+    }
+    stage.worker().ended().expect(0);
+    stage.check(3);
 }
 
 #[test]

@@ -296,6 +296,8 @@ fn a_plan_is_applied_at_all_targets_once() {
     scene.call(&["work"]).expect(0).says("there is no run to work on");
     scene.call(&["ctl", "pause"]).expect(2).says("is a plan that was not applied");
     scene.call(&["runs", "list"]).expect(0).prints("planned");
+    let report = scene.call(&["report", "-o", "md:-"]).expect(0);
+    report.prints("**Planned**: `it is a plan that was not applied; nothing was sent`.");
     assert_eq!(stage.two.server.requests().len(), 0);
     scene.call(&["apply", "latest", "-q"]).expect(0);
     assert_eq!(stage.two.server.requests().len(), 10);

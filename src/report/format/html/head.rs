@@ -174,6 +174,9 @@ fn tone(report: &Report) -> &'static str {
 }
 
 fn status(report: &Report) -> String {
+    if report.is_planned() {
+        return "not begun".into();
+    }
     report.exit.map_or_else(
         || "still running".into(),
         |exit| format!("exit status {}, {}", exit.code(), exit.name()),

@@ -173,7 +173,8 @@ fn a_run_that_sent_nothing_says_so_in_place_of_charts_and_failures() {
         "stop: none of 3 tasks succeeded",
         "Nothing was sent, so nothing failed.",
         "Nothing was sent, so there is nothing to draw.",
-        "<strong>Killed</strong>",
+        "<strong>Planned</strong>",
+        "not begun",
         "batchctl resume 20240705-120000-kfzq",
     ] {
         assert!(unsent.contains(text), "{text}");
