@@ -114,9 +114,12 @@ impl Worker {
                     (&numbers, Type::INT4_ARRAY),
                     (&epochs, Type::INT4_ARRAY),
                 ];
-                client.query_typed_one(BEAT, &values).await
+                client.query_typed_opt(BEAT, &values).await
             })
             .await?;
+        let Some(row) = row else {
+            return Err(DatabaseError::RunGone { shown: link.shown().to_owned() });
+        };
         let kept: Vec<i32> = row.get(4);
         let (has_job, mut keeps_job): (bool, bool) = (row.get(6), row.get(7));
         let holder: Option<String> = row.get(8);

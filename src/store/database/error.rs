@@ -2,7 +2,21 @@
 
 use crate::store::ids::RunId;
 use std::error::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// What the server said, in one line. The client puts a line around it that says nothing, and breaks
+/// the text into several.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ServerWords(String);
+
+impl ServerWords {
+    fn of(said: &DbError) -> Self {
+        let parts = [Some(said.message()), said.detail()].into_iter().flatten();
+        let lines: Vec<&str> = parts.flat_map(str::lines).collect();
+        Self(format!("{}: {}", said.severity(), lines.join("; ")))
+    }
+}
 
 /// Why old tables are not brought up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +87,15 @@ pub enum DatabaseError {
         /// Host and database.
         shown: String,
         /// What the server said.
-        source: tokio_postgres::Error,
+        source: ServerWords,
+    },
+    /// The user or the database does not exist, or the password is wrong.
+    #[error("cannot log in to the database {shown}")]
+    NoEntry {
+        /// Host and database.
+        shown: String,
+        /// What the server said.
+        source: ServerWords,
     },
     /// A statement failed.
     #[error("the database {shown} refused a statement")]
@@ -81,7 +103,13 @@ pub enum DatabaseError {
         /// Host and database.
         shown: String,
         /// What the server said.
-        source: tokio_postgres::Error,
+        source: ServerWords,
+    },
+    /// The run is not there any longer.
+    #[error("the run is no longer in the database {shown}")]
+    RunGone {
+        /// Host and database.
+        shown: String,
     },
     /// The lease of the job ended before the run was stored, and another run has taken it.
     #[error("another run has taken the job, while the database {shown} was away")]
@@ -117,13 +145,15 @@ impl DatabaseError {
     /// Sorts an error of the client: whether the server said no, or did not answer.
     pub(crate) fn from_client(shown: &str, source: tokio_postgres::Error) -> Self {
         let shown = shown.to_owned();
-        match source.code() {
-            Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-                Self::NoRights { shown, source }
-            }
-            Some(code) if is_passing(code) => Self::Unreachable { shown, source: Box::new(source) },
-            Some(_) => Self::Statement { shown, source },
-            None => Self::Unreachable { shown, source: Box::new(source) },
+        let Some(said) = source.as_db_error() else {
+            return Self::Unreachable { shown, source: Box::new(source) };
+        };
+        let source = ServerWords::of(said);
+        match said.code() {
+            code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRights { shown, source },
+            code if is_no_entry(code) => Self::NoEntry { shown, source },
+            code if is_passing(code) => Self::Unreachable { shown, source: Box::new(source) },
+            _ => Self::Statement { shown, source },
         }
     }
 
@@ -153,7 +183,19 @@ impl DatabaseError {
             Self::NoTables { .. } => "`batchctl start` makes the tables with the first run".into(),
             Self::Foreign { .. } => "name another database, or rename that schema".into(),
             Self::NoRights { .. } => {
-                "the owner of the database can `GRANT CREATE ON DATABASE … TO` this user".into()
+                "the owner can `GRANT CREATE ON DATABASE … TO` who makes the tables; a worker needs \
+                 `GRANT USAGE ON SCHEMA batchctl` and `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL \
+                 TABLES IN SCHEMA batchctl`"
+                    .into()
+            }
+            Self::NoEntry { .. } => {
+                "check both names of the address; a password belongs into ~/.pgpass, PGPASSWORD or \
+                 BATCHCTL_STORE"
+                    .into()
+            }
+            Self::RunGone { .. } => {
+                "somebody removed it while this worker was silent; its last calls are in no report"
+                    .into()
             }
             Self::Statement { .. } => "the log of the server says more".into(),
             Self::Damaged { .. } => {
@@ -168,6 +210,11 @@ impl DatabaseError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
+}
+
+/// Returns whether the server knows no such user or database, or refuses the password.
+fn is_no_entry(code: &SqlState) -> bool {
+    code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME
 }
 
 /// Returns whether the server is only away: it restarts, is full, or another node has taken over.

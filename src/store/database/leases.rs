@@ -43,6 +43,11 @@ UPDATE chunk c SET state = 0, lease_until = NULL
 FROM unnest($2::int[], $3::int[]) AS m(no, epoch)
 WHERE c.run = $1 AND c.no = m.no AND c.epoch = m.epoch AND c.state = 1";
 
+const LEAVE: &str = "
+UPDATE worker SET gone = clock_timestamp() WHERE run = $1 AND no = $2 RETURNING EXISTS (
+    SELECT FROM job j JOIN run f ON f.no = j.run JOIN run me ON f.id = split_part(me.id, '.', 1)
+    WHERE me.no = $1)";
+
 const FREE_JOB: &str = "
 DELETE FROM job j USING run me, run f
 WHERE me.no = $1 AND f.id = split_part(me.id, '.', 1) AND j.run = f.no AND NOT EXISTS (
@@ -246,10 +251,13 @@ impl Worker {
 
     /// Leaves the run: says that this worker is gone.
     pub(crate) async fn leave(self, link: &mut Link) -> Result<(), DatabaseError> {
-        let leave = "UPDATE worker SET gone = clock_timestamp() WHERE run = $1 AND no = $2";
         link.with(async |client| {
-            client.execute(leave, &[&self.run, &self.no]).await?;
-            client.execute(FREE_JOB, &[&self.run]).await.map(drop)
+            let left = client.query_opt(LEAVE, &[&self.run, &self.no]).await?;
+            // A worker may delete where there is something to delete, and needs no right without it.
+            if left.is_some_and(|row| row.get(0)) {
+                client.execute(FREE_JOB, &[&self.run]).await?;
+            }
+            Ok(())
         })
         .await
     }

@@ -50,7 +50,7 @@ pub use beat::{SignOfLife, Wishes};
 pub use common_pace::PaceStanding;
 pub use copies::Copied;
 pub use copy::CopyMark;
-pub use error::{DatabaseError, WhyOld};
+pub use error::{DatabaseError, ServerWords, WhyOld};
 pub use job::{JobAnswer, KEEP_EVERY};
 pub use leases::Worker;
 pub use orders::Ordered;

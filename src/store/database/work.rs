@@ -217,7 +217,9 @@ impl Work {
             return;
         };
         let since = *self.away_since.get_or_insert(began);
-        if self.clock.instant() - since < self.patience {
+        // A run that was removed does not come back.
+        let is_gone = matches!(error, DatabaseError::RunGone { .. });
+        if !is_gone && self.clock.instant() - since < self.patience {
             return;
         }
         if let Some(lost) = self.on_lost.take() {

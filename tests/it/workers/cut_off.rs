@@ -7,6 +7,7 @@ use crate::support::program::Scene;
 use crate::support::relay::Relay;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use rustix::process::Signal;
 use std::thread;
 use std::time::Duration;
 
@@ -82,6 +83,39 @@ fn a_worker_that_was_cut_off_for_a_while_goes_on_with_the_others() {
     other.ended().expect(0);
     worker.ended().expect(0);
     stage.check(400);
+}
+
+#[test]
+fn a_worker_that_wakes_after_its_run_was_removed_says_so() {
+    let Some(stage) = Stage::answering_in(20) else { return };
+    stage.plan(200, &["--rate", "40/s", "--lease", "2s"]);
+    let worker = stage.worker();
+    stage.await_settled(10);
+    worker.signal(Signal::STOP);
+    thread::sleep(Duration::from_secs(3));
+    stage.call(&["runs", "remove", "latest", "--unfinished"]).expect(0);
+    let sent = stage.rehearsal.service.requests();
+    worker.signal(Signal::CONT);
+    worker.ended().expect(74).says("the run is no longer in the database");
+    // Those that had been on the wire before it slept.
+    assert!(stage.rehearsal.service.requests() <= sent + 8);
+}
+
+#[test]
+fn a_worker_needs_only_the_rights_that_the_guide_names() {
+    let Some(stage) = Stage::answering_in(1) else { return };
+    stage.plan(20, &[]);
+    stage.database.sql(
+        "CREATE USER guest; GRANT USAGE ON SCHEMA batchctl TO guest; \
+         GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA batchctl TO guest",
+    );
+    let store = format!("postgres://guest@127.0.0.1:{}/runs", stage.database.port());
+    stage.call(&["work", "-q", "--store", &store]).expect(0);
+    stage.check(20);
+    let refused = stage.call(&["runs", "remove", "latest", "--store", &store]).expect(74);
+    refused
+        .says("ERROR: permission denied for table")
+        .says("`GRANT SELECT, INSERT, UPDATE, DELETE");
 }
 
 /// Statements that make a database useless, and those that mend it.

@@ -229,6 +229,27 @@ async fn a_beat_keeps_leases_and_brings_wishes() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_run_was_removed_is_told_so() {
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    let worker = scene.worker().await;
+    scene.server.sql("runs", "TRUNCATE batchctl.run CASCADE").await;
+    let told = worker.beat(&mut scene.runs.link, SignOfLife::default(), &[]).await.unwrap_err();
+    assert!(matches!(told, DatabaseError::RunGone { .. }) && !told.may_pass(), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_the_server_says_is_one_line() {
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    let words = "DO $$ BEGIN RAISE EXCEPTION 'one\ntwo' USING DETAIL = 'three'; END $$";
+    let said = scene.runs.link.with(async |client| client.batch_execute(words).await).await;
+    let said = said.unwrap_err();
+    assert!(matches!(said, DatabaseError::Statement { .. }), "{said:?}");
+    let source = std::error::Error::source(&said).unwrap();
+    assert_eq!(source.to_string(), "ERROR: one; two; three");
+    assert!(source.source().is_none());
+}
+
+#[tokio::test]
 async fn killed_connections_and_crashes_repeat_and_lose_nothing() {
     let Some(mut scene) = Scene::with_lease(LONG).await else { return };
     let worker = scene.worker().await;

@@ -61,6 +61,10 @@ async fn tables_that_are_foreign_or_newer_or_not_ours_to_make_are_refused() {
     DatabaseRuns::open(server.address("guest", "locked")).await.unwrap();
     let away = DatabaseRuns::open(server.address("batch", "nowhere")).await.unwrap_err();
     assert!(!away.may_pass(), "{away:?}");
+    let said = std::error::Error::source(&away).unwrap().to_string();
+    assert_eq!(said, "FATAL: database \"nowhere\" does not exist");
+    let nobody = DatabaseRuns::open(server.address("nobody", "locked")).await.unwrap_err();
+    assert!(matches!(nobody, DatabaseError::NoEntry { .. }), "{nobody:?}");
 }
 
 #[tokio::test]
