@@ -5,6 +5,7 @@ use crate::support::documents::{report, results};
 use crate::support::program::{Ended, Scene};
 use crate::support::reply::Reply;
 use crate::support::server::{Request, Server};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
 
@@ -203,6 +204,31 @@ fn a_shard_that_was_cut_short_is_merged_as_it_is_and_resumed_on_its_machine() {
     let json = merge(&[&good, &cut], &["--json"]).expect(0).stdout;
     assert_eq!(report(&json)["exit"]["code"], 1);
     assert_eq!(report(&json)["tasks"]["not_attempted"], 0);
+}
+
+#[test]
+fn a_file_that_was_copied_without_its_log_is_named() {
+    let server = Server::obliging();
+    let input = table(&rows(40));
+    let good = Machine::run(&server, &input, &["--shard", "1/2"]);
+    let scene = Scene::with(&server);
+    scene.write("tasks.csv", &input);
+    let call = ["start", "tasks.csv", "--shard", "2/2", "--rate", "20/s", "-q"];
+    let sent = server.count();
+    let running = scene.start(&call);
+    server.wait_for(sent + 3);
+    running.signal(Signal::KILL);
+    running.ended();
+    let killed = Machine::of(scene);
+    let quiet = merge(&[&good, &killed], &[]).expect(0);
+    assert!(!quiet.stderr.contains("came alone"), "{}", quiet.stderr);
+    let alone = killed.scene.path("alone.db").display().to_string();
+    fs::copy(&killed.file, &alone).unwrap();
+    let killed = Machine { scene: killed.scene, file: alone.clone() };
+    // A second look, because the first one leaves files beside it.
+    for _ in 0..2 {
+        merge(&[&good, &killed], &[]).expect(0).says("came alone").says(&alone);
+    }
 }
 
 #[test]

@@ -57,10 +57,22 @@ pub(crate) fn present_merged(
     let is_locked = RunReader::is_any_locked(files)?;
     let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::merge(files)?;
+    warn_of_lone_files(&reader, &context.stderr)?;
     let (reader, report, rows) = read(reader, &context.state, running, wanted)?;
     // Earlier runs of the job, among which the last success is looked for, are those of this machine.
     let read = Read { runs: &run::runs_in(&context.state), reader, report };
     deliver(&read, rows, wanted, &context.stderr, context.stdout_style)
+}
+
+fn warn_of_lone_files(reader: &RunReader, stderr: &Stderr) -> Result<(), StoreError> {
+    let stderr = stderr.of_failures();
+    for file in reader.lone_files()? {
+        let file = file.display().to_string();
+        let words = "came alone, and its run has no recorded end: its last records may be missing";
+        stderr.say("warning", &printable(&format!("`{file}` {words}"), LONGEST_LINE));
+        stderr.say("hint", "bring the files whose names begin like its own, and merge again");
+    }
+    Ok(())
 }
 
 /// A run that was read, and the runs beside it.

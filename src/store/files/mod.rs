@@ -21,9 +21,9 @@ pub(crate) use directory::{absolute, part_of};
 pub(crate) use file_identity::FileIdentity;
 pub use job_lock::{JobLock, lock_job};
 pub use learned_rates::{RateKey, keep_learnt_rate, learnt_rate};
-pub(crate) use paths::beside;
 #[cfg(feature = "postgres")]
 pub(crate) use paths::remove_if_there;
+pub(crate) use paths::{beside, has_company};
 #[cfg(feature = "postgres")]
 pub use temporary_runs::TemporaryRuns;
 pub(crate) use trusted::check_file;

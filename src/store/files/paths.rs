@@ -17,3 +17,11 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+/// Returns whether a file of a run has one of those beside it that it has on its machine.
+pub(crate) fn has_company(path: &Path) -> bool {
+    let is_there = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+    // A log without a byte comes from a look at the file.
+    let logs = [beside(path, "-mark"), beside(path, "-wal"), path.with_extension("lock")];
+    logs.iter().any(|path| is_there(path))
+}

@@ -4,7 +4,7 @@
 //! anything is read. See `docs/GLOSSARY.md`: shard.
 
 use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, absolute};
+use crate::store::files::{RunDirectory, absolute, has_company};
 use crate::store::home::for_each_planned;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
@@ -201,6 +201,19 @@ impl RunReader {
             last: sessions.pop(),
         };
         Ok(sharded.map(row))
+    }
+
+    /// Returns the files without company whose runs have no recorded end: their last commits may be in
+    /// the files that were beside them, and nothing in a file shows that.
+    pub fn lone_files(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let lone = |run: &Self| Ok(run.is_lone()?.then(|| run.path.clone()));
+        self.each_file(lone).filter_map(Result::transpose).collect()
+    }
+
+    fn is_lone(&self) -> Result<bool, StoreError> {
+        let record = self.own_record()?;
+        let has_end = record.sessions.last().is_some_and(|session| session.end.is_some());
+        Ok(!has_end && !has_company(&self.path))
     }
 
     /// Returns the record of the plan that this reader has all shards of, or all targets.
