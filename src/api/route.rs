@@ -137,7 +137,8 @@ impl Roots {
         Ok(Self(roots))
     }
 
-    pub(super) fn certificates(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
+    /// Returns them, in the order of the file.
+    pub fn certificates(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
         self.0.iter()
     }
 

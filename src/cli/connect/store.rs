@@ -19,6 +19,9 @@ pub(crate) enum Store {
     Database(std::sync::Arc<batchctl::run::SharedRuns>),
 }
 
+/// How libpq's other form of an address begins, which may hold a password, too.
+const LIBPQ_WORDS: [&str; 5] = ["host=", "hostaddr=", "dbname=", "service=", "password="];
+
 /// Which store is wanted, and what for.
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "a directory needs none of it"))]
 pub(crate) struct Wanted<'a> {
@@ -39,13 +42,22 @@ pub(crate) fn open(
         None | Some("") => Ok((Store::Directory, wanted.machine.into())),
         Some(place) if names_database(place) => open_database(place, wanted, environment, redactor),
         // The text of an unknown address may hold a password.
-        Some(place) if place.contains("://") => {
+        Some(place) if is_no_directory(place) => {
             let error = "`--store` names a place of another kind";
             Err(CommandError::usage(error)
                 .with_hint("a directory, or a database as postgres://USER@HOST/NAME"))
         }
         Some(directory) => Ok((Store::Directory, directory.into())),
     }
+}
+
+/// Returns whether a place is meant for another reader: a URL, or the words of libpq.
+fn is_no_directory(place: &str) -> bool {
+    let mut words = place.split_ascii_whitespace();
+    let is_of_libpq = |word: &str| LIBPQ_WORDS.iter().any(|known| word.starts_with(known));
+    place.contains("://")
+        || place.starts_with("postgres") && place.contains(':')
+        || words.any(is_of_libpq)
 }
 
 impl Store {
@@ -128,6 +140,7 @@ use database::open as open_database;
 mod database {
     use super::{CommandError, Environment, Path, PathBuf, Rank, Redactor, Store, Verb, Wanted};
     use crate::cli::shared::copies;
+    use batchctl::api::{Roots, read_text};
     use batchctl::run::SharedRuns;
     use batchctl::store::database::{AddressSecrets, AddressSource, DatabaseAddress};
     use batchctl::system::files::MetadataExt;
@@ -158,8 +171,12 @@ mod database {
         let password = environment.variable("PGPASSWORD").and_then(|it| it.to_str());
         let secrets =
             AddressSecrets { password: password.map(Into::into), pgpass: pgpass(environment)? };
-        let address = DatabaseAddress::parse(place, source, &secrets)
+        let mut address = DatabaseAddress::parse(place, source, &secrets)
             .map_err(|error| CommandError::usage(error.clone()).with_hint(error.hint()))?;
+        if let Some(path) = address.authority() {
+            let authorities = Roots::read(path).map_err(CommandError::usage)?;
+            address.trust(authorities.certificates().cloned());
+        }
         for password in address.passwords() {
             redactor.learn("password", password);
         }
@@ -187,8 +204,7 @@ mod database {
         if about.mode() & 0o077 != 0 {
             return Err(not_private(&path));
         }
-        let text = std::fs::read_to_string(&path);
-        text.map(Some).map_err(|error| {
+        read_text(&path).map(Some).map_err(|error| {
             CommandError::usage(format!("cannot read `{}`: {error}", path.display()))
         })
     }

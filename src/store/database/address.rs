@@ -4,8 +4,9 @@
 //! and files are copied. The text that messages show has host and database alone.
 
 use crate::store::database::dsn::{Dsn, for_each_host, hosts, ports};
+use rustls::pki_types::CertificateDer;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -46,6 +47,8 @@ pub struct DatabaseAddress {
     /// How each of its hosts is reached, in the order of the address.
     pub(crate) hosts: Vec<Config>,
     pub(crate) tls: Tls,
+    /// What is trusted besides the authorities of the machine.
+    pub(crate) authorities: Vec<CertificateDer<'static>>,
     shown: String,
 }
 
@@ -155,7 +158,20 @@ impl DatabaseAddress {
                 one.password(password);
             }
         }
-        Ok(Self { hosts: each, tls, shown })
+        Ok(Self { hosts: each, tls, authorities: Vec::new(), shown })
+    }
+
+    /// Returns the file of authorities that it names.
+    pub fn authority(&self) -> Option<&Path> {
+        match &self.tls {
+            Tls::VerifyFull { authority } => authority.as_deref(),
+            Tls::None => None,
+        }
+    }
+
+    /// Trusts the authorities of that file, besides those of the machine.
+    pub fn trust(&mut self, authorities: impl IntoIterator<Item = CertificateDer<'static>>) {
+        self.authorities.extend(authorities);
     }
 
     /// Returns host and database, for messages.
@@ -183,7 +199,9 @@ fn protection(
             name == "localhost" || address.is_ok_and(|ip: IpAddr| ip.is_loopback())
         }
     };
-    let is_local = config.get_hosts().iter().all(is_here);
+    // A name of this machine may stand before the address of another one.
+    let is_local = config.get_hosts().iter().all(is_here)
+        && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
     match mode {
         None if is_local && authority.is_none() => Ok(Tls::None),
         None | Some("verify-full") => Ok(Tls::VerifyFull { authority }),
@@ -285,6 +303,11 @@ mod tests {
             assert_eq!(tls(&format!("postgres://{here}/runs?sslmode=disable")), Ok(Tls::None));
         }
         assert_eq!(tls("postgres:///runs?host=/run/postgresql"), Ok(Tls::None));
+        // The address is called, whatever the name says.
+        assert_eq!(tls("postgres://localhost/runs?hostaddr=127.0.0.1"), Ok(Tls::None));
+        assert_eq!(tls("postgres://localhost/runs?hostaddr=192.0.2.1"), full(None));
+        let refused = tls("postgres://localhost/runs?hostaddr=192.0.2.1&sslmode=disable");
+        assert_eq!(refused, Err(AddressError::Unprotected("disable".into())));
     }
 
     #[test]

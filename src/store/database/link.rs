@@ -30,7 +30,7 @@ pub(crate) struct Link {
 impl Link {
     /// Returns a link without a connection.
     pub(crate) fn new(address: DatabaseAddress) -> Result<Self, DatabaseError> {
-        let tls = connector(&address.tls, address.shown())?;
+        let tls = connector(&address)?;
         Ok(Self { address, tls, client: None, last_host: 0 })
     }
 

@@ -1,11 +1,9 @@
 //! TLS to the database: the server proves its name, or nothing is sent.
 
-use crate::store::database::address::Tls;
+use crate::store::database::address::{DatabaseAddress, Tls};
 use crate::store::database::error::DatabaseError;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls_platform_verifier::Verifier;
 use std::error::Error;
 use std::sync::Arc;
@@ -13,15 +11,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Returns what makes connections of this kind; nothing without TLS.
 pub(crate) fn connector(
-    tls: &Tls,
-    shown: &str,
+    address: &DatabaseAddress,
 ) -> Result<Option<MakeRustlsConnect>, DatabaseError> {
-    let Tls::VerifyFull { authority } = tls else { return Ok(None) };
+    if address.tls == Tls::None {
+        return Ok(None);
+    }
     let make = || -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
-        let authorities = match authority {
-            Some(path) => CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>()?,
-            None => Vec::new(),
-        };
+        let authorities = address.authorities.clone();
         let provider = Arc::new(ring::default_provider());
         let verifier = Verifier::new_with_extra_roots(authorities, Arc::clone(&provider))?;
         Ok(ClientConfig::builder_with_provider(provider)
@@ -31,6 +27,7 @@ pub(crate) fn connector(
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth())
     };
-    let unreachable = |source| DatabaseError::Unreachable { shown: shown.to_owned(), source };
+    let shown = address.shown().to_owned();
+    let unreachable = |source| DatabaseError::Unreachable { shown, source };
     Ok(Some(MakeRustlsConnect::new(make().map_err(unreachable)?)))
 }

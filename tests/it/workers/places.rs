@@ -79,7 +79,16 @@ fn a_database_that_cannot_be_used_is_named_and_nothing_is_sent() {
         .expect(2)
         .says("does not protect");
     start("postgres://batch@127.0.0.1").expect(2).says("names no database");
-    start("mysql://batch:s3cret@127.0.0.1/runs").expect(2).says("another kind");
+    for other in ["mysql://batch:s3cret@127.0.0.1/runs", "host=db dbname=runs password=s3cret"] {
+        let ended = start(other).expect(2).says("another kind");
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+    let named = |file: &str| start(&format!("postgres://batch@127.0.0.1/runs?sslrootcert={file}"));
+    scene.write("empty.pem", "");
+    for (file, fault) in [("nowhere.pem", "No such file"), ("empty.pem", "no certificate in")] {
+        named(file).expect(2).says(file).says(fault);
+    }
+    named(".").expect(2).says("it is a directory");
     start("postgres://batch@127.0.0.1:1/runs").expect(74).says("cannot reach the database runs");
     start(&database.address("nowhere")).expect(74).says("nowhere");
     database.sql("CREATE SCHEMA batchctl");
