@@ -49,6 +49,14 @@ pub struct ClientSettings {
 #[error("cannot set up the HTTP client")]
 pub struct ClientError(#[from] rustls::Error);
 
+impl ClientError {
+    /// Returns what can be done: nothing but the authorities of the machine can be missing.
+    pub const fn hint(&self) -> &'static str {
+        "install the authorities of this machine, such as the package ca-certificates, or name a file \
+         with `--ca-file FILE`"
+    }
+}
+
 /// Calls the Video Intelligent Analysis Service.
 #[derive(Debug)]
 pub struct ViasClient {

@@ -56,6 +56,9 @@ pub enum EndpointError {
     /// It is neither HTTP nor HTTPS.
     #[error("its scheme is neither https nor http")]
     Scheme,
+    /// Its port is 0, where nobody can listen.
+    #[error("its port is 0, which no service has")]
+    Port,
     /// It contains a user name, a password, a query or a fragment.
     #[error("the endpoint of host `{host}` contains {part}, which does not belong there")]
     ForeignPart {
@@ -244,6 +247,9 @@ impl FromStr for Endpoint {
 
 fn base(text: &str) -> Result<Url, EndpointError> {
     let base = address(text).map_err(EndpointError::NotAUrl)?;
+    if base.port() == Some(0) {
+        return Err(EndpointError::Port);
+    }
     // Only the host is quoted, because the other parts may hold a secret.
     if let Some(part) = foreign_part(&base) {
         let host = base.host_str().unwrap_or_default().to_owned();
@@ -328,6 +334,7 @@ mod tests {
         check_refused("http://0.0.0.0", "unencrypted");
         check_refused("ftp://example.com", "neither https nor http");
         check_refused("vias.example.com", "is no URL");
+        check_refused("https://vias.example.com:0", "its port is 0");
     }
 
     #[test]

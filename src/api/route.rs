@@ -4,7 +4,7 @@
 //! environment names one. The system's authorities are those of `SSL_CERT_FILE` and `SSL_CERT_DIR`
 //! where these are set, because the platform reads them.
 
-use super::file_reader::{MAX_CERTIFICATE_BYTES, read_bytes};
+use super::file_reader::{MAX_CERTIFICATE_BYTES, decoded, read_bytes};
 use super::loopback;
 use super::redactor::Redactor;
 use crate::text::address;
@@ -15,7 +15,7 @@ use hyper::header::HeaderValue;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy, redirect};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -75,10 +75,15 @@ pub enum RootsError {
         source: io::Error,
     },
     /// There is none in it.
-    #[error("there is no certificate in `{}`; one begins with -----BEGIN CERTIFICATE-----", path.display())]
+    #[error(
+        "there is no certificate in `{}`{}; one begins with -----BEGIN CERTIFICATE-----",
+        path.display(), label.as_ref().map_or_else(String::new, |it| format!(", but a {it}"))
+    )]
     Empty {
         /// The file.
         path: PathBuf,
+        /// What its first part is instead, in the words of PEM.
+        label: Option<String>,
     },
     /// It is in the binary form.
     #[error(
@@ -114,13 +119,15 @@ impl Roots {
     pub fn read(path: &Path) -> Result<Self, RootsError> {
         let pem = read_bytes(path, MAX_CERTIFICATE_BYTES)
             .map_err(|source| RootsError::Read { path: path.into(), source })?;
+        // Editors of Windows put a mark before the first line, and may write two bytes a character.
+        let pem = decoded(&pem).map_or(pem, String::into_bytes);
         let mut roots = Vec::new();
         for (index, der) in CertificateDer::pem_slice_iter(&pem).enumerate() {
             let unusable = |reason| {
                 let number = index + 1;
                 RootsError::Unusable { path: path.into(), number, reason }
             };
-            let der = der.map_err(|error| unusable(error.to_string()))?;
+            let der = der.map_err(|error| unusable(in_words(&error)))?;
             // The builder of a client reports it too, but not which certificate.
             let usable = RootCertStore::empty().add(der.clone());
             usable.map_err(|error| unusable(error.to_string()))?;
@@ -131,7 +138,7 @@ impl Roots {
             let path = path.into();
             return Err(match der_form(&pem) {
                 Some((form, command)) => RootsError::Der { path, form, command },
-                None => RootsError::Empty { path },
+                None => RootsError::Empty { path, label: first_label(&pem) },
             });
         }
         Ok(Self(roots))
@@ -145,6 +152,28 @@ impl Roots {
     fn for_login(&self) -> Result<Vec<Certificate>, reqwest::Error> {
         self.0.iter().map(|root| Certificate::from_der(root)).collect()
     }
+}
+
+/// Says what is wrong with a part of PEM; the reader's own words print bytes as numbers.
+fn in_words(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "no line -----END CERTIFICATE----- is behind it, so it is cut off or without line breaks"
+                .into()
+        }
+        pem::Error::IllegalSectionStart { .. } => "its first line is not whole".into(),
+        pem::Error::Base64Decode(_) => "it is not base64 between its first and last line".into(),
+        other => other.to_string(),
+    }
+}
+
+/// Returns what a PEM file holds first, such as a key.
+fn first_label(pem: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(pem);
+    let line = text.lines().find_map(|line| line.strip_prefix("-----BEGIN "))?;
+    let label = line.strip_suffix("-----")?;
+    let is_known_form = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == ' ';
+    label.chars().all(is_known_form).then(|| label.to_owned())
 }
 
 /// Recognises the binary forms in which authorities are handed out, with what converts each.
@@ -338,6 +367,11 @@ mod tests {
             "certificate 1 in",
         );
         check_refused("-----BEGIN CERTIFICATE-----\nAAAA\n", "certificate 1 in");
+        let cut = "cannot be used: no line -----END CERTIFICATE----- is behind it";
+        check_refused("-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----", cut);
+        check_refused("-----BEGIN CERTIFICATE-----\n\u{e9}\n-----END CERTIFICATE-----", "base64");
+        let key = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        check_refused(key, ", but a RSA PRIVATE KEY; one begins");
         let missing = Roots::read(Path::new("/nowhere/ca.pem")).unwrap_err();
         assert!(matches!(missing, RootsError::Read { .. }), "{missing}");
     }

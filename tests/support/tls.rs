@@ -16,10 +16,13 @@ use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 /// TLS in front of another service.
 pub(crate) struct TlsFront {
@@ -31,7 +34,20 @@ pub(crate) struct TlsFront {
 impl TlsFront {
     /// Starts it for `localhost`; it lasts as long as the process.
     pub(crate) fn before(service: &str) -> Self {
-        let (config, authority) = certified();
+        Self::with(WebPkiClientVerifier::no_client_auth(), service)
+    }
+
+    /// Starts one that lets in clients with a certificate alone.
+    pub(crate) fn for_clients_with_certificates(service: &str) -> Self {
+        let mut known = RootCertStore::empty();
+        known.add(certificate().chain_der).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let asking = WebPkiClientVerifier::builder_with_provider(Arc::new(known), provider);
+        Self::with(asking.build().unwrap(), service)
+    }
+
+    fn with(clients: Arc<dyn ClientCertVerifier>, service: &str) -> Self {
+        let (config, authority) = certified(clients);
         let service = service.trim_start_matches("http://").to_owned();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let address = listen(move |stream| {
@@ -80,12 +96,12 @@ pub(crate) fn certificate() -> Certificate {
     }
 }
 
-fn certified() -> (ServerConfig, String) {
+fn certified(clients: Arc<dyn ClientCertVerifier>) -> (ServerConfig, String) {
     let Certificate { authority, key_der, chain_der, .. } = certificate();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(vec![chain_der], PrivateKeyDer::try_from(key_der).unwrap());
     (config.unwrap(), authority)
 }

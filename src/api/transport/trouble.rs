@@ -10,7 +10,7 @@ use super::wire::AnyError;
 use crate::api::redactor::Redactor;
 use crate::policy::{Delivery, NoResponse};
 use crate::task::FailureKind;
-use rustls::{CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -70,6 +70,11 @@ impl Incomplete {
     }
 }
 
+/// What helps against the certificate of a client or of a program.
+const NO_SERVER: &str = "it is not one for servers: the service needs another one";
+/// Where the TLS library explains an error: the text before it says enough.
+const EXPLAINED_AT: &str = ": https://docs.rs/";
+
 type Description = (FailureKind, Delivery, String);
 
 /// Describes at which of the steps to a connection it failed.
@@ -109,13 +114,31 @@ fn unreached(error: &(dyn Error + 'static), redactor: &Redactor) -> Description 
     (kind, Delivery::NeverLeft, message)
 }
 
-/// Returns what helps against a certificate that is refused: no retry does.
+/// Returns what helps against a handshake that is refused on either side: no retry does.
 fn remedy(error: &rustls::Error) -> Option<&'static str> {
-    let rustls::Error::InvalidCertificate(refused) = error else { return None };
-    match refused {
-        CertificateError::UnknownIssuer => {
-            Some("its authority is not trusted here: name the file of that with `--ca-file`")
+    match error {
+        rustls::Error::InvalidCertificate(refused) => remedy_of_certificate(refused),
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            Some("it wants a certificate of its clients, which batchctl does not have")
         }
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            Some("it may want a certificate of its clients, or older ciphers; batchctl has neither")
+        }
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(_) => Some("TLS 1.2 or 1.3 is needed"),
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            Some("no host of that name is there: check the endpoint")
+        }
+        _ => None,
+    }
+}
+
+fn remedy_of_certificate(refused: &CertificateError) -> Option<&'static str> {
+    match refused {
+        CertificateError::UnknownIssuer => Some(
+            "its authority is not trusted here: name the file of that with `--ca-file`, unless the \
+             service sends its chain in part",
+        ),
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
@@ -129,6 +152,10 @@ fn remedy(error: &rustls::Error) -> Option<&'static str> {
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             Some("it is that of an authority: the service needs one that the authority has issued")
         }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Some(NO_SERVER)
+        }
+        CertificateError::Other(other) if other.to_string().contains("EkuError") => Some(NO_SERVER),
         _ => None,
     }
 }
@@ -141,6 +168,15 @@ fn is_plain_answer(error: &rustls::Error) -> bool {
 /// Describes why an answer did not come or could not be read.
 fn lost(error: &hyper::Error, is_new: bool, redactor: &Redactor) -> Description {
     let possible = Delivery::Possible;
+    // The handshake of TLS 1.3 ends for the client before the service has looked at its certificate,
+    // and no request is carried out before that.
+    let refused = causes(error).find_map(wrapped::<rustls::Error>).filter(|_| is_new);
+    let is_refused = |tls: &&rustls::Error| {
+        matches!(tls, rustls::Error::AlertReceived(AlertDescription::CertificateRequired))
+    };
+    if let Some((tls, remedy)) = refused.filter(is_refused).and_then(|it| Some((it, remedy(it)?))) {
+        return (FailureKind::Tls, Delivery::NeverLeft, format!("{tls}; {remedy}"));
+    }
     match causes(error).find_map(wrapped::<HeadError>) {
         // A host that waits for a handshake took the request for a broken one.
         Some(tls @ HeadError::Tls) if is_new => wants_tls(tls),
@@ -195,12 +231,21 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// outer ones only repeat that a request could not be sent.
 #[must_use]
 pub fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut messages: Vec<String> = causes(error).map(ToString::to_string).collect();
+    let mut messages: Vec<String> =
+        causes(error).map(|cause| unexplained(cause.to_string())).collect();
     // Some errors repeat the text of their source; the outer text then says both.
     messages.dedup_by(|inner, outer| outer.contains(inner.as_str()));
     let skipped = messages.len().saturating_sub(2);
     messages.drain(..skipped);
     messages.join(": ")
+}
+
+/// Cuts the address of an explanation off.
+fn unexplained(mut text: String) -> String {
+    if let Some(at) = text.find(EXPLAINED_AT) {
+        text.truncate(at);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -218,6 +263,18 @@ mod tests {
         let own = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(own)));
         assert!(told(own).unwrap().contains("an authority"));
         assert_eq!(told(CertificateError::BadSignature), None);
+        let client = io::Error::other("EkuError");
+        let client = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(client)));
+        assert_eq!(told(client), Some(NO_SERVER));
         assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
+        let alert = |alert| remedy(&rustls::Error::AlertReceived(alert));
+        assert!(alert(AlertDescription::ProtocolVersion).unwrap().contains("TLS 1.2"));
+        assert_eq!(alert(AlertDescription::InternalError), None);
+    }
+
+    #[test]
+    fn no_message_ends_with_the_address_of_an_explanation() {
+        let error = io::Error::other("no close_notify: https://docs.rs/rustls/latest/x.html#eof");
+        assert_eq!(innermost(&error), "no close_notify");
     }
 }

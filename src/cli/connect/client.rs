@@ -154,7 +154,7 @@ fn client_at(
             let at = |endpoint: Endpoint| {
                 let settings = ServiceClientSettings { endpoint, ..settings.clone() };
                 ServiceClient::new(settings, credentials.clone(), redactor.clone())
-                    .map_err(CommandError::io)
+                    .map_err(CommandError::from)
             };
             let mut tasks = ServiceTasks::new(at(settings.endpoint.clone())?, work);
             // The sandbox stands for all hosts, so nothing leaves this machine.
@@ -182,5 +182,5 @@ fn client_with(
         connect_timeout: connection.connect_timeout,
         concurrency: connection.concurrency,
     };
-    ViasClient::new(settings, credentials).map_err(CommandError::io)
+    Ok(ViasClient::new(settings, credentials)?)
 }

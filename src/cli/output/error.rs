@@ -3,7 +3,7 @@
 //! `error:` says what is wrong, `caused by:` why, `hint:` what to type instead.
 
 use crate::cli::output::stream::{NotPrinted, Stderr};
-use batchctl::api::CredentialError;
+use batchctl::api::{ClientError, CredentialError};
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
 use batchctl::plan::{PlanProblem, Problems};
@@ -191,6 +191,13 @@ impl From<RunError> for CommandError {
             }
             error => Self::io(error),
         }
+    }
+}
+
+impl From<ClientError> for CommandError {
+    fn from(error: ClientError) -> Self {
+        let hint = error.hint();
+        Self::io(error).with_hint(hint)
     }
 }
 

@@ -43,6 +43,31 @@ fn a_certificate_for_another_name_is_refused() {
 }
 
 #[test]
+fn a_service_that_wants_a_certificate_of_its_clients_charges_no_task_as_ambiguous() {
+    let server = Server::obliging();
+    let front = TlsFront::for_clients_with_certificates(&server.url());
+    let mut scene = Scene::with(&server);
+    scene.set("BATCHCTL_ENDPOINT", &front.url());
+    scene.write("ca.pem", &front.authority);
+    let ended = scene.call(&[&STOP[..], &["--ca-file", "ca.pem", "--json"]].concat()).expect(1);
+    ended.prints("\"tls\"").prints("it wants a certificate of its clients");
+    scene.call(&["report", "--json"]).expect(0).prints("\"ambiguous\": 0");
+    assert_eq!(server.count(), 0);
+}
+
+#[test]
+fn a_machine_without_authorities_says_how_to_name_one() {
+    let (server, _front, mut scene) = behind_tls();
+    scene.set("SSL_CERT_FILE", "/nowhere.pem");
+    scene.set("SSL_CERT_DIR", "/nowhere");
+    scene.call(&STOP).expect(74).says("No CA certificates").says("`--ca-file FILE`");
+    assert_eq!((server.count(), scene.runs().len()), (0, 0));
+    scene.call(&[&STOP[..], &["--ca-file", "ca.pem"]].concat()).expect(0);
+    scene.write("marked.pem", format!("\u{feff}{}", scene.read("ca.pem")));
+    scene.call(&[&STOP[..], &["--ca-file", "marked.pem"]].concat()).expect(0);
+}
+
+#[test]
 fn a_file_without_certificates_is_refused_before_anything_is_sent() {
     let (server, _front, scene) = behind_tls();
     scene.write("key.pem", "no certificate");

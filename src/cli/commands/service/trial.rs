@@ -213,7 +213,7 @@ fn send(
         project: args.place.project_id.clone(),
     };
     let redactor = context.stderr.redactor.clone();
-    let client = ServiceClient::new(settings, credentials, redactor).map_err(CommandError::io)?;
+    let client = ServiceClient::new(settings, credentials, redactor)?;
     Ok(runtime.block_on(client.send(call, TIMEOUT)))
 }
 
