@@ -41,6 +41,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) row: i64,
     /// The time from which those of the run count.
     pub(crate) origin: Timestamp,
+    /// By how much the clock of this machine is ahead of the database's.
+    pub(crate) ahead_us: i64,
     /// Where its events are shown.
     pub(crate) shown: WatcherChannel,
 }
@@ -75,7 +77,7 @@ impl<'a> Opening<'a> {
         api: Option<&'a A>,
         asked: mpsc::UnboundedReceiver<Control>,
     ) -> Result<SharedPart<'a, A>, RunError> {
-        let Self { planned, shared, own, row, origin, shown } = self;
+        let Self { planned, shared, own, row, origin, ahead_us, shown } = self;
         let patience = Patience { clock: planned.clock, span: shared.patience };
         let mut runs = database(shared)?;
         let mut worker = join(&mut runs, patience, row, &shared.host).await?;
@@ -87,7 +89,11 @@ impl<'a> Opening<'a> {
         }
         let settings = &own.settings;
         let uncertainty = MostUncertain::new(settings, worker.trip);
-        let terms = WorkTerms { origin, clock: planned.clock, patience: shared.patience };
+        // All workers record the time of the database, so that their clocks can differ: what counts from
+        // the origin comes to the same if this machine takes the origin for as much later.
+        let origin_here = origin.plus_micros(ahead_us);
+        let terms =
+            WorkTerms { origin: origin_here, clock: planned.clock, patience: shared.patience };
         let writer = runs.writer(worker, terms).map_err(RunError::Thread)?;
         let standing = Standing::new(database(shared)?, row, shown.clone());
         let ledger = DatabaseLedger::new(writer)

@@ -51,6 +51,8 @@ impl Planned {
         let mut runs = database(&shared)?;
         let rows = self.rows(&mut runs, &shared).await?;
         let origin = RunReader::open(&self.runs, &self.id)?.record()?.run.origin;
+        let ahead = async |runs: &mut DatabaseRuns| Ok(runs.clock_ahead(self.clock).await?);
+        let ahead_us = self.patience(&shared).ask(&mut runs, ahead).await?;
         let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
         let own = self.own_targets();
         // All of them join before one sends: an unknown task of one may refuse the run as a whole.
@@ -63,7 +65,8 @@ impl Planned {
                 None => channel.clone(),
             };
             let row = *rows.get(own.index).ok_or_else(|| self.no_such_run())?;
-            let opening = Opening { planned: &self, shared: &shared, own, row, origin, shown };
+            let opening =
+                Opening { planned: &self, shared: &shared, own, row, origin, ahead_us, shown };
             parts.push(opening.join(*api, asked).await?);
         }
         // Every part has a channel of its own; the thread of the watchers ends with the last of them.

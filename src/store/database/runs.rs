@@ -1,5 +1,6 @@
 //! The front door of the room: the runs of a database, over one connection.
 
+use crate::clock::{Clock, Timestamp};
 use crate::store::database::address::DatabaseAddress;
 use crate::store::database::error::DatabaseError;
 use crate::store::database::leases::Worker;
@@ -96,6 +97,24 @@ impl DatabaseRuns {
         let shown = link.shown().to_owned();
         let failed = |source| DatabaseError::Unreachable { shown, source: Box::new(source) };
         Ok(DatabaseSlots::start(link, terms).map_err(failed)?)
+    }
+
+    /// Returns by how many microseconds a clock is ahead of the database's, to half a round trip.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn clock_ahead(&mut self, clock: Clock) -> Result<i64, DatabaseError> {
+        let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";
+        self.link
+            .with(async |client| {
+                // The connection is there already, so that its making is not taken for the way.
+                let asked = clock.now();
+                let row = client.query_typed_one(now, &[]).await?;
+                let way = clock.now().micros_since(asked) / 2;
+                Ok(asked.plus_micros(way).micros_since(Timestamp::from_micros(row.get(0))))
+            })
+            .await
     }
 
     /// Reserves sending slots of a run.

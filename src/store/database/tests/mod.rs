@@ -6,6 +6,7 @@ pub(crate) mod simulated;
 pub(crate) mod simulated_worker;
 mod versions;
 
+use crate::clock::{Clock, system_time};
 use crate::journal::{PlanChunkWriter, PlannedTask, Text};
 use crate::store::database::leases::{ChunkClaim, Fate, Flush, LeasedChunk};
 use crate::store::database::rates::scope_of;
@@ -226,6 +227,18 @@ async fn a_beat_keeps_leases_and_brings_wishes() {
     assert_eq!((wishes.change_no, wishes.paused, wishes.concurrency), (1, true, Some(4)));
     assert_eq!(wishes.stopping.as_deref(), Some("drained"));
     assert_eq!(scene.number("SELECT calls FROM batchctl.worker").await, 5);
+}
+
+#[tokio::test]
+async fn a_clock_is_compared_with_that_of_the_database() {
+    const HOUR: i64 = 3_600_000_000;
+    let Some(mut scene) = Scene::with_lease(NONE).await else { return };
+    for hours in [-4, 4] {
+        let clock = Clock::starting_at(system_time().plus_micros(hours * HOUR));
+        let ahead = scene.runs.clock_ahead(clock).await.unwrap();
+        // Both are of this machine; how long an answer takes is not what is tested.
+        assert_eq!((ahead + HOUR / 2).div_euclid(HOUR), hours, "{ahead}");
+    }
 }
 
 #[tokio::test]
