@@ -21,12 +21,16 @@ impl RunId {
     /// Ids sort by time, so that the `report` of a script right after its run finds that run as
     /// `latest`.
     pub fn new(now: Timestamp, letters: &mut fastrand::Rng) -> Self {
-        // The digits of 2024-07-05T12:00:00.000Z, to the second.
-        let digits: String = now.to_string().chars().filter(char::is_ascii_digit).collect();
         // Three letters keep the order within a second; the fourth separates simultaneous runs.
         let [first, second, third] = within_second(now);
         let last = letters.char('a'..='z');
-        Self(format!("{}-{}-{first}{second}{third}{last}", &digits[..8], &digits[8..14]))
+        Self(format!("{}-{first}{second}{third}{last}", second_of(now)))
+    }
+
+    /// Returns whether it is of a later second than that time.
+    pub fn is_after(&self, at: Timestamp) -> bool {
+        let second = second_of(at);
+        self.0.get(..second.len()).is_some_and(|own| *own > *second)
     }
 
     /// Returns the next id of the same second, for a run whose id another one has taken.
@@ -65,6 +69,12 @@ impl FromStr for RunId {
         let fits = text.len() == 20 && text.bytes().all(belongs);
         if fits { Ok(Self(text.into())) } else { Err(RunIdError) }
     }
+}
+
+/// Returns the digits of 2024-07-05T12:00:00.000Z, to the second.
+fn second_of(at: Timestamp) -> String {
+    let digits: String = at.to_string().chars().filter(char::is_ascii_digit).collect();
+    format!("{}-{}", &digits[..8], &digits[8..14])
 }
 
 /// Returns the part of a second in three letters, in steps of some 57 µs.
@@ -123,6 +133,13 @@ mod tests {
         assert!(ids.is_sorted());
         assert!(id(0).as_str().starts_with("20240705-120000-aaa"));
         assert!(id(999_999).as_str().starts_with("20240705-120000-zzz"));
+    }
+
+    #[test]
+    fn an_id_is_after_the_seconds_before_its_own() {
+        let id = RunId::new(SOME_DAY, &mut fastrand::Rng::new());
+        assert!(id.is_after(SOME_DAY.plus_micros(-1)));
+        assert!(!id.is_after(SOME_DAY) && !id.is_after(SOME_DAY.plus_micros(1_000_000)));
     }
 
     #[test]

@@ -102,6 +102,9 @@ pub(crate) fn carry_out(
     // After the credentials, because the time left is counted from now.
     prepare(planned, &how, context);
     let if_not_started = pending.if_not_started;
+    if if_not_started == IfNotStarted::Discard {
+        time_check::warn_of_later_run(&runs, how.clock, &context.stderr);
+    }
     // The last step that can fail: a truncated document of events belongs to this run.
     let service = how.targets.iter().find_map(|target| target.destination.service.as_ref());
     let live = Live::open(how.documents, if_not_started.beginning(), &id, how.clock)?

@@ -3,10 +3,14 @@
 use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
 use batchctl::settings::RunSettings;
+use batchctl::store::RunDirectory;
 use batchctl::text::{flag_span, plural, span};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use std::time::Duration;
+
+/// How far clocks may be set back without a word: a minute, because other runs may begin meanwhile.
+const SOON_US: i64 = 60_000_000;
 
 /// A limit of time, as its flag is called.
 struct Limit {
@@ -19,6 +23,18 @@ pub(crate) fn warn(settings: &RunSettings, selected: u64, clock: Clock, stderr: 
     let limits = limits(settings, || here(clock));
     if let Some(message) = message(settings, selected, limits) {
         stderr.say("warning", &message);
+    }
+}
+
+/// Warns of a run that is dated later than a new one: `latest` then names that run, whatever is begun.
+pub(crate) fn warn_of_later_run(runs: &RunDirectory, clock: Clock, stderr: &Stderr) {
+    let soon = clock.now().plus_micros(SOON_US);
+    // Whether runs can be listed is told by what needs the list.
+    let newest = runs.list().ok().and_then(|mut runs| runs.pop());
+    if let Some(later) = newest.filter(|newest| newest.is_after(soon)) {
+        stderr.say("warning", &format!("run {later} is dated later than now: `latest` names it"));
+        let hint = "the clock is or was wrong; name runs by their ids, or remove that one with";
+        stderr.say("hint", &format!("{hint} `batchctl runs remove {later}`"));
     }
 }
 

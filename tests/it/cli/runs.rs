@@ -335,3 +335,22 @@ fn an_export_has_plain_tables_that_say_what_the_report_says() {
         )
         .says("`mkdir -p nodir`");
 }
+
+#[test]
+fn a_run_that_is_dated_later_than_a_new_one_is_named_when_that_begins() {
+    let server = Server::obliging();
+    let scene = scene(&server);
+    let start = ["stop", "tasks.txt", "--rate", "none", "-q"];
+    let ended = scene.call(&start).expect(0);
+    assert!(!ended.stderr.contains("is dated later"), "{}", ended.stderr);
+    let path = scene.call(&["runs", "path"]).expect(0).stdout;
+    let path = std::path::Path::new(path.trim());
+    std::fs::rename(path, path.with_file_name("29991231-235959-aaaa.db")).unwrap();
+    let ended = scene.call(&start).expect(0);
+    ended
+        .says("run 29991231-235959-aaaa is dated later than now: `latest` names it")
+        .says("`batchctl runs remove 29991231-235959-aaaa`");
+    scene.call(&["runs", "remove", "29991231-235959-aaaa"]).expect(0);
+    let ended = scene.call(&start).expect(0);
+    assert!(!ended.stderr.contains("is dated later"), "{}", ended.stderr);
+}
