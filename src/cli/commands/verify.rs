@@ -43,7 +43,8 @@ use tokio::sync::mpsc;
 const WAIT_HELP: &str = "\
 Reads the list of batch tasks, at the rate of the run, until each task that was sent has been seen
 where it was sent. One that has not by then has failed, with the kind not_reached; it can be waited for
-again. The list is first read three seconds after the last call, for it may be late.
+again. The list is first read three seconds after the last call, for it may be late. Ends with 3 if tasks
+of the run have no outcome yet, which `batchctl resume` goes on with.
 
 Examples:
   batchctl wait                             the tasks of the latest run
@@ -51,7 +52,8 @@ Examples:
 
 const SETTLE_HELP: &str = "\
 Reads the list of batch tasks once: a task whose call is in doubt and that is where it was sent has
-succeeded. Nothing is sent; what the calls came to stays in the record.
+succeeded. Nothing is sent; what the calls came to stays in the record. Ends with 3 if tasks of the run
+have no outcome yet, which `batchctl resume` goes on with.
 
 Examples:
   batchctl settle                           what is ambiguous in the latest run
@@ -121,8 +123,13 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     let (control, orders) = mpsc::unbounded_channel();
     let obey = async { signals::obey(&context.environment, control, talk, NO_CALLS) };
     opened.runtime.block_on(obey).map_err(CommandError::io)?;
+    let unsettled = opened.run.unsettled;
     let waited = opened.run.wait(&opened.clients, args.wait_timeout, watchers, orders);
     let stopped = opened.runtime.block_on(waited)?;
+    // The last lines of a summary say the same.
+    if args.display.quiet {
+        print_unsettled(unsettled, &opened.id, &context.stderr);
+    }
     #[cfg(feature = "postgres")]
     shared::looked::keep(&opened.id, Looked::of(stopped, opened.is_refused), context)?;
     signals::obey_no_longer(&context.environment).map_err(CommandError::io)?;
@@ -147,7 +154,7 @@ pub(crate) fn wait(args: &WaitArgs, context: &Context) -> Result<ExitStatus, Com
     Ok(match stopped {
         Some(reason) => status_of(&reason),
         None if opened.is_refused => ExitStatus::NotAuthorised,
-        None => status,
+        None => status_of_tasks(status),
     })
 }
 
@@ -166,7 +173,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     }
     #[cfg(feature = "postgres")]
     shared::looked::keep(&opened.id, Looked::Once, context)?;
-    print_unsettled(opened.run.unsettled, &context.stderr);
+    print_unsettled(opened.run.unsettled, &opened.id, &context.stderr);
     // Given back first: the end of the run may be shown to programs that take it up.
     drop(opened.run);
     let wanted = ReportRequest {
@@ -179,7 +186,7 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     };
     let runs = run::runs_in(&context.state);
     let status = present(&runs, &opened.id, &wanted, &context.stderr, context.stdout_style)?;
-    Ok(if opened.is_refused { ExitStatus::NotAuthorised } else { status })
+    Ok(if opened.is_refused { ExitStatus::NotAuthorised } else { status_of_tasks(status) })
 }
 
 fn parse_documents(args: &VerifyArgs, context: &Context) -> Result<Vec<Document>, CommandError> {
@@ -258,6 +265,23 @@ fn status_of(reason: &StopReason) -> ExitStatus {
     }
 }
 
+/// Returns the status of a look at a run from that of the run. How an earlier process ended, by a
+/// signal or without credentials, is no end of this one: it leaves tasks that were not attempted.
+fn status_of_tasks(run: ExitStatus) -> ExitStatus {
+    match run {
+        ExitStatus::Ok | ExitStatus::IncompleteSuccess => run,
+        ExitStatus::StoppedEarly
+        | ExitStatus::Usage
+        | ExitStatus::BadInput
+        | ExitStatus::InputOutput
+        | ExitStatus::Busy
+        | ExitStatus::NotAuthorised
+        | ExitStatus::Interrupted
+        | ExitStatus::Killed
+        | ExitStatus::Terminated => ExitStatus::StoppedEarly,
+    }
+}
+
 /// `prefix` names the target, in a run of several.
 fn print_settling(settling: &Settling, prefix: &str, stderr: &Stderr) {
     if let Settling::Done { succeeded, doubtful, end } = settling {
@@ -276,9 +300,10 @@ fn print_settling(settling: &Settling, prefix: &str, stderr: &Stderr) {
     }
 }
 
-fn print_unsettled(unsettled: u64, stderr: &Stderr) {
+fn print_unsettled(unsettled: u64, id: &RunId, stderr: &Stderr) {
     if unsettled > 0 {
         let tasks = plural(unsettled, "task has", "tasks have");
-        stderr.say("hint", &format!("{tasks} no outcome yet: `batchctl resume` goes on with them"));
+        let hint = format!("{tasks} no outcome yet: `batchctl resume {id}` goes on with them");
+        stderr.say("hint", &hint);
     }
 }

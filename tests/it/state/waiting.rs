@@ -195,6 +195,32 @@ fn an_interrupted_wait_sends_nothing_again_and_can_go_on() {
 }
 
 #[test]
+fn a_look_at_a_run_that_was_cut_short_ends_with_3_however_it_ended() {
+    let server = Server::start(|request| match (request.method.as_str(), request.id.as_str()) {
+        ("GET", _) => never_there(request),
+        (_, "gate-1") => Reply::trusted(&request.id, 0, 1),
+        _ => Reply::silence(),
+    });
+    let scene = Scene::with(&server);
+    let begin = ["start", "-q", "-j", "1", "--drain-timeout", "1ms"];
+    let ids = ["--id", "gate-1", "--id", "gate-2", "--id", "gate-3"];
+    for (signal, code) in [(Signal::KILL, None), (Signal::TERM, Some(143))] {
+        let before = server.count();
+        let running = scene.start(&[&begin[..], &ids].concat());
+        server.wait_for(before + 2);
+        running.signal(signal);
+        assert_eq!(running.ended().code, code);
+        for look in [&["settle"][..], &["wait", "-q", "--wait-timeout", "1s"]] {
+            let hint = "no outcome yet: `batchctl resume 2";
+            scene.call(look).expect(3).says(hint);
+        }
+    }
+    // A run that has its outcomes ends by them.
+    scene.call(&["start", "--id", "gate-1"]).expect(0);
+    scene.call(&["wait", "-q", "--wait-timeout", "1s"]).expect(1);
+}
+
+#[test]
 fn a_task_whose_state_cannot_be_read_is_ambiguous_in_the_end() {
     let server = Server::start(|request| match request.method.as_str() {
         "GET" => Reply::answer(200, "<html>"),
