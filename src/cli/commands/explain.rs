@@ -240,8 +240,9 @@ fn unknown_error(
     let nearest = chosen.last().and_then(|latest| nearest(first, runs, latest));
     CommandError::usage(error).with_hint(match nearest {
         Some(nearest) => format!("the latest of them has `{nearest}`"),
-        None => "`batchctl list` shows the batch tasks of the project, `batchctl runs list` \
-                 the runs that are kept"
+        // The list of a service shows what is there now, and not every service has one.
+        None => "`batchctl runs list` shows the runs that are kept, and `batchctl report RUN -o \
+                 csv:-` the tasks of one"
             .into(),
     })
 }

@@ -236,7 +236,20 @@ fn connect(
 ) -> Result<AnyClient, CommandError> {
     let name = part.target().map(str::to_owned);
     let own = name.as_deref().map(|name| context.for_target(name)).transpose()?;
-    let context = own.as_ref().unwrap_or(context);
+    let client = client_of(part, args, runtime, own.as_ref().unwrap_or(context));
+    client.map_err(|error| match name {
+        Some(name) => error.of_target(&name),
+        None => error,
+    })
+}
+
+/// Makes the client of a part; `context` says what the command line means for it.
+fn client_of(
+    part: &mut ReopenedPart,
+    args: &VerifyArgs,
+    runtime: &Runtime,
+    context: &Context,
+) -> Result<AnyClient, CommandError> {
     let connection = context.connection()?;
     let service = RunService::of_record(&part.record)?;
     args.reading.adjust(&mut part.settings, &context.given);
@@ -249,13 +262,9 @@ fn connect(
         }
     };
     destination::outlives_run(&place)?;
-    let source = service_place::source_of_run(&connection.credentials, &place, context);
-    let connected = source
-        .and_then(|source| state_client(&place, source.as_ref(), &part.settings, runtime, context));
-    connected.map(|(client, _)| client).map_err(|error| match name {
-        Some(name) => error.of_target(&name),
-        None => error,
-    })
+    let source = service_place::source_of_run(&connection.credentials, &place, context)?;
+    let (client, _) = state_client(&place, source.as_ref(), &part.settings, runtime, context)?;
+    Ok(client)
 }
 
 fn status_of(reason: &StopReason) -> ExitStatus {

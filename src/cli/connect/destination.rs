@@ -9,6 +9,7 @@ use crate::cli::connect::{plain_http, project, trust};
 use crate::cli::flags::connection::{CredentialArgs, DestinationArgs};
 use crate::cli::flags::precedence::{Rank, Stronger};
 use crate::cli::flags::{effect, secret_value};
+use crate::cli::output::command_hint;
 use crate::cli::output::error::CommandError;
 use batchctl::api::{Credentials, Endpoint, ProjectId, ProxyAddress, Roots, RootsError, Route};
 use batchctl::report::Target;
@@ -134,7 +135,7 @@ pub(super) fn check_rehearsal(
             format!("run {id} is a rehearsal in the sandbox; `--{flag}` has no effect on it");
         return Err(CommandError::usage(error).with_hint(format!(
             "leave `--{flag}` out, or begin a run of the tasks with `batchctl {}`",
-            record.run.command
+            command_hint::verb(&record.run.command, record.run.service.is_some())
         )));
     }
     if args.sandbox && context.given.is_given("sandbox") {
@@ -258,7 +259,10 @@ pub(crate) fn outlives_run(place: &Destination) -> Result<(), CommandError> {
         None => Ok(()),
         Some(_) => {
             Err(CommandError::usage("the sandbox of that run is gone, and its tasks with it")
-                .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`"))
+                .with_hint("rehearse this with `batchctl sandbox` and `--endpoint URL`")
+                .with_target_hint(
+                    "rehearse this with `batchctl sandbox`, and put its `endpoint` into {table}",
+                ))
         }
     }
 }
@@ -298,9 +302,13 @@ fn chosen(args: &DestinationArgs, context: &Context) -> Result<Endpoint, Command
     match (&args.endpoint, &args.region) {
         (Some(endpoint), None) => Ok(endpoint.clone()),
         (None, Some(region)) => regional(region),
-        (None, None) => Err(CommandError::usage("the endpoint is missing").with_hint(
-            "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
-        )),
+        (None, None) => Err(CommandError::usage("the endpoint is missing")
+            .with_hint(
+                "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
+            )
+            .with_target_hint(
+                "put `region` or `endpoint` into {table}, or try it with `--sandbox`",
+            )),
         (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
             Stronger::First => Ok(endpoint.clone()),
             Stronger::Second => regional(region),

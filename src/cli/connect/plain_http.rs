@@ -18,7 +18,8 @@ pub(crate) fn allow(
             "the proxy would read it: call without `--proxy`, use https, or let it pass with \
              `--insecure-http`"
         };
-        return Err(CommandError::usage(error).with_hint(hint));
+        let of_target = "use https, or put `insecure_http = true` into {table}";
+        return Err(CommandError::usage(error).with_hint(hint).with_target_hint(of_target));
     }
     let stderr = context.stderr;
     stderr.say("warning", &format!("`{endpoint}` is sent {secret} unencrypted"));

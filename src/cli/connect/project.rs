@@ -35,6 +35,7 @@ pub(crate) fn ask(
 fn missing() -> CommandError {
     CommandError::usage("the project is missing")
         .with_hint("name it with `--project-id ID`, or try it with `--sandbox`")
+        .with_target_hint("put `project_id` into {table}, or try it with `--sandbox`")
 }
 
 fn of_login(source: CredentialSource, context: &Context) -> Result<FoundProject, CommandError> {

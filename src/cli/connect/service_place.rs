@@ -172,7 +172,8 @@ pub(crate) fn endpoint(
         Some(region) => service.endpoint.replace("{region}", region),
         None if service.endpoint.contains("{region}") => {
             return Err(CommandError::usage("the region is a part of the service's address")
-                .with_hint("name it with `--region NAME`"));
+                .with_hint("name it with `--region NAME`")
+                .with_target_hint("put `region` into {table}"));
         }
         None => service.endpoint.clone(),
     };

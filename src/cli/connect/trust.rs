@@ -60,14 +60,22 @@ pub(crate) fn elsewhere(record: &RunRecord, beside: &Endpoint, context: &Context
         "run {} goes to `{}`, and the credentials of the profile `{profile}` are for `{beside}`",
         record.run.id, record.run.endpoint
     );
-    CommandError::new(ExitStatus::NotAuthorised, error).with_hint(hint(record, context))
+    CommandError::new(ExitStatus::NotAuthorised, error)
+        .with_hint(hint(record, context))
+        .with_target_hint(hint_of_target(&record.run.endpoint))
 }
 
 /// Refuses credentials that nobody gave for the endpoint of a run.
 pub(crate) fn not_given(target: &Endpoint) -> CommandError {
     let error = format!("no credentials in force are known to be for `{target}`");
     let hint = format!("`--endpoint {target}`, if they are meant for it");
-    CommandError::new(ExitStatus::NotAuthorised, error).with_hint(hint)
+    CommandError::new(ExitStatus::NotAuthorised, error)
+        .with_hint(hint)
+        .with_target_hint(hint_of_target(&target.to_string()))
+}
+
+fn hint_of_target(endpoint: &str) -> String {
+    format!("put `endpoint = \"{endpoint}\"` into {{table}}, if they are meant for it")
 }
 
 fn hint(record: &RunRecord, context: &Context) -> String {

@@ -25,6 +25,16 @@ pub(crate) fn with_flag(hint: &str, flag: &str) -> String {
     parts.collect::<Vec<_>>().join("`")
 }
 
+/// Returns the verb that begins a run with this word of the command line: the actions of a service
+/// that a file describes are no verbs.
+pub(crate) fn verb(word: &str, has_service: bool) -> String {
+    match word {
+        "run" => word.to_owned(),
+        action if has_service => format!("do {action}"),
+        word => word.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use batchctl::sandbox::SandboxError;
 #[cfg(feature = "postgres")]
 use batchctl::store::database::DatabaseError;
 use batchctl::store::{MergeError, StoreError};
+use batchctl::task::TaskId;
 use batchctl::text::{plural, printable};
 use std::error::Error;
 use std::io;
@@ -34,11 +35,16 @@ pub(crate) struct CommandError {
     pub(crate) status: ExitStatus,
     error: Box<dyn Error + Send + Sync>,
     hint: Option<String>,
+    /// What helps a target of a run, where that is something else.
+    target_hint: Option<String>,
 }
+
+/// Stands in the hint for a target where its table is named.
+const TABLE: &str = "{table}";
 
 impl CommandError {
     pub(crate) fn new(status: ExitStatus, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { status, error: error.into(), hint: None }
+        Self { status, error: error.into(), hint: None, target_hint: None }
     }
 
     /// Standard output, a document or the system could not be written or read.
@@ -54,6 +60,21 @@ impl CommandError {
     /// Adds what to type instead.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Adds what helps a target of a run: where its calls go and with what stands in its table, which
+    /// `{table}` names, and neither flags nor variables say it.
+    pub(crate) fn with_target_hint(self, hint: impl Into<String>) -> Self {
+        Self { target_hint: Some(hint.into()), ..self }
+    }
+
+    /// The project does not know tasks that were to be called; `help` says what can be done.
+    pub(crate) fn unknown_tasks(count: u64, examples: &[TaskId], help: &str) -> Self {
+        let tasks = plural(count, "task of the input", "tasks of the input");
+        let error = format!("the project does not know {tasks}; nothing was sent");
+        let examples: Vec<String> = examples.iter().map(|id| format!("`{id}`")).collect();
+        let hint = format!("such as {}; {help}", examples.join(", "));
+        Self::new(ExitStatus::BadInput, error).with_hint(hint)
     }
 
     /// Adds the hint of a library error, if that has one.
@@ -74,7 +95,11 @@ impl CommandError {
 
     /// Says which target of a run it is about.
     pub(crate) fn of_target(self, name: &str) -> Self {
-        Self { error: Box::new(OfTarget { name: name.into(), error: self.error }), ..self }
+        let table = format!("the table `[target.{name}]` of the config file");
+        let own = self.target_hint.map(|hint| hint.replace(TABLE, &table));
+        let hint = own.or(self.hint);
+        let error = Box::new(OfTarget { name: name.into(), error: self.error });
+        Self { error, hint, target_hint: None, ..self }
     }
 
     /// Prints the error, its causes and its hint on standard error.
@@ -173,17 +198,9 @@ impl From<RunError> for CommandError {
                 Self::usage(error).with_hint(hint)
             }
             RunError::UnknownTasks { count, examples } => {
-                let examples: Vec<String> = examples.iter().map(|id| format!("`{id}`")).collect();
-                let hint = format!(
-                    "such as {}; use `--on-unknown send` to call them all the same, or \
-                     `--on-unknown skip` to leave them out",
-                    examples.join(", ")
-                );
-                let error = format!(
-                    "the project does not know {}; nothing was sent",
-                    plural(count, "task of the input", "tasks of the input")
-                );
-                Self::new(ExitStatus::BadInput, error).with_hint(hint)
+                let help = "use `--on-unknown send` to call them all the same, or \
+                            `--on-unknown skip` to leave them out";
+                Self::unknown_tasks(count, &examples, help)
             }
             RunError::Applied { ref run } => {
                 let hint = format!("`batchctl report {run}` shows what came of it");
@@ -203,28 +220,32 @@ impl From<ClientError> for CommandError {
 
 impl From<CredentialError> for CommandError {
     fn from(error: CredentialError) -> Self {
-        let hint = match &error {
-            CredentialError::LoginRefused { .. } => {
-                Some("it was tried once and will not be again: a few wrong passwords lock the user")
-            }
-            CredentialError::SignatureRefused { .. } => Some(
-                "check the access key, the secret key and the clock; five bad ones lock the key",
+        let (hint, of_target) = match &error {
+            CredentialError::LoginRefused { .. } => (
+                "it was tried once and will not be again: a few wrong passwords lock the user",
+                None,
             ),
-            CredentialError::File { .. } => {
-                Some("check `--token-file FILE`; a token itself belongs into BATCHCTL_TOKEN")
-            }
+            CredentialError::SignatureRefused { .. } => (
+                "check the access key, the secret key and the clock; five bad ones lock the key",
+                None,
+            ),
+            CredentialError::File { .. } => (
+                "check `--token-file FILE`; a token itself belongs into BATCHCTL_TOKEN",
+                Some("check `token_file` in {table}"),
+            ),
             CredentialError::SameToken { .. } | CredentialError::Final { .. } => {
-                Some("get a new token, then `batchctl resume`")
+                ("get a new token, then `batchctl resume`", None)
             }
             CredentialError::NoProject { .. } | CredentialError::SeveralProjects { .. } => {
-                Some("name one with `--project-id ID`")
+                ("name one with `--project-id ID`", Some("put `project_id` into {table}"))
             }
             CredentialError::IamAway { .. } | CredentialError::IamUnanswered { .. } => {
-                Some("check `--iam-endpoint URL`")
+                ("check `--iam-endpoint URL`", Some("check `iam_endpoint` in {table}"))
             }
-            _ => None,
+            _ => return Self::new(ExitStatus::NotAuthorised, error),
         };
-        Self::new(ExitStatus::NotAuthorised, error).with_optional_hint(hint)
+        let target_hint = of_target.map(str::to_owned);
+        Self { target_hint, ..Self::new(ExitStatus::NotAuthorised, error).with_hint(hint) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What helps if ids were lost with a plan chunk: the inputs have them, so their rows run once more.
 
+use crate::cli::output::command_hint;
 use batchctl::store::RunId;
 use batchctl::text::shell_quoted;
 
@@ -10,8 +11,11 @@ const GIVEN_IDS: &str = "--id";
 
 /// Returns what carries out the rows of a run whose ids are lost.
 ///
-/// `word` is the run's word of the command line, and `inputs` are its inputs.
-pub(crate) fn hint(run: &RunId, word: &str, inputs: &[String]) -> String {
+/// `word` is the run's word of the command line, and `inputs` are its inputs; `has_service` says
+/// whether it is at a service that a file describes.
+pub(crate) fn hint(run: &RunId, word: &str, has_service: bool, inputs: &[String]) -> String {
+    let verb = command_hint::verb(word, has_service);
+    let service = if has_service { " --service FILE" } else { "" };
     let named = inputs.iter().filter(|&input| input != GIVEN_IDS);
     let named: String = named.map(|input| format!(" {}", shell_quoted(input))).collect();
     let unnamed = [(STANDARD_INPUT, "standard input"), (GIVEN_IDS, "`--id` flags")];
@@ -22,7 +26,7 @@ pub(crate) fn hint(run: &RunId, word: &str, inputs: &[String]) -> String {
         unnamed => format!(" with the same {}", unnamed.join(" and ")),
     };
     format!(
-        "`batchctl {word}{named} --after {run}`{same} carries out the rows that are not known to \
+        "`batchctl {verb}{named}{service} --after {run}`{same} carries out the rows that are not known to \
          have succeeded"
     )
 }
@@ -33,7 +37,12 @@ mod tests {
 
     fn check(inputs: &[&str], expected: &str) {
         let inputs: Vec<String> = inputs.iter().map(|&input| input.to_owned()).collect();
-        let hint = hint(&"20240705-120000-aaaa".parse().unwrap(), "stop", &inputs);
+        check_of("stop", false, &inputs, expected);
+    }
+
+    fn check_of(word: &str, has_service: bool, inputs: &[String], expected: &str) {
+        let run = "20240705-120000-aaaa".parse().unwrap();
+        let hint = hint(&run, word, has_service, inputs);
         let said = hint.strip_suffix(" carries out the rows that are not known to have succeeded");
         assert_eq!(said, Some(expected));
     }
@@ -46,5 +55,12 @@ mod tests {
         check(&["--id"], &format!("`batchctl stop {after} with the same `--id` flags"));
         let both = "with the same standard input and `--id` flags";
         check(&["a.csv", "-", "--id"], &format!("`batchctl stop a.csv - {after} {both}"));
+    }
+
+    #[test]
+    fn the_command_of_a_service_is_an_action_and_names_its_file() {
+        let (inputs, after) = (["a.csv".to_owned()], "--after 20240705-120000-aaaa`");
+        check_of("on", true, &inputs, &format!("`batchctl do on a.csv --service FILE {after}"));
+        check_of("run", true, &inputs, &format!("`batchctl run a.csv --service FILE {after}"));
     }
 }

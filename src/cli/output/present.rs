@@ -184,7 +184,8 @@ fn warn_of_damage(report: &Report, runs: &RunDirectory, stderr: &Stderr) -> Opti
 fn ids_are_lost(report: &Report) -> CommandError {
     let (run, tasks) = (&report.run, report.damage.iter().map(|part| part.tasks).sum());
     let tasks = plural(tasks, "task", "tasks");
-    let hint = lost_ids::hint(&run.id, &run.command, &report.input.sources);
+    let (sources, has_service) = (&report.input.sources, run.service.is_some());
+    let hint = lost_ids::hint(&run.id, &run.command, has_service, sources);
     CommandError::io(format!("the ids of {tasks} of run {} are lost", run.id)).with_hint(hint)
 }
 

@@ -129,6 +129,16 @@ pub(crate) fn carry_out(
             context.store.forget(&id);
             return Err(error.into());
         }
+        // The plan has begun, and `apply` has no flag for them.
+        Err(RunError::UnknownTasks { count, examples })
+            if if_not_started == IfNotStarted::KeepPlan =>
+        {
+            let help = format!(
+                "`batchctl resume {id} --on-unknown skip` leaves them out, and with `send` they \
+                 are called all the same"
+            );
+            return Err(CommandError::unknown_tasks(count, &examples, &help));
+        }
         // What the database has cannot be read either.
         Err(error @ RunError::Ledger(_)) if context.store.is_elsewhere() => {
             return Err(error.into());

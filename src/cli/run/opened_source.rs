@@ -365,7 +365,16 @@ impl<'a> OpenedSource<'a> {
             Self::New { run, .. } => ListSizeGuard::new(run.before, scene),
             Self::Resume(_) | Self::Apply { .. } | Self::Retry { .. } | Self::Revert(_) => None,
         };
-        Ok(Terms { if_not_started, if_empty, size_guard })
+        let shown_by = match self {
+            Self::New { .. } | Self::Retry { .. } => "`--dry-run`".to_owned(),
+            Self::Resume(run) | Self::Apply { plan: run, .. } => {
+                format!("`batchctl report {} -o csv:-`", run.record.run.id)
+            }
+            Self::Revert(revert) => {
+                format!("`batchctl revert {}` without `--yes`", revert.record.run.id)
+            }
+        };
+        Ok(Terms { if_not_started, if_empty, shown_by, size_guard })
     }
 
     /// Stores the plan.

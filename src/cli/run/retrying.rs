@@ -44,5 +44,6 @@ pub(crate) fn warn_of_lost_ids(retry: &Retry, scene: &Scene<'_>) {
     let (tasks, run) = (plural(lost, "task", "tasks"), &record.run.id);
     stderr.say("warning", &format!("the ids of {tasks} of run {run} are lost: none is retried"));
     let inputs: Vec<String> = record.sources.iter().map(|source| source.name.clone()).collect();
-    stderr.say("hint", &lost_ids::hint(run, &record.run.command, &inputs));
+    let has_service = record.run.service.is_some();
+    stderr.say("hint", &lost_ids::hint(run, &record.run.command, has_service, &inputs));
 }

@@ -138,8 +138,7 @@ impl Target {
         let context = &self.context;
         #[cfg(feature = "postgres")]
         if let (None, Some(record)) = (&self.service, &self.record) {
-            let checked = shared::target::check(place, record, context);
-            checked.map_err(|error| error.of_target(self.name()))?;
+            shared::target::check(place, record, context)?;
         }
         match (self.service.clone(), &self.record) {
             (Some(service), None) => service_place::new(service, place, context),
@@ -168,10 +167,11 @@ impl Target {
             // Its tasks are planned all the same, and are left for a resume.
             Err(error) if error.status == ExitStatus::NotAuthorised => {
                 self.refusal = Some(error);
-                self.place_on_paper()?
+                self.place_on_paper()
             }
-            found => found?,
+            found => found,
         };
+        let destination = destination.map_err(|error| error.of_target(self.name()))?;
         // Recorded, because a rehearsal must be resumed as a rehearsal.
         self.settings.sandbox = destination.sandbox.is_some();
         if !self.is_resumed {

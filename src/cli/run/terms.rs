@@ -19,6 +19,8 @@ use std::ops::ControlFlow;
 pub(crate) struct Terms {
     pub(crate) if_not_started: IfNotStarted,
     pub(crate) if_empty: IfEmpty,
+    /// What shows the tasks of the plan, for a hint.
+    pub(crate) shown_by: String,
     pub(crate) size_guard: Option<ListSizeGuard>,
 }
 
@@ -77,7 +79,7 @@ impl Terms {
         if let Some(guard) = &self.size_guard {
             guard.check(totals)?;
         }
-        check_confirmed(totals.selected, scene.flags.confirm)?;
+        check_confirmed(totals.selected, scene.flags.confirm, &self.shown_by)?;
         match self.if_not_started {
             IfNotStarted::Discard | IfNotStarted::KeepPlan => confirm(planned, scene)?,
             // The operator confirmed the run when it was new.
@@ -124,13 +126,17 @@ impl EmptyRetry {
 }
 
 /// Refuses a plan of another number of tasks than `--confirm` says.
-fn check_confirmed(selected: u64, confirmed: Option<u64>) -> Result<(), CommandError> {
+fn check_confirmed(
+    selected: u64,
+    confirmed: Option<u64>,
+    shown_by: &str,
+) -> Result<(), CommandError> {
     let Some(confirmed) = confirmed.filter(|&confirmed| confirmed != selected) else {
         return Ok(());
     };
     let tasks = plural(selected, "task is", "tasks are");
     let error = format!("{tasks} selected, and `--confirm` says {confirmed}; nothing was sent");
-    Err(CommandError::usage(error).with_hint("check the list with `--dry-run`"))
+    Err(CommandError::usage(error).with_hint(format!("{shown_by} shows the tasks")))
 }
 
 /// Asks for the number of tasks to be typed, because a deletion cannot be undone.

@@ -33,7 +33,8 @@ pub(crate) fn check(
     }
     let Some(project) = &place.project_id else {
         return Err(CommandError::usage("the project is missing")
-            .with_hint("each worker names it itself, with `--project-id ID`"));
+            .with_hint("each worker names it itself, with `--project-id ID`")
+            .with_target_hint("each worker names it itself: put `project_id` into {table}"));
     };
     if project.to_string() != record.run.project_id {
         return Err(other("project", &project.to_string(), &record.run.project_id));

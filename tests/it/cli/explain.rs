@@ -101,7 +101,10 @@ fn an_id_that_no_run_has_leads_to_the_nearest() {
     for (id, hint) in [
         ("thro", "the latest of them has `throttled`"),
         ("patrial", "the latest of them has `partial`"),
-        ("another", "`batchctl list` shows the batch tasks of the project"),
+        (
+            "another",
+            "hint: `batchctl runs list` shows the runs that are kept, and `batchctl report RUN",
+        ),
     ] {
         let said = scene.call(&["explain", id]).expect(2);
         said.says(&format!("error: no task `{id}` is in the 1 run that")).says(hint);

@@ -256,6 +256,20 @@ fn drift_is_shown_and_has_to_be_accepted() {
 }
 
 #[test]
+fn what_a_plan_cannot_be_applied_for_is_answered_with_what_works_there() {
+    let rehearsal = rehearsal_with_plan();
+    let scene = &rehearsal.scene;
+    let plan = scene.call(&["runs", "path"]).stdout;
+    let id = plan.trim().rsplit('/').next().unwrap().split('.').next().unwrap().to_owned();
+    let other = scene.call(&["apply", &id, "--confirm", "7"]).expect(2);
+    other.says(&format!("hint: `batchctl report {id} -o csv:-` shows the tasks"));
+    scene.call(&["delete", "--id", "task-000002", "--confirm", "1", "--wait"]).expect(0);
+    let resume = format!("`batchctl resume {id} --on-unknown skip`");
+    scene.call(&["apply", &id, "--accept-drift", "--yes"]).expect(65).says(&resume);
+    scene.call(&["resume", &id, "--on-unknown", "skip", "--yes"]).expect(1);
+}
+
+#[test]
 fn the_whole_plan_is_shown_with_its_reasons() {
     let rehearsal = rehearsal_with_plan();
     let ids = ["--id", "task-000001", "--id", "task-000003"];

@@ -40,6 +40,35 @@ fn without_any_credentials_nothing_is_kept() {
 }
 
 #[test]
+fn a_hint_for_a_target_names_keys_of_its_table_because_flags_are_refused() {
+    let two = TwoProjects::with(Server::obliging());
+    let url = two.server.url();
+    let of = |more: &str| format!("[target.north]\n{more}\n{}", table("south", &url, ""));
+    let project = "project_id = 'north'";
+    let place = format!("endpoint = '{url}'\n{project}");
+    let user = format!("{place}\niam_endpoint = '{url}'\niam_user = 'u'");
+    for (more, hint) in [
+        (project, "put `region` or `endpoint` into"),
+        (&format!("endpoint = '{url}'\ntoken_file = 'token-north'"), "put `project_id` into"),
+        (&place, "put `token_file`, `token_command` or `iam_user` into"),
+        (&format!("{place}\ntoken_file = 'none'"), "check `token_file` in"),
+        (&user, "put `iam_domain` into"),
+        (&format!("{user}\niam_domain = 'd'"), "put `iam_password_file` into"),
+        (
+            &format!("{user}\niam_domain = 'd'\niam_password_file = 'none'"),
+            "check `iam_password_file` in",
+        ),
+    ] {
+        two.scene.configure(&of(more));
+        let hint = format!("hint: {hint} the table `[target.north]` of the config file");
+        two.call(&["-q"]).says("error: target `north`: ").says(&hint);
+    }
+    let hint = "hint: put `project_id` into the table `[target.north]` of the config file, or try";
+    two.scene.configure(&of(&format!("endpoint = '{url}'\ntoken_command = 'echo token'")));
+    two.call(&["-q"]).says(hint);
+}
+
+#[test]
 fn a_token_file_that_vanishes_ends_its_target_alone() {
     let file = Arc::new(Mutex::new(PathBuf::new()));
     let at_server = Arc::clone(&file);

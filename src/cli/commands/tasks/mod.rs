@@ -240,8 +240,9 @@ fn of_targets(
         let own = context.for_target(&name)?;
         let ConnectionArgs { place, credentials, .. } = own.connection()?;
         args.reading.adjust(&mut settings, &own.given);
-        let destination = destination::of_run(&place, &record, &settings, &own)?;
-        destination::outlives_run(&destination)?;
+        let found = destination::of_run(&place, &record, &settings, &own);
+        let found = found.and_then(|it| destination::outlives_run(&it).map(|()| it));
+        let destination = found.map_err(|error| error.of_target(&name))?;
         let (named, target) = (Named::Target(batch_tasks), Some((name, own)));
         places.push(Place { named, settings, destination, credentials, target });
     }

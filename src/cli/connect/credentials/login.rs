@@ -39,9 +39,9 @@ pub(crate) fn login(
     target: &PartialDestination<'_>,
     context: &Context,
 ) -> Result<Login, CommandError> {
-    let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", "--iam-user NAME"))?;
+    let user = args.iam_user.clone().ok_or_else(|| missing("the IAM user", &["iam-user NAME"]))?;
     let domain = args.iam_domain.clone();
-    let domain = domain.ok_or_else(|| missing("the IAM user's account", "--iam-domain NAME"))?;
+    let domain = domain.ok_or_else(|| missing("the IAM user's account", &["iam-domain NAME"]))?;
     let iam = iam(args.iam_endpoint.as_ref(), target, context)?;
     let scope = scope(args, target)?;
     let password = password(args, &user, context)?;
@@ -49,9 +49,15 @@ pub(crate) fn login(
     Ok(Login { iam, user, domain, password: password.into(), second_factor, scope })
 }
 
-fn missing(what: &str, flag: &str) -> CommandError {
+/// Asks for one of these flags with their values; for one of their keys, in the table of a target.
+fn missing(what: &str, flags: &[&str]) -> CommandError {
     let failure = CommandError::new(ExitStatus::NotAuthorised, format!("{what} is missing"));
-    failure.with_hint(format!("name it with `{flag}`"))
+    let typed: Vec<String> = flags.iter().map(|flag| format!("`--{flag}`")).collect();
+    let key = |flag: &&str| flag.split(' ').next().unwrap_or_default().replace('-', "_");
+    let keys: Vec<String> = flags.iter().map(|flag| format!("`{}`", key(flag))).collect();
+    failure
+        .with_hint(format!("name it with {}", typed.join(" or ")))
+        .with_target_hint(format!("put {} into {{table}}", keys.join(" or ")))
 }
 
 /// Returns the IAM that belongs to an endpoint.
@@ -63,7 +69,7 @@ pub(crate) fn iam(
     // A password is not sent anywhere on a guess: a region that was named beside another
     // endpoint says nothing about who runs that.
     let endpoint = named.cloned().or_else(|| target.endpoint.iam());
-    let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", "--iam-endpoint URL"))?;
+    let endpoint = endpoint.ok_or_else(|| missing("the address of IAM", &["iam-endpoint URL"]))?;
     if endpoint.is_insecure_over(target.route) {
         plain_http::allow(&endpoint, "the password", context)?;
     }
@@ -74,7 +80,7 @@ fn scope(args: &CredentialArgs, target: &PartialDestination<'_>) -> Result<Scope
     match (target.project, project_name(args, target)) {
         (Some(id), _) => Ok(Scope::Id(id.clone())),
         (None, Some(name)) => Ok(Scope::Name(name)),
-        (None, None) => Err(missing("the project", "--project-id ID` or `--iam-project NAME")),
+        (None, None) => Err(missing("the project", &["project-id ID", "iam-project NAME"])),
     }
 }
 
@@ -100,9 +106,11 @@ fn password(args: &CredentialArgs, user: &str, context: &Context) -> Result<Stri
     asked(&format!("password of `{user}`"), context)?.ok_or_else(|| {
         let failure =
             CommandError::new(ExitStatus::NotAuthorised, "the IAM user's password is missing");
-        failure.with_hint(
-            "put it into BATCHCTL_IAM_PASSWORD, or name a file with `--iam-password-file FILE`",
-        )
+        failure
+            .with_hint(
+                "put it into BATCHCTL_IAM_PASSWORD, or name a file with `--iam-password-file FILE`",
+            )
+            .with_target_hint("put `iam_password_file` into {table}")
     })
 }
 
@@ -113,6 +121,7 @@ fn of_file(path: &Path) -> Result<String, CommandError> {
         let error = format!("cannot read a password from {file}: {why}");
         CommandError::new(ExitStatus::NotAuthorised, error)
             .with_hint("a password itself belongs into BATCHCTL_IAM_PASSWORD")
+            .with_target_hint("check `iam_password_file` in {table}")
     };
     let text = read_text(path).map_err(|error| refuse(&error.to_string()))?;
     // Further lines are notes of the owner.
@@ -140,7 +149,9 @@ fn second_factor(
     };
     let passcode = passcode.ok_or_else(|| {
         let failure = CommandError::new(ExitStatus::NotAuthorised, "the passcode is missing");
-        failure.with_hint("put it into BATCHCTL_IAM_PASSCODE")
+        failure.with_hint("put it into BATCHCTL_IAM_PASSCODE").with_target_hint(
+            "put `token_command` into {table}: nobody can be asked for a passcode",
+        )
     })?;
     Ok(Some(SecondFactor { user_id, passcode: passcode.into() }))
 }

@@ -150,10 +150,12 @@ pub(crate) fn find_token(
     if is_given_alone && of_profile()?.is_some() {
         return Err(trust::not_given(target.endpoint));
     }
-    Err(CommandError::new(ExitStatus::NotAuthorised, "there is no token").with_hint(
-        "name a file with `--token-file FILE` or a command with `--token-command CMD`, or put the \
-         token into BATCHCTL_TOKEN",
-    ))
+    Err(CommandError::new(ExitStatus::NotAuthorised, "there is no token")
+        .with_hint(
+            "name a file with `--token-file FILE` or a command with `--token-command CMD`, or put \
+             the token into BATCHCTL_TOKEN",
+        )
+        .with_target_hint("put `token_file` or `token_command` into {table}"))
 }
 
 /// Looks for credentials in one place.
@@ -166,11 +168,13 @@ fn is_any_here(args: &CredentialArgs, context: &Context) -> bool {
 }
 
 fn missing() -> CommandError {
-    CommandError::new(ExitStatus::NotAuthorised, "there are no credentials").with_hint(
-        "name a file with `--token-file FILE`, a command with `--token-command CMD`, or an IAM \
-         user with `--iam-user NAME`; or put a token into BATCHCTL_TOKEN, or a key into \
-         HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
-    )
+    CommandError::new(ExitStatus::NotAuthorised, "there are no credentials")
+        .with_hint(
+            "name a file with `--token-file FILE`, a command with `--token-command CMD`, or an IAM \
+             user with `--iam-user NAME`; or put a token into BATCHCTL_TOKEN, or a key into \
+             HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK",
+        )
+        .with_target_hint("put `token_file`, `token_command` or `iam_user` into {table}")
 }
 
 /// Returns whether a flag has its value from there.
