@@ -67,7 +67,7 @@ pub use phases::Settling;
 pub use plan::{Planned, RunRequest, child_settings as settings_of_child, plan, plan_in_states};
 pub use repair::repair;
 pub use resume::{Resumable, ResumableTarget, Resumption, resume};
-pub use retry::{Retry, RetryFilter, retry};
+pub use retry::{Retry, RetryChoice, RetryFilter, retry};
 pub use revert::{Revert, Reverted, revert};
 pub use runs::{has_targets, lock_job, remove, runs_in};
 #[cfg(feature = "postgres")]

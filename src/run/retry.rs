@@ -52,10 +52,35 @@ impl RetryFilter {
     }
 }
 
+/// What a filter can choose among: what the tasks of a run have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetryChoice {
+    /// The outcomes of all tasks that have one.
+    pub outcomes: BTreeSet<Outcome>,
+    /// The statuses of the last answers of tasks with a wanted outcome.
+    pub statuses: BTreeSet<u16>,
+    /// Their kinds of failure.
+    pub kinds: BTreeSet<FailureKind>,
+    /// Their error codes.
+    pub codes: BTreeSet<String>,
+}
+
 /// Returns whether a second call of a task in doubt may do harm. VIAS looks at its own tasks first.
 fn is_held(task: &TaskRow) -> bool {
     let may_harm = task.command.is_action() && task.command.repetition() == Repetition::Harmful;
     task.outcome == Outcome::Ambiguous && may_harm
+}
+
+/// Why a walk for the first task that is wanted ended before the last task.
+enum FirstFound {
+    Wanted,
+    Unread(StoreError),
+}
+
+impl From<StoreError> for FirstFound {
+    fn from(error: StoreError) -> Self {
+        Self::Unread(error)
+    }
 }
 
 /// A run that retries another, before it is planned.
@@ -107,6 +132,57 @@ impl Retry {
         Ok(())
     }
 
+    /// Returns whether the filter asks for more than tasks that did not succeed, and no task has that.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn is_narrowed_to_nothing(&self) -> Result<bool, RunError> {
+        if self.filter == RetryFilter::default() {
+            return Ok(false);
+        }
+        let first = self.reader.for_each_task(|task| match self.wants(&task) {
+            true => Err(FirstFound::Wanted),
+            false => Ok(()),
+        });
+        match first {
+            Ok(()) => Ok(true),
+            Err(FirstFound::Wanted) => Ok(false),
+            Err(FirstFound::Unread(error)) => Err(error.into()),
+        }
+    }
+
+    /// Returns what the filter can choose among.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn choice(&self) -> Result<RetryChoice, RunError> {
+        let mut choice = RetryChoice::default();
+        self.reader.for_each_task::<StoreError>(|task| {
+            if task.settled.is_none() {
+                return Ok(());
+            }
+            choice.outcomes.insert(task.outcome);
+            if !self.filter.wants_outcome(&task) || !self.is_of_group(&task) {
+                return Ok(());
+            }
+            let Some(last) = task.last else { return Ok(()) };
+            choice.statuses.extend(last.http_status);
+            if let Some(failure) = last.failure {
+                choice.kinds.insert(failure.kind);
+                choice.codes.extend(Some(failure.code.to_string()).filter(|code| !code.is_empty()));
+            }
+            Ok(())
+        })?;
+        Ok(choice)
+    }
+
+    /// Returns the filter.
+    pub fn filter(&self) -> &RetryFilter {
+        &self.filter
+    }
+
     /// Returns the groups of failures in the filter.
     pub fn groups(&self) -> Vec<&FailureGroup> {
         let all = self.grouping.as_ref().map_or(&[][..], Grouping::groups);
@@ -144,12 +220,13 @@ impl Retry {
     }
 
     fn wants(&self, task: &TaskRow) -> bool {
-        let is_of_group = |grouping: &Grouping| {
+        !self.exclusions.holds(&task.id) && self.filter.wants(task) && self.is_of_group(task)
+    }
+
+    fn is_of_group(&self, task: &TaskRow) -> bool {
+        self.grouping.as_ref().is_none_or(|grouping| {
             grouping.group_of(task).is_some_and(|label| self.filter.groups.contains(&label))
-        };
-        !self.exclusions.holds(&task.id)
-            && self.filter.wants(task)
-            && self.grouping.as_ref().is_none_or(is_of_group)
+        })
     }
 
     /// Calls none of these tasks, and records those that would have been called.

@@ -10,6 +10,10 @@ const MOST_NAMED: usize = 30;
 
 /// Returns the known value that a misspelt one may have been meant to be.
 pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    // A status such as 404 is another number than 400, and not misspelt.
+    if given.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let near = known.iter().map(|value| (strsim::jaro_winkler(given, value), *value));
     let near = near.filter(|(likeness, _)| *likeness > ALIKE);
     near.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, value)| value)
@@ -17,13 +21,17 @@ pub(crate) fn nearest<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// Refuses a value that is none of the known ones; `what` says what these are.
 pub(crate) fn refuse(error: String, given: &str, what: &str, known: &[&str]) -> CommandError {
+    CommandError::usage(error).with_hint(hint(given, what, known))
+}
+
+/// Names the nearest of the known values, and all of them; `what` says what these are.
+pub(crate) fn hint(given: &str, what: &str, known: &[&str]) -> String {
     let nearest = nearest(given, known);
     let nearest = nearest.map(|value| format!("did you mean `{}`? ", printable(value, 64)));
     let named: Vec<String> =
         known.iter().take(MOST_NAMED).map(|value| printable(value, 64)).collect();
     let more = if known.len() > MOST_NAMED { ", …" } else { "" };
-    let hint = format!("{}{what} {}{more}", nearest.unwrap_or_default(), named.join(", "));
-    CommandError::usage(error).with_hint(hint)
+    format!("{}{what} {}{more}", nearest.unwrap_or_default(), named.join(", "))
 }
 
 #[cfg(test)]
@@ -38,6 +46,7 @@ mod tests {
         check("stop", Some("stopped"));
         check("start-failed", Some("start_failed"));
         check("foo", None);
+        assert_eq!(nearest("404", &["400"]), None);
         check("", None);
         assert_eq!(nearest("running", &[]), None);
     }

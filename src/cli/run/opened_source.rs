@@ -257,7 +257,9 @@ impl<'a> OpenedSource<'a> {
                 retrying::warn_of_lost_ids(&retry, scene);
                 retrying::say_what_is_held(&retry, scene)?;
                 if dry_run {
-                    empty_retry(&retry)?.warn_of_open(&scene.context.stderr);
+                    let empty = retrying::empty_retry(&retry)?;
+                    empty.say_what_exists(&scene.context.stderr);
+                    empty.warn_of_open(&scene.context.stderr);
                     let (selected, first) = retry.preview(preview::wanted_rows(scene))?;
                     let (record, left_out) = (&retry.record, &retry.settings.choice.left_out);
                     let status =
@@ -331,7 +333,9 @@ impl<'a> OpenedSource<'a> {
     pub(crate) fn nothing_to_retry(&self) -> Result<Option<EmptyRetry>, CommandError> {
         match self {
             // Counting reads all tasks, so this is asked only when credentials are missing.
-            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => empty_retry(retry).map(Some),
+            Self::Retry { retry, .. } if retry.preview(0)?.0 == 0 => {
+                retrying::empty_retry(retry).map(Some)
+            }
             Self::New { .. }
             | Self::Resume(_)
             | Self::Apply { .. }
@@ -357,7 +361,7 @@ impl<'a> OpenedSource<'a> {
             Self::Resume(_) => (IfNotStarted::Keep, IfEmpty::GoOn),
             Self::Apply { .. } => (IfNotStarted::KeepPlan, IfEmpty::GoOn),
             Self::Retry { retry, .. } => {
-                (IfNotStarted::Discard, IfEmpty::NothingToRetry(empty_retry(retry)?))
+                (IfNotStarted::Discard, IfEmpty::NothingToRetry(retrying::empty_retry(retry)?))
             }
             Self::Revert(_) => (IfNotStarted::Discard, IfEmpty::GoOn),
         };
@@ -389,10 +393,4 @@ impl<'a> OpenedSource<'a> {
             Self::Revert(revert) => revert.plan(scene.target(), scene.clock)?,
         })
     }
-}
-
-/// Returns what is said of a retry without a task.
-pub(crate) fn empty_retry(retry: &Retry) -> Result<EmptyRetry, CommandError> {
-    let (lost_tasks, open_tasks) = (retry.lost_tasks(), retry.open_tasks()?);
-    Ok(EmptyRetry { run: retry.record.run.id.clone(), lost_tasks, open_tasks })
 }

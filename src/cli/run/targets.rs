@@ -10,14 +10,15 @@ use crate::cli::output::error::CommandError;
 use crate::cli::run::input_run::Purpose;
 use crate::cli::run::job_lock::JobAccess;
 use crate::cli::run::log_file::LogFile;
-use crate::cli::run::opened_source::{OpenedSource, empty_retry};
+use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::pending_plan::PendingPlan;
 use crate::cli::run::reverting::RevertedPlace;
 use crate::cli::run::scene::{ActionRequest, LaunchFlags, Scene};
 use crate::cli::run::stored_plan::PlannedPlace;
 use crate::cli::run::target::{Target, name_of, unless_all_refused};
 use crate::cli::run::{
-    begin, exclusions, job_lock, log_file, reverting, settings, target_flags, target_plans, terms,
+    begin, exclusions, job_lock, log_file, retrying, reverting, settings, target_flags,
+    target_plans, terms,
 };
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
@@ -160,7 +161,7 @@ fn check(
 fn nothing_to_do(opened: &OpenedSource<'_>, context: &Context) -> Result<ExitStatus, CommandError> {
     match opened {
         OpenedSource::Retry { retry, .. } => {
-            return Ok(terms::nothing_to_retry(&empty_retry(retry)?, &context.stderr));
+            return Ok(terms::nothing_to_retry(&retrying::empty_retry(retry)?, &context.stderr));
         }
         OpenedSource::Revert(revert) => {
             reverting::nothing_to_revert(&revert.record.run.id, &context.stderr);

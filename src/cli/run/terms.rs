@@ -40,6 +40,8 @@ pub(crate) struct EmptyRetry {
     pub(crate) lost_tasks: u64,
     /// The number of its tasks without an outcome, which belong to that run.
     pub(crate) open_tasks: u64,
+    /// What its tasks have, where the filter asks for something else.
+    pub(crate) what_exists: Vec<String>,
 }
 
 impl Terms {
@@ -110,6 +112,11 @@ impl EmptyRetry {
             (0, _) => ExitStatus::StoppedEarly,
             _ => ExitStatus::InputOutput,
         }
+    }
+
+    /// Says what the filter could have asked for, where it came to nothing.
+    pub(crate) fn say_what_exists(&self, stderr: &Stderr) {
+        self.what_exists.iter().for_each(|hint| stderr.say("hint", hint));
     }
 
     /// Warns that no retry takes the tasks that are open: nothing else would show it.
@@ -236,6 +243,7 @@ pub(crate) fn nothing_to_do(
 /// Ends a retry without a task.
 pub(crate) fn nothing_to_retry(retry: &EmptyRetry, stderr: &Stderr) -> ExitStatus {
     stderr.line(&format!("there is nothing to retry in run {}", retry.run));
+    retry.say_what_exists(stderr);
     retry.warn_of_open(stderr);
     retry.status()
 }

@@ -236,6 +236,39 @@ fn missing_credentials_are_77() {
 }
 
 #[test]
+fn a_retry_of_what_no_task_has_names_what_the_run_has() {
+    let server = Server::start(|request| match request.id.as_str() {
+        "gate-1" => Reply::service(400, "VIAS.00010005", "no stream"),
+        "gate-2" => Reply::counted("gate-2", 1, 1, 0),
+        _ => Reply::trusted(&request.id, 0, 1),
+    });
+    let scene = Scene::with(&server);
+    scene.call(&["stop", "--id", "gate-1", "--id", "gate-2", "--id", "gate-3"]).expect(1);
+    let code =
+        "the error code `VIAS.00010006`; did you mean `VIAS.00010005`? the run has VIAS.00010005";
+    for (flags, said) in [
+        (&["--error-code", "VIAS.00010006"][..], code),
+        (&["--status", "404,503"], "the status `404`; the run has 200, 400"),
+        (&["--kind", "timeout"], "the kind `timeout`; the run has refused, service"),
+        (&["--outcome", "ambiguous"], "the outcome `ambiguous`; the run has succeeded, failed"),
+        (&["--outcome", "succeeded", "--error-code", "X"], "the error code `X`, nor another"),
+    ] {
+        let said = format!("hint: no task has {said}\n");
+        let call = [&["retry", "latest"][..], flags].concat();
+        scene.call(&call).expect(0).says("there is nothing to retry").says(&said);
+        scene.call(&[&call[..], &["-n"]].concat()).expect(0).says(&said);
+    }
+    let apart = ["retry", "latest", "--status", "200", "--kind", "refused"];
+    scene.call(&apart).expect(0).says("hint: each of these flags narrows the choice");
+    // One that exists is enough, and so is a run in which nothing failed.
+    let some = scene.call(&["retry", "latest", "--kind", "timeout,refused", "-n"]).expect(0);
+    assert_eq!(some.stderr, "");
+    scene.call(&["stop", "--id", "gate-3"]).expect(0);
+    let none = scene.call(&["retry"]).expect(0);
+    assert!(!none.stderr.contains("hint"), "{}", none.stderr);
+}
+
+#[test]
 fn a_retry_says_that_tasks_are_open_and_ends_with_3_if_there_is_nothing_else() {
     let refuse_first = |request: &Request| match request.id.ends_with("-0") {
         true => Reply::service(400, "VIAS.00010005", "no stream"),
