@@ -118,6 +118,9 @@ pub enum StoreError {
         /// The process that runs it.
         holder: String,
     },
+    /// The latest run is wanted, and there is none.
+    #[error("no run is kept")]
+    NoRuns,
     /// The run does not exist.
     #[error("there is no run `{wanted}`")]
     NoSuchRun {
@@ -204,6 +207,7 @@ impl StoreError {
                 "wait for it with `--lock-wait 10m`, or leave it at that with `--if-busy skip`"
                     .into()
             }
+            Self::NoRuns => "`batchctl start`, `stop`, `run` or `do` begins one".into(),
             Self::NoSuchRun { .. } => "`batchctl runs list` shows the runs there are".into(),
             Self::AmbiguousRun { .. } => "give more characters of its id".into(),
             Self::Exists { .. } => "nothing was changed in it; try once more".into(),

@@ -231,6 +231,9 @@ fn unknown_error(
     runs: &RunDirectory,
     chosen: &[RunId],
 ) -> CommandError {
+    if chosen.is_empty() {
+        return StoreError::NoRuns.into();
+    }
     let runs_read = plural(chosen.len() as u64, "run", "runs");
     let others = match unknown.len() - 1 {
         0 => String::new(),

@@ -161,7 +161,9 @@ impl From<StoreError> for CommandError {
         let hint = error.hint();
         let status = match &error {
             StoreError::Busy { .. } | StoreError::JobBusy { .. } => ExitStatus::Busy,
-            StoreError::NoSuchRun { .. } | StoreError::AmbiguousRun { .. } => ExitStatus::Usage,
+            StoreError::NoRuns | StoreError::NoSuchRun { .. } | StoreError::AmbiguousRun { .. } => {
+                ExitStatus::Usage
+            }
             _ => ExitStatus::InputOutput,
         };
         Self::new(status, error).with_hint(hint)

@@ -79,6 +79,11 @@ impl RowTable {
         self.count += 1;
     }
 
+    /// Returns whether a heading alone is printed, which says nothing; no object in JSON says it all.
+    pub(crate) fn is_heading_alone(&self) -> bool {
+        self.count == 0 && self.format != RowFormat::Json
+    }
+
     /// Prints all rows to standard output.
     pub(crate) fn print(mut self) -> Result<(), CommandError> {
         if self.format == RowFormat::Json {

@@ -66,7 +66,7 @@ pub(crate) fn prepare(
             let id = find(&args.which, database)?;
             return ctl::order(args, &id, database, context).map(ControlFlow::Break);
         }
-        Verb::Runs { command } => return prepare_runs(command, database),
+        Verb::Runs { command } => return prepare_runs(command, database, context),
         // `work` and `ui` find their runs themselves; the others have none, or were refused before.
         Verb::Work(_)
         | Verb::Auth { .. }
@@ -86,9 +86,12 @@ pub(crate) fn prepare(
 fn prepare_runs(
     command: &RunsCommand,
     database: &SharedRuns,
+    context: &Context,
 ) -> Result<ControlFlow<ExitStatus>, CommandError> {
     match command {
-        RunsCommand::List(args) => return list::list(args, database).map(ControlFlow::Break),
+        RunsCommand::List(args) => {
+            return list::list(args, database, &context.stderr).map(ControlFlow::Break);
+        }
         RunsCommand::Remove(args) => return list::remove(args, database).map(ControlFlow::Break),
         RunsCommand::Prune(args) => return list::prune(args, database).map(ControlFlow::Break),
         RunsCommand::Show(args) => database.copy(&find(&args.which, database)?)?,

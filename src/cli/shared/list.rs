@@ -5,6 +5,7 @@ use crate::cli::commands::runs::{
 };
 use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
+use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
@@ -12,8 +13,12 @@ use batchctl::store::database::RunStanding;
 use std::collections::HashMap;
 use std::fmt::Write;
 
-pub(crate) fn list(args: &RunsListArgs, database: &SharedRuns) -> Result<ExitStatus, CommandError> {
-    print_list(all(None, database)?, args)
+pub(crate) fn list(
+    args: &RunsListArgs,
+    database: &SharedRuns,
+    stderr: &Stderr,
+) -> Result<ExitStatus, CommandError> {
+    print_list(all(None, database)?, args, stderr)
 }
 
 /// Returns all runs of a job, or all, the latest first.

@@ -133,7 +133,7 @@ fn a_drained_run_is_resumed_with_its_own_settings() {
 fn a_run_that_is_not_running_says_so_and_what_helps() {
     let server = Server::obliging();
     let scene = Scene::with(&server);
-    scene.call(&["ctl", "status"]).expect(2).says("there is no run");
+    scene.call(&["ctl", "status"]).expect(2).says("error: no run is kept\n");
     scene.call(&["stop", "--id", "gate-1"]).expect(0);
     let ended = scene.call(&["ctl", "latest", "pause"]).expect(2);
     ended.says("is not running: it is finished").says("batchctl report");

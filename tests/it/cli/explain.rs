@@ -115,7 +115,7 @@ fn an_id_that_no_run_has_leads_to_the_nearest() {
     let said = scene.call(&["explain", "another", "--json"]).expect(2).stdout;
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["unknown"][0], "another");
-    Scene::new().call(&["explain", "plain"]).expect(2).says("in the 0 runs");
+    Scene::new().call(&["explain", "plain"]).expect(2).says("error: no run is kept");
 }
 
 #[test]

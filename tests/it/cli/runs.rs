@@ -30,6 +30,31 @@ fn id_of(report: &Value) -> String {
 }
 
 #[test]
+fn a_list_without_a_run_says_why() {
+    let server = Server::start(mixed);
+    let scene = scene(&server);
+    let list = |flags: &[&str]| {
+        let ended = scene.call(&[&["runs", "list"], flags].concat()).expect(0);
+        assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+        ended.stderr
+    };
+    assert_eq!(list(&[]), "no run is kept\n");
+    scene
+        .call(&["explain", "gate-1"])
+        .expect(2)
+        .says("error: no run is kept\nhint: `batchctl start`");
+    scene.call(&["stop", "tasks.txt", "--job", "night"]).expect(1);
+    let killed = ["--state", "killed,running"];
+    assert_eq!(list(&killed), "the only run is not killed or running\n");
+    scene.call(&["stop", "tasks.txt", "--job", "night"]).expect(1);
+    assert_eq!(list(&killed), "none of the 2 runs is killed or running\n");
+    let of_job = [&killed[..], &["--job", "night"]].concat();
+    assert_eq!(list(&of_job), "none of the 2 runs of job night is killed or running\n");
+    let json = scene.call(&["runs", "list", "--state", "killed", "--json"]).expect(0);
+    assert_eq!((&*json.stdout, &*json.stderr), ("[]\n", ""));
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_called_and_leaves_no_trace() {
     let server = Server::start(mixed);
     let mut scene = scene(&server);

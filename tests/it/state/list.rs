@@ -50,6 +50,26 @@ fn what_is_listed_is_an_input() {
 }
 
 #[test]
+fn a_list_of_nothing_says_why_and_keeps_its_output_for_programs() {
+    let none = Rehearsal::at_once(SandboxSettings { tasks: 0, ..SandboxSettings::default() });
+    let some = half_running(2);
+    let narrow = ["--name", "zzz", "--state", "bad"];
+    for (rehearsal, flags, why) in [
+        (&none, &[][..], "the list of the service is empty\n"),
+        (&some, &narrow[..2], "no task of the list is what `--name` asks for\n"),
+        (&some, &narrow, "no task of the list is what `--state` and `--name` ask for\n"),
+    ] {
+        let call = [&["list"], flags].concat();
+        let ended = rehearsal.scene.call(&call).expect(0);
+        assert_eq!(ended.stdout, "id,name,tasks,state,counters,created\n");
+        assert_eq!(ended.stderr, why);
+        let json = rehearsal.scene.call(&[&call[..], &["--json"]].concat()).expect(0);
+        assert_eq!((&*json.stdout, &*json.stderr), ("[]\n", ""));
+    }
+    assert_eq!(some.scene.call(&["list"]).expect(0).stderr, "");
+}
+
+#[test]
 fn names_groups_and_states_narrow() {
     let rehearsal = half_running(100);
     let list = |flags: &[&str]| rehearsal.scene.call(&[&["list"], flags].concat()).expect(0).stdout;

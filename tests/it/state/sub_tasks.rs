@@ -63,6 +63,33 @@ fn what_the_answer_of_a_call_said_spares_a_request() {
 }
 
 #[test]
+fn a_table_without_a_sub_task_says_why() {
+    let rehearsal = rehearsal(8..=8);
+    let (start, of_run) = (["start", "--id", "gate", "--id", "door"], ["tasks", "--run", "latest"]);
+    rehearsal.scene.call(&start).expect(0);
+    for (flags, why) in [
+        (
+            &[][..],
+            "no batch task of the run is partial, failed or ambiguous; `--outcome succeeded` looks \
+             into others\n",
+        ),
+        (&["--outcome", "failed,partial"], "no batch task of the run is failed or partial\n"),
+        (
+            &["--outcome", "succeeded", "--state", "bad,stopped"],
+            "none of the 16 sub-tasks of 2 batch tasks is bad or stopped\n",
+        ),
+    ] {
+        let ended = rehearsal.scene.call(&[&of_run[..], flags].concat()).expect(0);
+        assert_eq!((&*ended.stdout, &*ended.stderr), (HEADING, why));
+    }
+    rehearsal.scene.write("none.csv", "id\n");
+    let none = rehearsal.scene.call(&["tasks", "none.csv", "--if-empty", "ok"]).expect(0);
+    assert_eq!(none.stderr, "there is no task in the input\n");
+    let json = rehearsal.scene.call(&[&of_run[..], &["--json"]].concat()).expect(0);
+    assert_eq!((&*json.stdout, &*json.stderr), ("[]\n", ""));
+}
+
+#[test]
 fn details_say_why() {
     let rehearsal = rehearsal(4..=4);
     rehearsal.scene.call(&["start", "--id", "gate-failed"]).expect(1);

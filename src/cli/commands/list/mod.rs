@@ -110,6 +110,9 @@ pub(crate) fn list(args: &ListArgs, context: &Context) -> Result<ExitStatus, Com
     let read = read(&client, &choice, &args.reading, slots, table);
     let rows = runtime.block_on(read)?;
     print_uncallable(&rows, &context.stderr);
+    if rows.is_heading_alone() {
+        context.stderr.line(&why_nothing(&args.which));
+    }
     rows.print()?;
     Ok(ExitStatus::Ok)
 }
@@ -159,6 +162,27 @@ pub(crate) fn status_of(gap: &Gap) -> ExitStatus {
     match gap {
         Gap::Unauthorised(_) => ExitStatus::NotAuthorised,
         _ => ExitStatus::IncompleteSuccess,
+    }
+}
+
+/// Says why nothing is listed.
+fn why_nothing(which: &WhichTasksArgs) -> String {
+    let WhichTasksArgs { state, name, group, manufacturer, title } = which;
+    let given = [
+        (!state.is_empty(), "`--state`"),
+        (name.is_some(), "`--name`"),
+        (!group.is_empty(), "`--group`"),
+        (manufacturer.is_some(), "`--manufacturer`"),
+        (title.is_some(), "`--title`"),
+    ];
+    let flags: Vec<&str> =
+        given.iter().filter(|(given, _)| *given).map(|(_, flag)| *flag).collect();
+    match flags.split_last() {
+        None => "the list of the service is empty".into(),
+        Some((one, [])) => format!("no task of the list is what {one} asks for"),
+        Some((last, others)) => {
+            format!("no task of the list is what {} and {last} ask for", others.join(", "))
+        }
     }
 }
 

@@ -48,6 +48,11 @@ impl ListTable {
         self.example.as_deref()
     }
 
+    /// Returns whether a heading alone is printed.
+    pub(crate) fn is_heading_alone(&self) -> bool {
+        self.rows.is_heading_alone()
+    }
+
     /// Prints all rows to standard output.
     pub(crate) fn print(self) -> Result<(), CommandError> {
         self.rows.print()

@@ -22,7 +22,7 @@ use batchctl::store::{
     ExportError, RunBrief, RunDirectory, RunId, RunReader, RunRecord, RunState, StoreError,
 };
 use batchctl::task::OutcomeCounts;
-use batchctl::text::{plural, printable};
+use batchctl::text::{grouped, plural, printable};
 use clap::{Args, Subcommand, ValueEnum};
 use std::fmt::Write;
 use std::num::NonZeroUsize;
@@ -222,13 +222,14 @@ fn not_exported(error: ExportError) -> CommandError {
 }
 
 fn list(args: &RunsListArgs, context: &Context) -> Result<ExitStatus, CommandError> {
-    print_list(read_all(None, &context.state, &context.stderr)?, args)
+    print_list(read_all(None, &context.state, &context.stderr)?, args, &context.stderr)
 }
 
 /// Prints those of all runs that are wanted.
 pub(crate) fn print_list(
     mut listed: Vec<ListedRun>,
     args: &RunsListArgs,
+    stderr: &Stderr,
 ) -> Result<ExitStatus, CommandError> {
     if let Some(job) = &args.job {
         // Programs ask so whether a job has run yet. Where nothing is kept at all, nothing says that it is misspelt.
@@ -238,6 +239,7 @@ pub(crate) fn print_list(
         }
         listed.retain(|run| run.record.run.job.as_ref() == Some(job));
     }
+    let of_all_states = listed.len() as u64;
     if !args.state.is_empty() {
         listed.retain(|run| args.state.contains(&run.state));
     }
@@ -245,9 +247,24 @@ pub(crate) fn print_list(
     if args.json {
         stream::print_json(&as_json(&listed))?;
     } else {
+        if listed.is_empty() {
+            stderr.line(&why_none(of_all_states, args));
+        }
         stream::print(&as_table(&listed))?;
     }
     Ok(ExitStatus::Ok)
+}
+
+/// Says why no run is listed, of those in all states.
+fn why_none(of_all_states: u64, args: &RunsListArgs) -> String {
+    let states: Vec<&str> = args.state.iter().map(|&state| word(state)).collect();
+    let job = args.job.as_ref().map(|job| format!(" of job {}", printable(job, 64)));
+    let job = job.unwrap_or_default();
+    match of_all_states {
+        0 => format!("no run{job} is kept"),
+        1 => format!("the only run{job} is not {}", states.join(" or ")),
+        more => format!("none of the {} runs{job} is {}", grouped(more), states.join(" or ")),
+    }
 }
 
 fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> {

@@ -9,7 +9,7 @@ use crate::cli::Context;
 use crate::cli::commands::list::filter::StateChoice;
 use crate::cli::commands::start_stop::{Inputs, plan_of_all};
 use crate::cli::commands::tasks::rows::SubTaskTable;
-use crate::cli::commands::tasks::walk::{BatchTask, SubTaskWalk};
+use crate::cli::commands::tasks::walk::{BatchTask, Seen, SubTaskWalk};
 use crate::cli::connect::client::{ReadingClient, client_for_reading};
 use crate::cli::connect::destination;
 use crate::cli::connect::destination::{Destination, Lookup};
@@ -32,7 +32,7 @@ use batchctl::settings::{RunSettings, TargetPart};
 use batchctl::store::{RunReader, StoreError};
 use batchctl::survey::WalkerSettings;
 use batchctl::task::{Command, Level, Outcome};
-use batchctl::text::printable;
+use batchctl::text::{plural, printable};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -108,7 +108,8 @@ struct Place {
 
 pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, CommandError> {
     let states = StateChoice::parse(&args.state)?;
-    let places = match run_of(args, context)? {
+    let which = run_of(args, context)?;
+    let places = match which {
         Some(which) => of_run(which, args, context)?,
         None => vec![of_inputs(args, context)?],
     };
@@ -116,13 +117,17 @@ pub(crate) fn tasks(args: &TasksArgs, context: &Context) -> Result<ExitStatus, C
     // Only a run of targets has no place at all: where nothing is to be looked into.
     let has_targets = places.iter().all(|place| place.target.is_some());
     let mut table = SubTaskTable::new(format, args.detail, has_targets);
+    let (is_of_run, mut seen) = (which.is_some(), Seen::default());
     for place in places {
         let target = place.target.as_ref().map(|(name, _)| name.clone());
         let read = read(place, args, &states, &mut table, context);
-        read.map_err(|error| match target {
+        seen.add(read.map_err(|error| match target {
             Some(name) => error.of_target(&name),
             None => error,
-        })?;
+        })?);
+    }
+    if let Some(why) = why_nothing(seen, is_of_run, args).filter(|_| table.is_heading_alone()) {
+        context.stderr.line(&why);
     }
     table.warn_of_uncallable(&context.stderr);
     table.print()?;
@@ -136,7 +141,7 @@ fn read(
     states: &StateChoice,
     table: &mut SubTaskTable,
     context: &Context,
-) -> Result<(), CommandError> {
+) -> Result<Seen, CommandError> {
     let Place { named, settings, destination, credentials, target } = place;
     let own = target.as_ref().map_or(context, |(_, own)| own);
     let timeout = settings.connect_timeout;
@@ -160,7 +165,30 @@ fn read(
         }
     }
     walk.warn_of_empty(&context.stderr);
-    Ok(())
+    Ok(walk.seen())
+}
+
+/// Says why no sub-task is shown; nothing if batch tasks without any were warned of.
+fn why_nothing(seen: Seen, is_of_run: bool, args: &TasksArgs) -> Option<String> {
+    match seen {
+        Seen { batch_tasks: 0, .. } if is_of_run && args.outcome.is_empty() => Some(
+            "no batch task of the run is partial, failed or ambiguous; `--outcome succeeded` looks \
+             into others"
+                .into(),
+        ),
+        Seen { batch_tasks: 0, .. } if is_of_run => {
+            let outcomes: Vec<&str> = args.outcome.iter().map(|outcome| outcome.as_str()).collect();
+            Some(format!("no batch task of the run is {}", outcomes.join(" or ")))
+        }
+        Seen { batch_tasks: 0, .. } => Some("there is no task in the input".into()),
+        Seen { sub_tasks: 0, .. } => None,
+        Seen { batch_tasks, sub_tasks } => {
+            let sub_tasks = plural(sub_tasks, "sub-task", "sub-tasks");
+            let batch_tasks = plural(batch_tasks, "batch task", "batch tasks");
+            let states = args.state.join(" or ");
+            Some(format!("none of the {sub_tasks} of {batch_tasks} is {}", printable(&states, 200)))
+        }
+    }
 }
 
 /// Returns the run whose batch tasks are meant, unless inputs name them.

@@ -63,6 +63,11 @@ impl SubTaskTable {
         stderr.say("warning", &message);
     }
 
+    /// Returns whether a heading alone is printed.
+    pub(super) fn is_heading_alone(&self) -> bool {
+        self.rows.is_heading_alone()
+    }
+
     /// Prints all rows to standard output.
     pub(super) fn print(self) -> Result<(), CommandError> {
         self.rows.print()

@@ -27,10 +27,25 @@ impl BatchTask {
     }
 }
 
+/// How much was looked into, whatever is shown of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    pub(super) batch_tasks: u64,
+    pub(super) sub_tasks: u64,
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, more: Self) {
+        self.batch_tasks += more.batch_tasks;
+        self.sub_tasks += more.sub_tasks;
+    }
+}
+
 /// The walks through the lists, one after the other at one rate.
 pub(super) struct SubTaskWalk<'a, A> {
     walker: Walker<'a, A>,
     states: &'a StateChoice,
+    seen: Seen,
     empty: u64,
     /// A batch task without a sub-task.
     example: Option<TaskId>,
@@ -44,7 +59,7 @@ impl<'a, A: TaskApi> SubTaskWalk<'a, A> {
         states: &'a StateChoice,
     ) -> Self {
         let walker = Walker::new(api, settings, Clock::start(), &[]).sharing(slots);
-        Self { walker, states, empty: 0, example: None }
+        Self { walker, states, seen: Seen::default(), empty: 0, example: None }
     }
 
     /// Returns the sub-tasks that are asked for.
@@ -60,6 +75,7 @@ impl<'a, A: TaskApi> SubTaskWalk<'a, A> {
         let BatchTask { id, expected } = batch_task;
         let Ok(read) = read_sub_tasks(&mut self.walker, &mut Unrecorded, id, *expected).await;
         let mut tasks = read.map_err(|gap| failed(id, &gap))?;
+        self.seen.add(Seen { batch_tasks: 1, sub_tasks: tasks.len() as u64 });
         self.count_empty(id, &tasks);
         tasks.retain(|task| self.states.takes(&task.states));
         if detail { self.details(id, tasks).await } else { Ok(tasks) }
@@ -79,6 +95,11 @@ impl<'a, A: TaskApi> SubTaskWalk<'a, A> {
             task.others.extend(shown.into_iter().flat_map(|shown| shown.others));
         }
         Ok(tasks)
+    }
+
+    /// Returns what was looked into so far.
+    pub(super) fn seen(&self) -> Seen {
+        self.seen
     }
 
     fn count_empty(&mut self, id: &TaskId, tasks: &[ListedTask]) {
