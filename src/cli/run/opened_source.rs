@@ -356,26 +356,29 @@ impl<'a> OpenedSource<'a> {
 
     /// Returns what holds once the run is planned.
     pub(crate) fn terms(&self, scene: &Scene<'_>) -> Result<Terms, CommandError> {
-        let (if_not_started, if_empty) = match self {
-            Self::New { run, .. } => (IfNotStarted::Discard, IfEmpty::Input(run.if_empty)),
-            Self::Resume(_) => (IfNotStarted::Keep, IfEmpty::GoOn),
-            Self::Apply { .. } => (IfNotStarted::KeepPlan, IfEmpty::GoOn),
-            Self::Retry { retry, .. } => {
-                (IfNotStarted::Discard, IfEmpty::NothingToRetry(retrying::empty_retry(retry)?))
+        let report = |run: &RunId| format!("`batchctl report {run} -o csv:-`");
+        let dry_run = || "`--dry-run`".to_owned();
+        let (if_not_started, if_empty, shown_by, size_guard) = match self {
+            Self::New { run, .. } => (
+                IfNotStarted::Discard,
+                IfEmpty::Input(run.if_empty),
+                dry_run(),
+                ListSizeGuard::new(run.before, scene),
+            ),
+            Self::Resume(run) => {
+                (IfNotStarted::Keep, IfEmpty::GoOn, report(&run.record.run.id), None)
             }
-            Self::Revert(_) => (IfNotStarted::Discard, IfEmpty::GoOn),
-        };
-        let size_guard = match self {
-            Self::New { run, .. } => ListSizeGuard::new(run.before, scene),
-            Self::Resume(_) | Self::Apply { .. } | Self::Retry { .. } | Self::Revert(_) => None,
-        };
-        let shown_by = match self {
-            Self::New { .. } | Self::Retry { .. } => "`--dry-run`".to_owned(),
-            Self::Resume(run) | Self::Apply { plan: run, .. } => {
-                format!("`batchctl report {} -o csv:-`", run.record.run.id)
+            Self::Apply { plan, .. } => {
+                (IfNotStarted::KeepPlan, IfEmpty::GoOn, report(&plan.record.run.id), None)
+            }
+            Self::Retry { retry, .. } => {
+                let if_empty = IfEmpty::NothingToRetry(retrying::empty_retry(retry)?);
+                (IfNotStarted::Discard, if_empty, dry_run(), None)
             }
             Self::Revert(revert) => {
-                format!("`batchctl revert {}` without `--yes`", revert.record.run.id)
+                let shown_by =
+                    format!("`batchctl revert {}` without `--yes`", revert.record.run.id);
+                (IfNotStarted::Discard, IfEmpty::GoOn, shown_by, None)
             }
         };
         Ok(Terms { if_not_started, if_empty, shown_by, size_guard })
