@@ -9,6 +9,7 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use crate::support::service::wait_until;
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -94,9 +95,7 @@ fn a_signal_ends_a_report_that_takes_for_ever() {
     let finished = |scene: &Scene| {
         scene.call(&["runs", "list", "--state", "finished"]).stdout.contains(" stop ")
     };
-    while !finished(&scene) {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the end of the run", || finished(&scene));
     // Between the end of the run and its report lies a moment in which signals still ask for the
     // run's end; on a disk that is slow it is a long one.
     while !running.has_ended() {

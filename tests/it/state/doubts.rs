@@ -3,7 +3,7 @@
 use super::report;
 use crate::support::program::Ended;
 use crate::support::program::Scene;
-use crate::support::service::Rehearsal;
+use crate::support::service::{Rehearsal, wait_until};
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Command;
 use serde_json::Value;
@@ -62,12 +62,12 @@ fn what_was_on_the_wire_when_a_run_was_killed_is_not_sent_again_if_it_is_there()
     let rehearsal = rehearsal();
     let flags = ["start", "--id", "gate-silent", "--id", "task-000001", "--wait"];
     let running = rehearsal.scene.start(&flags);
-    while rehearsal.service.witness().carried_out("gate-silent", Command::START) == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let witness = || rehearsal.service.witness();
+    wait_until("the call", || witness().carried_out("gate-silent", Command::START) > 0);
     running.signal(rustix::process::Signal::KILL);
     drop(running.ended());
-    std::thread::sleep(Duration::from_millis(150));
+    let list = ["list", "--state", "running"];
+    wait_until("the state", || rehearsal.scene.call(&list).stdout.contains("gate-silent"));
     let ended = rehearsal.scene.call(&["resume", "--json"]).expect(0);
     assert_eq!(report(&ended)["tasks"]["succeeded"], 2);
     assert_eq!(rehearsal.service.witness().carried_out("gate-silent", Command::START), 1);

@@ -7,6 +7,7 @@ use crate::support::program::Scene;
 use crate::support::relay::Relay;
 use crate::support::reply::Reply;
 use crate::support::server::Server;
+use crate::support::service::wait_until;
 use rustix::process::Signal;
 use std::thread;
 use std::time::Duration;
@@ -39,8 +40,8 @@ fn a_worker_that_is_held_by_the_service_notices_that_the_database_is_lost() {
     configure(&mut scene, &database, &server.url());
     scene.call(&["start", "--id", "gate-1", "--detach", "--timeout", "1s"]).expect(0);
     let worker = scene.start(&HASTY);
-    server.wait_for(1);
-    thread::sleep(Duration::from_millis(300));
+    let held = "SELECT count(*) FROM batchctl.rate WHERE hold_until_ns > 0";
+    wait_until("a hold", || database.number(held) > 0);
     database.crash();
     worker.ended().expect(74).says("cannot reach the database");
     assert_eq!(server.count(), 1);
@@ -78,7 +79,7 @@ fn a_worker_that_was_cut_off_for_a_while_goes_on_with_the_others() {
     stage.await_settled(40);
     relay.cut();
     let taken = "SELECT count(*) FROM batchctl.takeover";
-    crate::support::service::wait_until("a takeover", || stage.database.number(taken) > 0);
+    wait_until("a takeover", || stage.database.number(taken) > 0);
     relay.mend();
     other.ended().expect(0);
     worker.ended().expect(0);

@@ -127,10 +127,10 @@ fn a_worker_that_is_asked_to_end_gives_its_tasks_back_at_once() {
 fn calls_that_a_worker_gave_up_are_told_of_as_in_doubt() {
     let Some(stage) = Stage::answering_in(700) else { return };
     stage.plan(16, &["--rate", "none", "--lease", "60s"]);
-    let worker = stage.worker();
+    let mut worker = stage.worker();
     wait_until("calls on the wire", || stage.rehearsal.service.requests() == 8);
     worker.signal(Signal::INT);
-    thread::sleep(Duration::from_millis(300));
+    worker.wait_until_it_says("SIGINT: nothing new is sent");
     worker.signal(Signal::INT);
     worker.ended().expect(130);
     assert_eq!(stage.status()["workers"][0]["in_flight"], 0);
