@@ -8,7 +8,7 @@ use super::layout::{DisplayLine, Piece, flow, sentence};
 use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts, WaveStarted};
-use crate::task::Outcome;
+use crate::task::{Outcome, UnderWay};
 use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
 
@@ -185,12 +185,12 @@ fn whole_seconds(time: Duration) -> u64 {
 /// Returns the counts that are not zero.
 fn counts(tally: &Tally) -> Vec<Piece> {
     let plain = |(count, what): (u64, &str)| (count > 0).then(|| Piece::new(counted(count, what)));
-    let on_wire = if tally.ended().is_some() { "without an answer" } else { "on the wire" };
+    let on_wire = if tally.ended().is_some() { "without an answer" } else { UnderWay::ON_THE_WIRE };
     let before = plain((tally.settled_before(), "settled before"));
     let outcomes = Outcome::ALL.into_iter().filter_map(|outcome| of_outcome(tally, outcome));
     let under_way = [
         (tally.on_wire(), on_wire),
-        (tally.waiting(), "waiting"),
+        (tally.waiting(), UnderWay::WAITING),
         (tally.arrived(), "arrived"),
         (tally.settling(), "settling"),
         (tally.stuck(), "stuck"),

@@ -18,6 +18,7 @@ mod service_limit;
 mod shard;
 mod state;
 mod state_word;
+mod under_way;
 
 pub use command::{Command, InvalidCommandName, Repetition, UnknownCommand};
 pub use drilled::{DrillEnd, DrilledSubTask, DrilledTask};
@@ -34,6 +35,7 @@ pub use service_limit::ServiceLimit;
 pub use shard::{InvalidShard, Shard, task_hash};
 pub use state::{ObservedState, StateCounts, TaskState, Toward, UnknownTaskState};
 pub use state_word::{InvalidStateWord, StateWord};
+pub use under_way::UnderWay;
 
 use std::fmt;
 

@@ -8,7 +8,7 @@ use crate::report::format::next_commands::{NextCommand, next_commands};
 use crate::report::format::summary::{FLAKY_NOTE, title, wave_words};
 use crate::report::format::target_lines::target_line;
 use crate::report::format::words::{
-    failure_times, left_out as rows_left_out, more_causes, percent, remedy,
+    failure_times, left_out as rows_left_out, more_causes, outcome_words, percent, remedy,
 };
 use crate::report::format::worker_lines::takeovers_note;
 use crate::report::model::{FailureGroup, Report};
@@ -145,10 +145,11 @@ fn damage(text: &mut String, report: &Report) -> Written {
 
 fn outcomes(text: &mut String, report: &Report) -> Written {
     writeln!(text, "\n| outcome | tasks |\n|---|--:|")?;
-    let counted = Outcome::ALL.map(|outcome| (outcome.as_str(), report.tasks[outcome]));
+    let of_outcome = |outcome| (report.so_far[outcome], outcome_words(outcome));
+    let counted = Outcome::ALL.into_iter().map(of_outcome).chain(report.under_way.in_words());
     // Outcomes that did not occur are left out, unlike in documents for programs.
-    for (outcome, count) in counted.into_iter().filter(|&(_, count)| count > 0) {
-        writeln!(text, "| {} | {} |", outcome.replace('_', " "), grouped(count))?;
+    for (count, outcome) in counted.filter(|&(count, _)| count > 0) {
+        writeln!(text, "| {outcome} | {} |", grouped(count))?;
     }
     writeln!(text, "| **selected** | **{}** |", grouped(report.tasks.selected()))
 }

@@ -47,6 +47,7 @@ fn outcome_rows(report: &Report) -> Vec<NumberRow> {
     };
     let outcomes = Outcome::ALL.into_iter().filter(is_told);
     let outcomes = outcomes.map(|outcome| outcome_row(outcome, report));
+    let outcomes = outcomes.chain(under_way_rows(report));
     let input = &report.input;
     let of_plan = input.excluded.iter().filter(|excluded| !excluded.later);
     let later = input.excluded.iter().filter(|excluded| excluded.later);
@@ -103,7 +104,14 @@ fn outcome_row(outcome: Outcome, report: &Report) -> NumberRow {
         Outcome::Unchanged => (Tone::Good, "unchanged", "in that state already, no call was made"),
         Outcome::NotAttempted => (Tone::Doubtful, "not attempted", not_attempted_note(report)),
     };
-    NumberRow { tone, label, number: Some(report.tasks[outcome]), note: note.into() }
+    NumberRow { tone, label, number: Some(report.so_far[outcome]), note: note.into() }
+}
+
+/// Returns the tasks that were sent and have no outcome yet.
+fn under_way_rows(report: &Report) -> impl Iterator<Item = NumberRow> {
+    let notes = ["no answer to their last call so far", "to be sent again"].into_iter();
+    let rows = report.under_way.in_words().into_iter().zip(notes);
+    rows.map(|((count, words), note)| quiet(words, Some(count), note.into()))
 }
 
 pub(crate) fn not_attempted_note(report: &Report) -> &'static str {

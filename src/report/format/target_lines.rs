@@ -1,7 +1,7 @@
 //! What each target of a run did, in a line of text.
 
 use crate::report::format::terminal::{COLUMNS, TerminalText};
-use crate::report::format::words::rounded;
+use crate::report::format::words::{outcome_words, rounded};
 use crate::report::model::TargetReport;
 use crate::settings::RateSetting;
 use crate::task::Outcome;
@@ -27,11 +27,8 @@ pub(super) fn targets(page: &mut TerminalText, targets: &[TargetReport]) {
 
 /// Returns what a target did, in words.
 pub(crate) fn target_line(target: &TargetReport) -> String {
-    let mut tasks = target.tasks;
-    // While it runs, such a call is most likely on the wire, and its outcome is not known yet.
-    tasks[Outcome::Ambiguous] = tasks[Outcome::Ambiguous].saturating_sub(target.unanswered);
-    let counted = Outcome::ALL.into_iter().map(|it| (tasks[it], it.as_str().replace('_', " ")));
-    let counted = counted.chain([(target.unanswered, "not answered yet".into())]);
+    let of_outcome = |outcome| (target.so_far[outcome], outcome_words(outcome));
+    let counted = Outcome::ALL.into_iter().map(of_outcome).chain(target.under_way.in_words());
     let counted = counted.filter(|(count, _)| *count > 0);
     let counted: Vec<String> =
         counted.map(|(count, what)| format!("{} {what}", grouped(count))).collect();
@@ -56,20 +53,23 @@ mod tests {
     use super::*;
     use crate::report::model::Target;
     use crate::settings::RunSettings;
-    use crate::task::OutcomeCounts;
+    use crate::task::{OutcomeCounts, UnderWay};
 
     #[test]
-    fn a_call_without_an_answer_so_far_is_not_counted_as_ambiguous() {
+    fn a_task_that_is_under_way_is_counted_by_no_outcome() {
         let mut tasks = OutcomeCounts::default();
         tasks[Outcome::Succeeded] = 5;
         tasks[Outcome::Ambiguous] = 3;
-        let check = |unanswered: u64, expected: &str| {
+        let check = |on_the_wire: u64, waiting: u64, expected: &str| {
+            let mut so_far = tasks;
+            so_far[Outcome::Ambiguous] -= on_the_wire + waiting;
             let target = TargetReport {
                 name: "north".into(),
                 target: Target { endpoint: String::new(), project_id: String::new() },
                 settings: RunSettings::default(),
                 tasks,
-                unanswered,
+                so_far,
+                under_way: UnderWay { on_the_wire, waiting },
                 attempts: 0,
                 rate_average: None,
                 rate_peak_1s: 0,
@@ -79,8 +79,8 @@ mod tests {
             };
             assert_eq!(target_line(&target), expected);
         };
-        check(0, "8 tasks: 5 succeeded, 3 ambiguous");
-        check(2, "8 tasks: 5 succeeded, 1 ambiguous, 2 not answered yet");
-        check(3, "8 tasks: 5 succeeded, 3 not answered yet");
+        check(0, 0, "8 tasks: 5 succeeded, 3 ambiguous");
+        check(2, 0, "8 tasks: 5 succeeded, 1 ambiguous, 2 on the wire");
+        check(2, 1, "8 tasks: 5 succeeded, 2 on the wire, 1 waiting");
     }
 }

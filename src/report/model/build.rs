@@ -18,7 +18,7 @@ use crate::report::model::{
     StillRunning, Target,
 };
 use crate::store::{HoldRow, RunReader, RunRecord, SessionRecord, ShardRow, StoreError, TaskRow};
-use crate::task::{ExcludedTask, Outcome, OutcomeCounts, Rate};
+use crate::task::{ExcludedTask, Outcome, OutcomeCounts, Rate, UnderWay};
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::panic::resume_unwind;
@@ -108,6 +108,7 @@ impl Report {
         // Tasks whose ids are lost are in no row, and the sums must add up all the same. They can
         // never be settled, so the run does not wait for them.
         totals.tasks[Outcome::Ambiguous] += run.lost_tasks();
+        totals.certain[Outcome::Ambiguous] += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let drill = run.drill()?;
         let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
@@ -243,6 +244,11 @@ fn assemble(
     };
     let ending = facts.decide();
     let tuning_hints = sent.answers.hints(&sent.calls, &sent.worked, paused, &settings);
+    // Of one that has ended, no answer will come.
+    let (under_way, so_far) = match ending.exit {
+        None => (totals.under_way, totals.certain),
+        Some(_) => (UnderWay::default(), totals.tasks),
+    };
     Report {
         pace: PacePart {
             rate_limit: settings.own_rate().fixed(),
@@ -256,8 +262,8 @@ fn assemble(
         target: Target { endpoint: record.run.endpoint, project_id: record.run.project_id },
         settings,
         tasks: totals.tasks,
-        // Of one that has ended, no answer will come.
-        unanswered: if ending.exit.is_none() { totals.unanswered } else { 0 },
+        so_far,
+        under_way,
         counts: totals.counts,
         wave,
         empty: totals.empty,

@@ -8,7 +8,7 @@ use crate::report::model::command::command;
 use crate::report::model::{DrillPart, ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
 use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow, TakeoverRow, WorkerRow};
-use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit};
+use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit, UnderWay};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -36,8 +36,11 @@ pub struct Report {
     pub settings: RunSettings,
     /// The number of tasks with each outcome; the sum is the number of selected tasks.
     pub tasks: OutcomeCounts,
-    /// The number of ambiguous tasks whose last call has no answer so far; 0 once the run has ended.
-    pub unanswered: u64,
+    /// The number of its tasks with each outcome, without those that are under way.
+    pub so_far: OutcomeCounts,
+    /// The number of its tasks that were sent and have no outcome yet; none once it has ended. In
+    /// `tasks` they have the outcome that they would have if it ended now.
+    pub under_way: UnderWay,
     /// The service's counts of sub-tasks, summed over the last attempts of all tasks. Counts that
     /// could not be trusted are left out.
     pub counts: Counts,
@@ -175,8 +178,11 @@ pub struct TargetReport {
     pub settings: RunSettings,
     /// The number of its tasks with each outcome.
     pub tasks: OutcomeCounts,
-    /// The number of ambiguous tasks whose last call has no answer so far; 0 once it has ended.
-    pub unanswered: u64,
+    /// The number of its tasks with each outcome, without those that are under way.
+    pub so_far: OutcomeCounts,
+    /// The number of its tasks that were sent and have no outcome yet; none once it has ended. In
+    /// `tasks` they have the outcome that they would have if it ended now.
+    pub under_way: UnderWay,
     /// The number of its attempts.
     pub attempts: u64,
     /// Attempts a second; `None` if there was no time between the first and the last.

@@ -14,7 +14,8 @@ pub(super) fn read(
         Ok(TargetReport {
             name: name.to_owned(),
             tasks: report.tasks,
-            unanswered: report.unanswered,
+            so_far: report.so_far,
+            under_way: report.under_way,
             attempts: report.calls.attempts,
             rate_average: report.pace.rate_average,
             rate_peak_1s: report.pace.rate_peak_1s,
@@ -100,7 +101,7 @@ fn severity(exit: ExitStatus) -> u8 {
 mod tests {
     use super::*;
     use crate::settings::RunSettings;
-    use crate::task::OutcomeCounts;
+    use crate::task::{OutcomeCounts, UnderWay};
 
     #[test]
     fn every_ending_is_worse_than_success() {
@@ -117,7 +118,8 @@ mod tests {
             target: Target { endpoint: String::new(), project_id: String::new() },
             settings: RunSettings::default(),
             tasks: OutcomeCounts::default(),
-            unanswered: 0,
+            so_far: OutcomeCounts::default(),
+            under_way: UnderWay::default(),
             attempts: 0,
             rate_average: None,
             rate_peak_1s: 0,

@@ -5,15 +5,17 @@ use crate::policy::{WavePlace, wave_of};
 use crate::report::model::VerifyCounts;
 use crate::settings::RunSettings;
 use crate::store::{AttemptRow, TaskRow};
-use crate::task::{Counts, Failure, Outcome, OutcomeCounts};
+use crate::task::{Counts, Failure, Outcome, OutcomeCounts, UnderWay};
 
 /// The sums over all tasks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TaskTotals {
     pub(super) tasks: OutcomeCounts,
     pub(super) unsettled: u64,
-    /// Tasks in doubt whose last attempt has not ended: it is on the wire, or was at a kill.
-    pub(super) unanswered: u64,
+    /// Tasks that were sent and have no outcome yet; after a kill, that had none.
+    pub(super) under_way: UnderWay,
+    /// All other tasks by their outcomes.
+    pub(super) certain: OutcomeCounts,
     pub(super) arrivals: VerifyCounts,
     pub(super) counts: Counts,
     pub(super) empty: u64,
@@ -31,7 +33,10 @@ impl TaskTotals {
         // so that the sum over all outcomes is always the number of selected tasks.
         self.tasks[task.outcome] += 1;
         self.unsettled += u64::from(task.settled.is_none());
-        self.unanswered += u64::from(is_unanswered(task));
+        match under_way(task) {
+            Some(under_way) => self.under_way += under_way,
+            None => self.certain[task.outcome] += 1,
+        }
         self.arrivals.verified += u64::from(task.seen.verified.is_some());
         self.arrivals.unverified += u64::from(is_unverified(task));
         self.counts += task.last.as_ref().and_then(trusted_counts).unwrap_or_default();
@@ -45,7 +50,8 @@ impl TaskTotals {
     pub(crate) fn add_all(&mut self, later: &Self) {
         self.tasks += later.tasks;
         self.unsettled += later.unsettled;
-        self.unanswered += later.unanswered;
+        self.under_way += later.under_way;
+        self.certain += later.certain;
         self.arrivals.verified += later.arrivals.verified;
         self.arrivals.unverified += later.arrivals.unverified;
         self.counts += later.counts;
@@ -81,10 +87,16 @@ impl TaskTotals {
     }
 }
 
-/// Returns whether an answer to the last attempt of a task may still come.
-fn is_unanswered(task: &TaskRow) -> bool {
-    let has_begun = task.last.as_ref().is_some_and(|last| last.duration.is_none());
-    has_begun && task.settled.is_none() && task.outcome == Outcome::Ambiguous && !task.is_damaged
+/// Returns how a task is under way, if it is: it may have left, and has no outcome yet.
+fn under_way(task: &TaskRow) -> Option<UnderWay> {
+    let last = task.last.as_ref()?;
+    if task.settled.is_some() || task.is_damaged || task.outcome == Outcome::NotAttempted {
+        return None;
+    }
+    Some(match last.duration {
+        None => UnderWay { on_the_wire: 1, waiting: 0 },
+        Some(_) => UnderWay { on_the_wire: 0, waiting: 1 },
+    })
 }
 
 /// Returns whether a task may have been carried out and was not verified to the end.

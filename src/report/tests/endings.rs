@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::ExitStatus;
 use crate::settings::RunSettings;
+use crate::task::UnderWay;
 
 /// A run of three tasks: one succeeded, one got this reply, and the third was not sent.
 fn cut_short(reply: Reply, stopped: StopReason) -> TestRun {
@@ -110,23 +111,25 @@ fn a_run_without_an_end_was_killed_unless_somebody_works_on_it() {
 }
 
 #[test]
-fn a_call_has_no_answer_so_far_until_it_comes_or_the_run_has_ended() {
+fn a_task_is_under_way_until_it_has_an_outcome_or_the_run_has_ended() {
     let mut run = TestRun::with_tasks(3);
     run.begin();
     run.settle(0, lost(FailureKind::Timeout), Outcome::Ambiguous);
     run.send(1);
     run.send(2);
     let seq = AttemptSeq(run.last_seq);
-    let check = |run: &TestRun, running, ambiguous, unanswered| {
+    let check = |run: &TestRun, running, so_far, on_the_wire, waiting| {
         let report = Report::read(&run.reader(), running).unwrap();
-        let found = (report.tasks[Outcome::Ambiguous], report.unanswered);
-        assert_eq!(found, (ambiguous, unanswered));
+        assert_eq!(report.tasks[Outcome::Ambiguous], 3);
+        assert_eq!(report.so_far[Outcome::Ambiguous], so_far);
+        assert_eq!(report.under_way, UnderWay { on_the_wire, waiting });
+        assert_eq!(report.so_far.selected() + report.under_way.tasks(), report.tasks.selected());
     };
-    check(&run, StillRunning::Yes, 3, 2);
+    check(&run, StillRunning::Yes, 1, 2, 0);
     run.answer(2, seq, lost(FailureKind::Timeout));
-    check(&run, StillRunning::Yes, 3, 1);
+    check(&run, StillRunning::Yes, 1, 1, 1);
     run.kill();
-    check(&run, StillRunning::No, 3, 0);
+    check(&run, StillRunning::No, 3, 0, 0);
 }
 
 #[test]

@@ -80,6 +80,48 @@ fn a_run_is_opened_from_the_list_with_the_keyboard_and_followed_to_its_end() {
 }
 
 #[test]
+fn a_call_on_the_wire_is_under_way_everywhere_until_its_process_has_ended() {
+    let Some(browser) = Browser::find() else { return };
+    let server = Server::start(|request| match request.id.as_str() {
+        "gate-1" => Reply::trusted(&request.id, 0, 1),
+        _ => Reply::silence(),
+    });
+    let scene = Scene::with(&server);
+    scene.write("tasks.txt", "gate-1\ngate-2\ngate-3\n");
+    let served = Served::start(&scene, &[]);
+    let mut visit = browser.visit(&served.url, &[]);
+    let run = scene.start(&["start", "tasks.txt", "-j", "1"]);
+    server.wait_for(2);
+    visit.wait("document.querySelector('.runs .running')");
+    open_run(&mut visit);
+    let tile = |class: &str| {
+        format!(
+            "document.querySelector('.outcomes .{class}')?.textContent.replace(/\\s+/g, ' ').trim()"
+        )
+    };
+    let row =
+        "[...document.querySelectorAll('tbody .pill')].map((cell) => cell.textContent).join(' ')";
+    visit.wait(&format!("{} === '…under way11 on the wire'", tile("under_way")));
+    visit.wait(&format!("{row} === '✓succeeded …under way ○not attempted'"));
+    assert_eq!(visit.evaluate(&format!("{} ?? 'none'", tile("ambiguous"))), "none");
+    assert_eq!(visit.evaluate("document.querySelectorAll('.bar .under_way').length"), 1);
+    let chosen =
+        "document.querySelector('select[name=outcome]').textContent.includes('… under way (1)')";
+    assert_eq!(visit.evaluate(chosen), true);
+    let text = scene.call(&["report"]).expect(0).stdout;
+    assert!(
+        text.contains("  on the wire         1   no answer to their last call so far\n"),
+        "{text}"
+    );
+    assert!(!text.contains("ambiguous"), "{text}");
+    let markdown = scene.call(&["report", "-o", "md:-"]).expect(0).stdout;
+    assert!(markdown.contains("| on the wire | 1 |\n| **selected** | **3** |"), "{markdown}");
+    run.kill();
+    visit.wait(&format!("{row} === '✓succeeded ?ambiguous ○not attempted'"));
+    visit.wait(&format!("{} === undefined", tile("under_way")));
+}
+
+#[test]
 fn the_list_is_searched_and_filtered_and_its_address_keeps_that() {
     let Some(browser) = Browser::find() else { return };
     let server = Server::start(hostile);

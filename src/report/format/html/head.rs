@@ -7,6 +7,7 @@ use crate::report::format::html::chart::{Chart, HEIGHT, WIDTH};
 use crate::report::format::html::charts::charts;
 use crate::report::format::html::facts::{facts, foreign};
 use crate::report::format::html::place::{Following, PagePlace};
+use crate::report::format::html::row::{UNDER_WAY, UNDER_WAY_MARK};
 use crate::report::format::html::rows::Limits;
 use crate::report::format::html::series::TimeSeries;
 use crate::report::format::next_commands::{NextCommand, next_commands};
@@ -124,6 +125,7 @@ impl HtmlHead {
             outcomes: Outcome::ALL
                 .into_iter()
                 .map(|outcome| outcome_tile(outcome, report))
+                .chain(under_way_tile(report))
                 .collect(),
             efforts: efforts(report),
             groups: shown.iter().map(|group| FailureGroupHtml::from_group(group, report)).collect(),
@@ -189,9 +191,11 @@ fn bar(report: &Report) -> Vec<Share> {
     let mut x = 0.0;
     let mut shares = Vec::new();
     // Outcomes without tasks are left out, because a part of no width would still draw its border.
-    for outcome in Outcome::ALL.into_iter().filter(|&outcome| report.tasks[outcome] > 0) {
-        let width = report.tasks[outcome] as f64 / all * 1_000.0;
-        let class = outcome.as_str();
+    let of_outcome = |outcome: Outcome| (report.so_far[outcome], outcome.as_str());
+    let under_way = (report.under_way.tasks(), UNDER_WAY);
+    let counted = Outcome::ALL.into_iter().map(of_outcome).chain([under_way]);
+    for (tasks, class) in counted.filter(|&(tasks, _)| tasks > 0) {
+        let width = tasks as f64 / all * 1_000.0;
         shares.push(Share { class, x: format!("{x:.2}"), width: format!("{width:.2}") });
         x += width;
     }
@@ -199,7 +203,7 @@ fn bar(report: &Report) -> Vec<Share> {
 }
 
 fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
-    let number = report.tasks[outcome];
+    let number = report.so_far[outcome];
     Tile {
         class: if number == 0 { "none" } else { outcome.as_str() },
         mark: outcome_mark(outcome),
@@ -209,6 +213,20 @@ fn outcome_tile(outcome: Outcome, report: &Report) -> Tile {
     }
 }
 
+/// Returns the tile of the tasks that are under way, while the run goes on.
+fn under_way_tile(report: &Report) -> Option<Tile> {
+    let tasks = report.under_way.tasks();
+    let parts = report.under_way.in_words().into_iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<_> = parts.map(|(count, words)| format!("{} {words}", grouped(count))).collect();
+    report.exit.is_none().then(|| Tile {
+        class: if tasks == 0 { "none" } else { UNDER_WAY },
+        mark: UNDER_WAY_MARK,
+        label: "under way",
+        number: grouped(tasks),
+        note: if tasks == 0 { "sent, no outcome yet".into() } else { parts.join(", ") },
+    })
+}
+
 /// Returns the meaning of an outcome, in words.
 fn outcome_meaning(outcome: Outcome, report: &Report) -> &'static str {
     match outcome {
@@ -216,7 +234,6 @@ fn outcome_meaning(outcome: Outcome, report: &Report) -> &'static str {
         Outcome::Succeeded => "no sub-task failed",
         Outcome::Partial => "some sub-tasks failed",
         Outcome::Failed => "refused, or nothing succeeded",
-        Outcome::Ambiguous if report.exit.is_none() => "sent, no trustworthy answer so far",
         Outcome::Ambiguous => "sent, nothing trustworthy came back",
         Outcome::Unchanged if report.run.service.is_some() => "in that state already",
         Outcome::Unchanged => "in that state already, no call made",

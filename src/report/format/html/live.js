@@ -70,10 +70,8 @@
   function tellLatest() {
     const lines = changed.slice(-SHOWN).map((index) => {
       const row = page.rows[index];
-      // On the wire, unless its process was killed.
-      const isOpen = row[4] !== null && row[5] === null;
       const words = [row[4] === null ? "" : page.clock(row[4] + (row[5] || 0)), row[0],
-        ...(isOpen ? ["… sent", ""] : [`${page.marks[row[2]]} ${page.outcome(row)}`, page.message(row)])];
+        `${page.markOf(row)} ${page.outcome(row)}`, page.isUnderWay(row) ? "" : page.message(row)];
       const made = page.element("li");
       made.append(...words.map((word) => page.element("span", "", word)));
       return made;

@@ -9,7 +9,9 @@ const page = (() => {
   const { head, rows, attempts, texts } = data;
   // What was seen of the tasks that were looked into, by row.
   const drilled = new Map((data.drilled || []).map((seen) => [seen[0], seen]));
-  const MARKS = ["✓", "◐", "✕", "?", "=", "○"];
+  const MARKS = ["✓", "◐", "✕", "?", "=", "○", "…"];
+  const NOT_ATTEMPTED = 5;
+  const UNDER_WAY = 6;
   const ROW_HEIGHT = 37;
   const PRINTED = 200;
   // Characters that act on their neighbours or are invisible are shown by their numbers.
@@ -25,7 +27,11 @@ const page = (() => {
   const shown = (text) => String(text).replace(MISLEADING, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
   const text = (value) => (typeof value === "number" ? texts[value] : value) || "";
   const count = (n, one, many) => `${n.toLocaleString("en-US")} ${n === 1 ? one : many}`;
-  const outcome = (row) => head.outcomes[row[2]].replace("_", " ");
+  // A task that was sent and has no outcome is under way, as long as the head has a word for that.
+  const isUnderWay = (row) => head.outcomes.length > UNDER_WAY && row[4] !== null && row[5] === null && row[2] !== NOT_ATTEMPTED;
+  const standing = (row) => (isUnderWay(row) ? UNDER_WAY : row[2]);
+  const markOf = (row) => MARKS[standing(row)];
+  const outcome = (row) => head.outcomes[standing(row)].replace("_", " ");
   const group = (row) => (row[7] ? head.groups[row[7] - 1] : "");
   const source = (row) => `${head.sources[row[8]] || ""}:${row[9]}`;
   const failure = (row) => row[10] || [];
@@ -89,7 +95,7 @@ const page = (() => {
     found = [];
     for (let index = 0; index < rows.length; index += 1) {
       const row = rows[index];
-      if (wanted >= 0 && row[2] !== wanted) continue;
+      if (wanted >= 0 && standing(row) !== wanted) continue;
       if (cause > 0 && row[7] !== cause) continue;
       if (words.length && !words.every((word) => haystack(index).includes(word))) continue;
       found.push(index);
@@ -143,8 +149,8 @@ const page = (() => {
         cell.append(button);
         if (drilled.has(index)) cell.append(element("span", "drilled", notThere(drilled.get(index))));
       } else if (name === "outcome") {
-        cell.className += ` pill ${head.outcomes[row[2]]}`;
-        const mark = element("span", "mark", MARKS[row[2]]);
+        cell.className += ` pill ${head.outcomes[standing(row)]}`;
+        const mark = element("span", "mark", markOf(row));
         mark.setAttribute("aria-hidden", "true");
         cell.append(mark, outcome(row));
       } else {
@@ -236,7 +242,7 @@ const page = (() => {
     const [kind, , , reason, advice, errors, request, counts, , detail, params] = failure(row);
     byId("task-title").textContent = shown(row[0]);
     const facts = element("dl", "facts");
-    fact(facts, "Outcome", `${MARKS[row[2]]} ${outcome(row)}`);
+    fact(facts, "Outcome", `${markOf(row)} ${outcome(row)}`);
     fact(facts, "Command", head.commands[row[1]]);
     fact(facts, "Target", target(row));
     fact(facts, "Cause", group(row));
@@ -357,7 +363,7 @@ const page = (() => {
     const byOutcome = new Array(head.outcomes.length).fill(0);
     const byGroup = new Map();
     for (const row of rows) {
-      byOutcome[row[2]] += 1;
+      byOutcome[standing(row)] += 1;
       if (row[7]) byGroup.set(row[7], (byGroup.get(row[7]) || 0) + 1);
     }
     head.outcomes.forEach((word, number) => {
@@ -435,5 +441,5 @@ const page = (() => {
   fillChoices();
   setUp();
   recall();
-  return { head, rows, texts, element, outcome, message, clock, marks: MARKS, change, recall, setUpCopying };
+  return { head, rows, texts, element, outcome, markOf, isUnderWay, message, clock, change, recall, setUpCopying };
 })();

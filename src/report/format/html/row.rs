@@ -25,7 +25,7 @@ pub(crate) struct Head<'a> {
     base: i64,
     tasks: u64,
     commands: Vec<&'a str>,
-    outcomes: [&'static str; 6],
+    outcomes: Vec<&'static str>,
     kinds: [&'static str; 12],
     groups: Vec<String>,
     sources: &'a [String],
@@ -44,13 +44,24 @@ impl<'a> Head<'a> {
                 None => Command::ALL.map(Command::as_str).to_vec(),
                 Some(service) => service.actions.iter().map(String::as_str).collect(),
             },
-            outcomes: Outcome::ALL.map(Outcome::as_str),
+            outcomes: outcomes(report),
             kinds: FailureKind::ALL.map(FailureKind::as_str),
             groups: report.failures.iter().map(|group| group.label.to_string()).collect(),
             sources: &report.input.sources,
             targets: &names.targets,
         }
     }
+}
+
+/// The word and the mark of a task that is under way, while the run goes on.
+pub(crate) const UNDER_WAY: &str = "under_way";
+pub(crate) const UNDER_WAY_MARK: &str = "…";
+
+/// Returns the outcomes in the order of their numbers. While the run goes on, the last of them stands
+/// for tasks that are under way: their rows have the outcome that they would have if it ended now.
+fn outcomes(report: &Report) -> Vec<&'static str> {
+    let under_way = report.exit.is_none().then_some(UNDER_WAY);
+    Outcome::ALL.into_iter().map(Outcome::as_str).chain(under_way).collect()
 }
 
 /// Returns the time from which those of a run's rows count.
