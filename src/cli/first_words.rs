@@ -5,15 +5,15 @@ use clap::error::ErrorKind;
 
 /// What to type first, for a person who has typed nothing yet.
 pub(crate) const TEXT: &str = "\
-batchctl starts and stops very many VIAS batch tasks, and accounts for every one of them.
+batchctl starts and stops very many VIAS batch tasks, and accounts for each.
 
-  batchctl demo                                 how it works, on this machine alone
-  batchctl start --id task-000001 --sandbox     a first call, without an account
-  batchctl config init                          note the region, the project and the credentials
-  batchctl auth check                           see whether they are right
-  batchctl stop cameras.csv --dry-run           what would be called; sends nothing
-  batchctl stop cameras.csv -o results.csv      carry it out
-  batchctl resume                               go on with a run that was cut short
+  batchctl demo                              how it works, on this machine alone
+  batchctl start --id task-000001 --sandbox  a first call, without an account
+  batchctl config init                       note region, project, credentials
+  batchctl auth check                        see whether they are right
+  batchctl stop cameras.csv --dry-run        what would be called; sends nothing
+  batchctl stop cameras.csv -o results.csv   carry it out
+  batchctl resume                            go on with a run that was cut short
 
 `batchctl --help` lists all commands, `batchctl stop --help` the flags of one.";
 

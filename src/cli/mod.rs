@@ -8,6 +8,7 @@ mod commands;
 mod connect;
 mod first_words;
 mod flags;
+mod help_text;
 mod output;
 mod process;
 mod run;
@@ -115,7 +116,7 @@ fn command() -> clap::Command {
         .mut_subcommand("retry", own_defaults)
         .mut_subcommand("revert", own_defaults)
         .mut_subcommand("settle", own_defaults);
-    sources::with_all_flags(command)
+    sources::with_all_flags(help_text::in_paragraphs(command))
 }
 
 /// Why the command line leads to no command.

@@ -25,7 +25,7 @@ const DEMO_HELP: &str = "\
 Nothing leaves this machine, and nothing is written outside DIR.
 
 Examples:
-  batchctl demo                 takes half a minute, and leaves batchctl-demo/report.html behind
+  batchctl demo  half a minute, and batchctl-demo/report.html stays behind
   batchctl demo /tmp/demo";
 
 #[derive(Debug, Args)]

@@ -26,8 +26,8 @@ Shows what would be called, as --dry-run does, and stores it as a run that is no
 of pace, calls, states and stopping are stored with it; credentials are not.
 
 Examples:
-  batchctl plan stop cameras.csv --rate 5/s       shows the plan, and prints its id
-  batchctl apply 20240705                         carries out exactly that";
+  batchctl plan stop cameras.csv --rate 5/s  shows the plan, and prints its id
+  batchctl apply 20240705                    carries out exactly that";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlanCommand {

@@ -17,9 +17,9 @@ given has the value it had in the run. A task whose call was on the wire when th
 is sent again, or left as ambiguous with `--on-doubt hold`.
 
 Examples:
-  batchctl resume                           the latest run
-  batchctl resume 20240705-12 --rate 2/s    more gently than before
-  batchctl resume 20240705-12 --repair      although parts of its file are damaged";
+  batchctl resume                         the latest run
+  batchctl resume 20240705-12 --rate 2/s  more gently than before
+  batchctl resume 20240705-12 --repair    although parts of its file are damaged";
 
 #[derive(Debug, Args)]
 #[command(after_help = RESUME_HELP)]

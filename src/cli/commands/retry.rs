@@ -20,8 +20,8 @@ Makes a new run of the tasks that are partial, failed or ambiguous. A flag that 
 the value it had in the run that is retried.
 
 Examples:
-  batchctl retry                            what did not succeed in the latest run
-  batchctl retry latest --group F2          only those of one cause, as the report groups them
+  batchctl retry                    what did not succeed in the latest run
+  batchctl retry latest --group F2  those of one cause in the report
   batchctl retry latest --outcome failed --kind timeout,reset -n";
 
 #[derive(Debug, Args)]

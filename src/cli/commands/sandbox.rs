@@ -34,10 +34,10 @@ Ids that end with -refused, -gone, -unchanged, -unauthorised, -throttled, -trans
 
 Examples:
   batchctl sandbox --listen 127.0.0.1:8080 --latency 5ms..30ms --limit 100/s
-  batchctl sandbox --tasks 10000 --running 50% --settle 20s --stale 2s --stuck 1%
-  batchctl sandbox --fail 2% --partial 5% --drop 1% --seed 7 --access-log access.log
+  batchctl sandbox --tasks 10000 --running 50% --settle 20s --stuck 1%
+  batchctl sandbox --fail 2% --partial 5% --drop 1% --access-log access.log
   batchctl sandbox --auth token --token-life 30s
-  batchctl sandbox --own-project north:limit=40/s --own-project south:token-dies-after=8
+  batchctl sandbox --own-project a:limit=40/s --own-project b:dies-after=9
   batchctl sandbox --service shop.toml --limit 20/s --drop 2%";
 
 #[derive(Debug, Args)]

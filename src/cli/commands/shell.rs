@@ -12,7 +12,7 @@ use std::{fs, io};
 
 pub(crate) const COMPLETIONS_HELP: &str = "\
 Examples:
-  batchctl completions bash > ~/.local/share/bash-completion/completions/batchctl
+  batchctl completions bash >~/.local/share/bash-completion/completions/batchctl
   batchctl completions zsh > ~/.zfunc/_batchctl
   batchctl completions fish > ~/.config/fish/completions/batchctl.fish";
 

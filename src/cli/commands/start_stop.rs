@@ -28,14 +28,14 @@ use std::path::{Path, PathBuf};
 
 const ACTION_HELP: &str = "\
 Examples:
-  batchctl stop tasks.csv --region cn-north-4 --project-id ID --token-file ~/.token
+  batchctl stop tasks.csv --region cn-north-4 --project-id ID --token-file token
   batchctl stop --id 0d47bbf52962414bb7ae27fb6ea24230 --dry-run
   jq -r .id tasks.json | batchctl start - --rate 5/s --yes -o results.csv
   batchctl tasks --run latest --state bad | batchctl start --level task -";
 
 const RUN_HELP: &str = "\
 Examples:
-  batchctl run plan.csv --dry-run            plan.csv has the columns id and command
+  batchctl run plan.csv --dry-run  plan.csv has the columns id and command
   batchctl run plan.csv --command-column todo -o results.csv";
 
 #[derive(Debug, Args)]
@@ -62,8 +62,8 @@ sent again only if the file says that repeating it does no harm.
 
 Examples:
   batchctl do on things.csv --service shop.toml -n
-  batchctl do on things.csv --service shop.toml --sandbox    a rehearsal, without the service
-  batchctl do on things.csv --service shop.toml --token-file token -o results.csv";
+  batchctl do on things.csv --service shop.toml --sandbox  a rehearsal
+  batchctl do on things.csv --service shop.toml --token-file token -o out.csv";
 
 #[derive(Debug, Args)]
 #[command(after_help = DO_HELP)]

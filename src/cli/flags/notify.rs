@@ -23,8 +23,13 @@ pub(crate) struct NotifyArgs {
     /// A file that holds the address of the webhook
     #[arg(long, value_name = "FILE")]
     pub(crate) notify_url_file: Option<PathBuf>,
-    /// A file that holds the secret with which `DingTalk` and Feishu want messages signed
-    #[arg(long, value_name = "FILE")]
+    // Its own text, because a comment would need backticks round the name.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "A file that holds the secret for signed messages, \
+        as DingTalk and Feishu want them"
+    )]
     pub(crate) notify_secret_file: Option<PathBuf>,
     /// The shape of the message [default: by the host of the address]
     #[arg(long, value_name = "SHAPE")]

@@ -31,6 +31,38 @@ fn help_fits_a_hundred_columns_and_gives_examples() {
 }
 
 #[test]
+fn on_eighty_columns_no_line_is_broken_that_need_not_be() {
+    let scene = Scene::new();
+    for command in commands(&scene) {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let call = [&words[..], &["--help"]].concat();
+        let shown = |columns: &str| {
+            let output = scene.command(&call).env("COLUMNS", columns).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let (narrow, wide) = (shown("80"), shown("100"));
+        assert_eq!(narrow.lines().find(|line| line.chars().count() > 80), None, "{command:?}");
+        let examples = |text: &str| {
+            let rest = text.rsplit_once("\nExamples:\n").unwrap().1;
+            rest.split("\n\n").next().unwrap().to_owned()
+        };
+        assert_eq!(examples(&narrow), examples(&wide), "an example is broken");
+        // The lines of a paragraph are full: none has room for the first word of the next.
+        let lines: Vec<&str> = narrow.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| is_prose(line))) {
+            let word = pair[1].split(' ').next().unwrap();
+            let room = 80 - pair[0].chars().count();
+            assert!(word.chars().count() + 1 > room, "{command:?}: {pair:?}");
+        }
+    }
+}
+
+/// Returns whether a line is of a paragraph: no example, flag or blank line.
+fn is_prose(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with(' ')
+}
+
+#[test]
 fn help_without_a_command_is_a_usage_error() {
     let scene = Scene::new();
     scene.call(&[]).expect(2).says("Usage: batchctl").says("Examples:");

@@ -22,7 +22,7 @@ All commands take their credentials from the first of these that is there: --tok
 the profile in config.toml, a kept login, ~/.huaweicloud/credentials.
 
 Examples:
-  batchctl auth check --json                       for a cron job, before it begins
+  batchctl auth check --json  for a cron job, before it begins
   batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
   batchctl auth logout";
 
@@ -42,7 +42,7 @@ kept; it is tried once.
 
 Examples:
   batchctl auth login --iam-user night --iam-domain acme --region cn-north-4
-  batchctl auth login --iam-user night --iam-domain acme --iam-user-id ID --region cn-north-4
+  batchctl auth login --iam-user night --iam-domain acme --iam-user-id ID
                                                    with an MFA device";
 
 const LOGOUT_HELP: &str = "\

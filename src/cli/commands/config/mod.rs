@@ -16,7 +16,7 @@ Takes every flag of a run as well, and says what they would come to. What it pri
 config file again.
 
 Examples:
-  batchctl config show --origin                  what holds, and where it comes from
+  batchctl config show --origin  what holds, and where it comes from
   batchctl config show --profile prod --json
   BATCHCTL_RATE=5/s batchctl config show --origin | grep rate";
 

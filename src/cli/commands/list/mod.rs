@@ -35,9 +35,10 @@ const LIST_HELP: &str = "\
 A table on a terminal, CSV elsewhere, and that CSV is an input of start, stop and run. The state is
 one word for all sub-tasks:
 
-  bad       one is in trouble (create_failed, start_failed, abnormal, failed, lack_of_resources, frozen)
-  changing  one is on its way (pending, recovering, starting, upgrading, stopping, scheduling, deleting,
-            freezing)
+  bad       one is in trouble (create_failed, start_failed, abnormal, failed,
+            lack_of_resources, frozen)
+  changing  one is on its way (pending, recovering, starting, upgrading, stopping,
+            scheduling, deleting, freezing)
   unknown   one is in a state that batchctl does not know, or there is none
   running   all are up (running, succeeded)
   stopped   all are down (stopped, stopped_no_service)

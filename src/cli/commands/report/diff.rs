@@ -18,7 +18,7 @@ A task is the same in both runs if its id and its command are, and its target in
 ambiguous or was not attempted.
 
 Examples:
-  batchctl report diff 20240704 latest       what is failing that was not the night before
+  batchctl report diff 20240704 latest  what is failing since then
   batchctl report diff 20240704 20240705 -o diff.csv
   batchctl report diff 20240704 latest --json | jq '.tasks.newly_failing'";
 

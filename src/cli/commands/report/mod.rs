@@ -18,13 +18,13 @@ use clap::{Args, Subcommand};
 
 const REPORT_HELP: &str = "\
 Examples:
-  batchctl report                            the summary of the latest run
-  batchctl report 20240705 -o results.csv    every task with its outcome
+  batchctl report                          the summary of the latest run
+  batchctl report 20240705 -o results.csv  every task with its outcome
   batchctl report -o failed.csv --only failed,ambiguous --csv-dialect excel
   batchctl report -o md:- | gh issue create --title nightly -F -
   batchctl report latest --json
-  batchctl report diff 20240704 latest       what is failing that was not
-  batchctl report merge shard-*.db           one report of runs with `--shard K/N`";
+  batchctl report diff 20240704 latest     what is failing that was not
+  batchctl report merge shard-*.db         one report of runs with `--shard K/N`";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {

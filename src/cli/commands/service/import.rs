@@ -24,8 +24,8 @@ Takes method, path, fields, bodies and statuses. Meanings are yours to fill in: 
 for each, and `service check` asks for them. Secrets are left out and named.
 
 Examples:
-  batchctl service import --curl \"curl -X POST https://shop.example.com/things/42/on\" --id 42
-  batchctl service import --curl - --id 42 -o shop.toml     the command from standard input
+  batchctl service import --curl \"curl -X PUT https://example.com/on/42\" --id 42
+  batchctl service import --curl - --id 42 -o shop.toml  from standard input
   batchctl service import openapi.yaml --operation switchOn -o shop.toml";
 
 #[derive(Debug, Args)]

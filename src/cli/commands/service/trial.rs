@@ -38,7 +38,7 @@ Exit status: 0 it succeeded or changed nothing, 1 it did not, 2 usage, 77 not au
 
 Examples:
   batchctl service try shop.toml 42 --action on --dry-run
-  batchctl service try shop.toml 42 --action on --set note=hello --token-file token";
+  batchctl service try shop.toml 42 --action on --set note=hi --token-file token";
 
 #[derive(Debug, Args)]
 #[command(after_help = TRY_HELP)]

@@ -30,8 +30,8 @@ Only this machine can reach it. `--allow-remote` lets `--listen` name an address
 reach, and nothing is encrypted then: whoever reads the traffic can read the runs.
 
 Examples:
-  batchctl ui --open                          in the browser of this machine
-  batchctl ui --listen 127.0.0.1:8100         at a port that an SSH tunnel can name";
+  batchctl ui --open                   in the browser of this machine
+  batchctl ui --listen 127.0.0.1:8100  at a port that an SSH tunnel can name";
 
 /// The program that opens an address in the browser of the desktop.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
