@@ -46,6 +46,8 @@ pub struct RunFigures {
     pub held: Duration,
     /// The rate limit, if one was set.
     pub rate: Option<Rate>,
+    /// The calls a second that the run has found the service to accept, if it has found that.
+    pub service_limit: Option<f64>,
     /// Whether the run searched for its rate.
     pub finds_rate: bool,
     /// The maximum number of calls on the wire.
@@ -93,6 +95,7 @@ impl fmt::Display for TuningHint {
 ///     elapsed: Duration::from_secs(40),
 ///     held: Duration::from_secs(12),
 ///     rate: "200/s".parse().ok(),
+///     service_limit: None,
 ///     finds_rate: false,
 ///     concurrency: 16,
 ///     mean_latency: Duration::from_millis(30),
@@ -108,7 +111,8 @@ pub fn tuning_hints(figures: &RunFigures) -> Vec<TuningHint> {
     pace.into_iter().chain(longer_timeout(figures)).collect()
 }
 
-/// Suggests the rate at which calls were accepted over the whole run, waits included.
+/// Suggests the limit that the run has found, else the rate at which calls were accepted over the
+/// whole run, waits included.
 fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     // Without attempts the share is not a number; the minimum number below rejects that case.
     let share = figures.throttled as f64 / figures.attempts as f64;
@@ -120,7 +124,7 @@ fn lower_rate(figures: &RunFigures) -> Option<TuningHint> {
     let accepted = figures.attempts.saturating_sub(figures.throttled);
     // A run that ends within the service's window has seen a part of that window alone.
     let sustained = accepted as f64 / figures.elapsed.as_secs_f64().max(USUAL_WINDOW);
-    let advised = round_rate(sustained)?;
+    let advised = round_rate(figures.service_limit.unwrap_or(sustained))?;
     let is_lower = figures.rate.is_none_or(|rate| advised.per_second() < rate.per_second());
     is_lower.then_some(TuningHint::LowerRate(advised))
 }
@@ -181,6 +185,7 @@ mod tests {
             elapsed: Duration::from_secs(100),
             held: Duration::ZERO,
             rate: "100/s".parse().ok(),
+            service_limit: None,
             finds_rate: false,
             concurrency: 16,
             mean_latency: Duration::from_millis(50),
@@ -211,6 +216,8 @@ mod tests {
         let elapsed = Duration::from_secs(300);
         let slower = RunFigures { attempts: 8, throttled: 5, elapsed, ..figures() };
         check(&slower, &["--rate 36/h"]);
+        let known = RunFigures { service_limit: Some(92.5), ..throttled.clone() };
+        check(&known, &["--rate 92/s"]);
         check(&RunFigures { rate: "70/s".parse().ok(), ..throttled }, &[]);
     }
 

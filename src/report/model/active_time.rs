@@ -115,9 +115,9 @@ impl ActiveTime {
         self.spans.iter().map(|span| span.from..span.until).collect()
     }
 
-    /// Returns how long processes worked on the run, without the pauses between them.
-    pub(crate) fn time(&self) -> Duration {
-        self.spans.iter().map(|span| span.until.since(span.from)).sum()
+    /// Returns how long attempts were sent, from the first to the last of each process.
+    pub(crate) fn sending_time(&self) -> Duration {
+        self.spans.iter().filter_map(|span| span.sent).map(|(first, last)| last.since(first)).sum()
     }
 
     /// Returns the attempts a second between the first and the last of each process; `None` if no

@@ -243,7 +243,9 @@ fn assemble(
         settings: &settings,
     };
     let ending = facts.decide();
-    let tuning_hints = sent.answers.hints(&sent.calls, &sent.worked, paused, &settings);
+    let learnt = record.sessions.last().map(|session| session.learnt).unwrap_or_default();
+    let time = (&sent.worked, paused);
+    let tuning_hints = sent.answers.hints(&sent.calls, time, learnt, &settings);
     // Of one that has ended, no answer will come.
     let (under_way, so_far) = match ending.exit {
         None => (totals.under_way, totals.certain),
@@ -254,7 +256,7 @@ fn assemble(
             rate_limit: settings.own_rate().fixed(),
             rate_average: sent.worked.average_rate(),
             rate_peak_1s: sent.peak.finish(),
-            learnt: record.sessions.last().map(|session| session.learnt).unwrap_or_default(),
+            learnt,
             paused,
         },
         run: run_part(&record, &totals.tasks, &sent.worked, ending.complete),

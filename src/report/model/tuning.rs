@@ -7,7 +7,7 @@ use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
 use crate::settings::RunSettings;
 use crate::store::SendingRow;
-use crate::task::FailureKind;
+use crate::task::{FailureKind, ServiceLimit};
 use std::time::Duration;
 
 /// The sums over answered and timed-out attempts.
@@ -36,21 +36,24 @@ impl AnswerTotals {
     pub(crate) fn hints(
         &self,
         calls: &Calls,
-        worked: &ActiveTime,
-        held: Duration,
+        (worked, held): (&ActiveTime, Duration),
+        learnt: ServiceLimit,
         settings: &RunSettings,
     ) -> Vec<TuningHint> {
+        let mean_latency = self.time.checked_div(self.answered).unwrap_or_default();
         // A found rate is not a setting that a hint could lower, so only a fixed one is passed on.
         tuning_hints(&RunFigures {
             attempts: calls.attempts,
             throttled: calls.throttled,
             timed_out: self.timed_out,
-            elapsed: worked.time(),
+            // Looks at the states before and afterwards send no call.
+            elapsed: worked.sending_time() + mean_latency,
             held,
             rate: settings.own_rate().fixed(),
+            service_limit: learnt.per_second,
             finds_rate: settings.rate.is_auto(),
             concurrency: settings.concurrency.get(),
-            mean_latency: self.time.checked_div(self.answered).unwrap_or_default(),
+            mean_latency,
             slowest: self.slowest,
             timeout: settings.timeout,
         })

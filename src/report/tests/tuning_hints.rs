@@ -37,6 +37,18 @@ fn a_run_that_was_throttled_a_lot_has_a_hint_for_a_lower_rate() {
 }
 
 #[test]
+fn looks_at_the_states_before_and_after_the_calls_lower_no_hint() {
+    let mut run = TestRun::planned(&[("a.txt", &ids(10))], |run, _| run.settings = full());
+    run.begin();
+    run.pass(20_000);
+    (0..10).for_each(|task| run.call(task, throttled()));
+    (0..10).for_each(|task| run.settle(task, counted(0, 1), Outcome::Succeeded));
+    run.pass(20_000);
+    run.end(None);
+    check(&run, &["--rate 5/s"]);
+}
+
+#[test]
 fn the_summary_names_the_flag_and_why() {
     let text = summary(&throttled_run(10, full()).report(), &[], Style::Plain);
     let hints = "\nHints\n  --rate 5/s   the service throttled: this is what it accepted\n\nNext\n";
