@@ -253,6 +253,8 @@ pub struct RunStarted {
     pub rate_limit: Option<Rate>,
     /// Whether the rate is searched below that limit, by the service's answers.
     pub finds_rate: bool,
+    /// The number of tasks whose states are looked at, in a process that sends nothing.
+    pub looks_at: Option<u64>,
     /// The most calls on the wire at a time.
     pub concurrency: usize,
 }

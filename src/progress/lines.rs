@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 ///
 /// let mut lines = Lines::new(Box::new(std::io::sink()));
 /// let started = RunStarted { selected: 4, settled: 0, rate_limit: None, finds_rate: false,
-///     concurrency: 16 };
+///     looks_at: None, concurrency: 16 };
 /// lines.on_events(&[Event { at: Timestamp::from_micros(0), kind: EventKind::RunStarted(started) }]);
 /// lines.tick(Timestamp::from_micros(30_000_000));
 /// ```
@@ -165,6 +165,10 @@ impl Lines {
 /// Returns the text for the start of a run.
 fn start(set_out: &RunStarted) -> String {
     let tasks = plural(set_out.selected, "task", "tasks");
+    if let Some(looked_at) = set_out.looks_at {
+        let limit = set_out.rate_limit.map_or_else(String::new, |limit| format!(", at {limit}"));
+        return format!("looking at the states of {} of {tasks}{limit}", grouped(looked_at));
+    }
     let what = match set_out.settled {
         0 => format!("starting with {tasks}"),
         settled => format!("going on with {tasks}, {} settled before", grouped(settled)),

@@ -56,13 +56,29 @@ fn output_of(run: &TestRun) -> String {
 fn the_first_line_tells_how_fast_the_run_may_go() {
     let check = |limit: Option<&str>, finds_rate, expected: &str| {
         let rate_limit = limit.map(|limit| limit.parse().unwrap());
-        let set_out =
-            RunStarted { selected: 4, settled: 0, rate_limit, finds_rate, concurrency: 16 };
+        let set_out = RunStarted {
+            selected: 4,
+            settled: 0,
+            rate_limit,
+            finds_rate,
+            looks_at: None,
+            concurrency: 16,
+        };
         assert_eq!(start(&set_out), format!("starting with 4 tasks, {expected}, 16 at a time"));
     };
     check(Some("10/s"), false, "at 10/s");
     check(Some("1000/s"), true, "finding a rate up to 1000/s");
     check(None, false, "no rate limit");
+    let (rate_limit, looks_at) = ("10/s".parse().ok(), Some(3));
+    let set_out = RunStarted {
+        selected: 4,
+        settled: 2,
+        rate_limit,
+        finds_rate: false,
+        looks_at,
+        concurrency: 1,
+    };
+    assert_eq!(start(&set_out), "looking at the states of 3 of 4 tasks, at 10/s");
 }
 
 #[test]

@@ -202,6 +202,7 @@ fn a_rate_is_told_in_the_unit_of_its_limit() {
             settled: 0,
             rate_limit,
             finds_rate: false,
+            looks_at: None,
             concurrency: 16,
         };
         let mut run = TestRun::starting(set_out);

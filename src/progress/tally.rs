@@ -25,7 +25,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// use batchctl::progress::Tally;
 ///
 /// let started = RunStarted { selected: 4, settled: 1, rate_limit: None, finds_rate: false,
-///     concurrency: 16 };
+///     looks_at: None, concurrency: 16 };
 /// let at = Timestamp::from_micros(0);
 /// let mut tally = Tally::default();
 /// tally.take(&[Event { at, kind: EventKind::RunStarted(started) }]);

@@ -61,6 +61,7 @@ fn what_is_begun_ahead_is_not_on_the_wire() {
         settled: 0,
         rate_limit: None,
         finds_rate: false,
+        looks_at: None,
         concurrency: 2,
     };
     let mut run = TestRun::starting(set_out);

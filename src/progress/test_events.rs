@@ -61,6 +61,7 @@ impl TestRun {
             settled,
             rate_limit,
             finds_rate: false,
+            looks_at: None,
             concurrency: 16,
         })
     }

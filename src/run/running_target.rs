@@ -101,6 +101,7 @@ impl<A: TaskApi> RunningTarget<'_, A> {
                     rate_limit: engine.rate,
                     concurrency: engine.concurrency.get(),
                     finds_rate: false,
+                    looks_at: None,
                 };
                 let stopped = Some(StopReason::NotAuthorised).filter(|_| started.selected > 0);
                 let stats = RunStats { stopped, held: Duration::ZERO };

@@ -143,6 +143,7 @@ async fn over(
         rate_limit: own.settings.own_rate().limit(),
         concurrency: own.settings.concurrency.get(),
         finds_rate: false,
+        looks_at: None,
     };
     let stopped = Some(StopReason::NotAuthorised).filter(|_| own.selected > 0);
     let stats = RunStats { stopped, held: Duration::ZERO };

@@ -210,6 +210,7 @@ async fn wait_for<A: TaskApi>(
         rate_limit: walker_settings(phases.settings).rate,
         concurrency: 1,
         finds_rate: false,
+        looks_at: Some(part.unverified),
     };
     // The display takes the figures of a run from this event, as in a run that sends.
     phases.ledger.emit(phases.clock.now(), EventKind::RunStarted(started)).await?;

@@ -287,6 +287,7 @@ where
             settled: self.settings.origin.settled,
             rate_limit: self.settings.rate,
             finds_rate: self.settings.pace.opening == Opening::Doubling,
+            looks_at: None,
             concurrency: self.settings.concurrency.get(),
         }
     }

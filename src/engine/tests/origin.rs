@@ -47,6 +47,7 @@ async fn the_start_event_has_the_state_of_the_run() {
         settled: 7,
         rate_limit: Some("600/m".parse().unwrap()),
         finds_rate: false,
+        looks_at: None,
         concurrency: 5,
     };
     assert_eq!(started, &expected);

@@ -217,7 +217,8 @@ fn a_look_at_a_run_that_was_cut_short_ends_with_3_however_it_ended() {
     }
     // A run that has its outcomes ends by them.
     scene.call(&["start", "--id", "gate-1"]).expect(0);
-    scene.call(&["wait", "-q", "--wait-timeout", "1s"]).expect(1);
+    let again = scene.call(&["wait", "--wait-timeout", "1s", "--progress", "lines"]).expect(1);
+    again.says(" looking at the states of 1 of 1 task, at 10/s\n");
 }
 
 #[test]
