@@ -176,13 +176,10 @@ pub(crate) fn settle(args: &SettleArgs, context: &Context) -> Result<ExitStatus,
     print_unsettled(opened.run.unsettled, &opened.id, &context.stderr);
     // Given back first: the end of the run may be shown to programs that take it up.
     drop(opened.run);
+    let options = documents::options(&args.how.documents);
     let wanted = ReportRequest {
-        documents: &opened.documents,
-        options: &documents::options(&args.how.documents),
-        json: args.how.documents.json,
-        summary: true,
-        live: None,
         end: Some(&context.run_end),
+        ..ReportRequest::of_the_past(&opened.documents, &options, args.how.documents.json)
     };
     let runs = run::runs_in(&context.state);
     let status = present(&runs, &opened.id, &wanted, &context.stderr, context.stdout_style)?;

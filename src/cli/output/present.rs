@@ -30,6 +30,18 @@ pub(crate) struct ReportRequest<'a> {
     pub(crate) end: Option<&'a RunEnd>,
 }
 
+impl<'a> ReportRequest<'a> {
+    /// Asks for the report of a run that this process did not carry out: always a summary, unless it is
+    /// to be JSON.
+    pub(crate) fn of_the_past(
+        documents: &'a [Document],
+        options: &'a ResultsOptions,
+        json: bool,
+    ) -> Self {
+        Self { documents, options, json, summary: true, live: None, end: None }
+    }
+}
+
 /// Writes the documents, prints the result, and returns the run's exit status.
 pub(crate) fn present(
     runs: &RunDirectory,

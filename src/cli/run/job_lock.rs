@@ -3,6 +3,7 @@
 use crate::cli::Context;
 use crate::cli::flags::run::{IfBusy, LockArgs};
 use crate::cli::output::error::CommandError;
+use crate::cli::run::opened_source::OpenedSource;
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
@@ -37,8 +38,19 @@ impl HeldJob {
     }
 }
 
+/// Takes the lock of the job to which a run that is launched belongs. After all checks: a run that has
+/// waited for its job must not fail for its flags then.
+pub(crate) fn take_for(
+    opened: &OpenedSource<'_>,
+    args: &LockArgs,
+    clock: Clock,
+    context: &Context,
+) -> Result<JobAccess, CommandError> {
+    take(opened.job().as_ref(), opened.taken_up().as_ref(), args, clock, context)
+}
+
 /// Takes the lock of a job, as the flags want it; `run` is the run to go on with, if there is one.
-pub(crate) fn take(
+fn take(
     job: Option<&JobName>,
     run: Option<&RunId>,
     args: &LockArgs,

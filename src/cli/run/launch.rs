@@ -98,10 +98,7 @@ pub(crate) fn launch(
         ControlFlow::Continue(opened) => opened,
         ControlFlow::Break(status) => return Ok(status),
     };
-    // After all checks: a run that has waited for its job must not fail for its flags then.
-    let job = opened.job();
-    let taken_up = opened.taken_up();
-    let lock = match job_lock::take(job.as_ref(), taken_up.as_ref(), flags.lock, clock, context)? {
+    let lock = match job_lock::take_for(&opened, flags.lock, clock, context)? {
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };

@@ -89,10 +89,7 @@ fn begin(
     log_file: Option<LogFile>,
 ) -> Result<ExitStatus, CommandError> {
     let Scene { flags, clock, context, .. } = *scene;
-    // After all checks: a run that has waited for its job must not fail for its flags then.
-    let job = opened.job();
-    let taken_up = opened.taken_up();
-    let lock = match job_lock::take(job.as_ref(), taken_up.as_ref(), flags.lock, clock, context)? {
+    let lock = match job_lock::take_for(&opened, flags.lock, clock, context)? {
         JobAccess::Ours(lock) => lock,
         JobAccess::Skipped => return Ok(ExitStatus::Ok),
     };

@@ -37,14 +37,7 @@ pub(crate) fn show(args: &MergeArgs, context: &Context) -> Result<ExitStatus, Co
     let documents = documents::parse(&args.output, &taken, &context.given)?;
     let documents = documents::of_the_past(documents)?;
     let options = documents::options(&args.output);
-    let wanted = ReportRequest {
-        documents: &documents,
-        options: &options,
-        json: args.output.json,
-        summary: true,
-        live: None,
-        end: None,
-    };
+    let wanted = ReportRequest::of_the_past(&documents, &options, args.output.json);
     present_merged(&args.files, &wanted, context)?;
     // The report was printed, so the command succeeded even if a run failed.
     Ok(ExitStatus::Ok)

@@ -57,14 +57,7 @@ pub(crate) fn show(args: &ReportArgs, context: &Context) -> Result<ExitStatus, C
     let options = documents::options(&args.output);
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;
-    let wanted = ReportRequest {
-        documents: &documents,
-        options: &options,
-        json: args.output.json,
-        summary: true,
-        live: None,
-        end: None,
-    };
+    let wanted = ReportRequest::of_the_past(&documents, &options, args.output.json);
     present(&runs, &id, &wanted, &context.stderr, context.stdout_style)?;
     // The report was printed, so the command succeeded even if the run failed.
     Ok(ExitStatus::Ok)

@@ -271,14 +271,7 @@ fn show(args: &ShowArgs, context: &Context) -> Result<ExitStatus, CommandError> 
     let runs = run::runs_in(&context.state);
     let id = args.which.find(&context.state)?;
     let options = ResultsOptions::default();
-    let wanted = ReportRequest {
-        documents: &[],
-        options: &options,
-        json: args.json,
-        summary: true,
-        live: None,
-        end: None,
-    };
+    let wanted = ReportRequest::of_the_past(&[], &options, args.json);
     if !args.json {
         let listed = read(&runs, &id)?;
         stream::print(&head(&listed, &runs, context.store.shown()))?;
