@@ -2,6 +2,7 @@
 
 use crate::store::ids::RunId;
 use std::error::Error;
+use std::io;
 use tokio_postgres::error::{DbError, SqlState};
 
 /// What the server said, in one line. The client puts a line around it that says nothing, and breaks
@@ -160,6 +161,11 @@ impl DatabaseError {
     /// Returns what the operator can do about it.
     pub fn hint(&self) -> String {
         match self {
+            Self::Unreachable { source, .. } if is_untrusted(&**source) => {
+                "the name in the address has to be that of the certificate; `sslrootcert=FILE` in the \
+                 address names an authority of your own"
+                    .into()
+            }
             Self::Unreachable { .. } => {
                 "check the address and the server; `batchctl work` goes on from what was recorded"
                     .into()
@@ -212,6 +218,15 @@ impl DatabaseError {
     }
 }
 
+/// Returns whether the certificate of the server was refused.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    // An error of input and output does not name what it wraps as its source.
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    let inner = inner.map(|inner| inner as &(dyn Error + 'static));
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+        || inner.or_else(|| error.source()).is_some_and(is_untrusted)
+}
+
 /// Returns whether the server knows no such user or database, or refuses the password.
 fn is_no_entry(code: &SqlState) -> bool {
     code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME
@@ -224,4 +239,23 @@ fn is_passing(code: &SqlState) -> bool {
     // intervention, system, and a node that is read-only.
     matches!(class, "08" | "40" | "53" | "57" | "58")
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::CertificateError;
+
+    #[test]
+    fn a_certificate_that_is_refused_has_a_hint_of_its_own() {
+        let hint = |source: io::Error| {
+            let source = Box::new(source) as Box<dyn Error + Send + Sync>;
+            DatabaseError::Unreachable { shown: "runs on db".into(), source }.hint()
+        };
+        let refused = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        assert!(hint(io::Error::other(refused)).contains("`sslrootcert=FILE`"));
+        for other in [io::Error::other("away"), io::Error::from(io::ErrorKind::ConnectionRefused)] {
+            assert!(hint(other).starts_with("check the address"));
+        }
+    }
 }

@@ -48,7 +48,7 @@ fn the_way_to_the_database_is_protected_or_nothing_is_sent() {
         [at("localhost", "sslrootcert=foreign.pem"), at("127.0.0.1", "sslrootcert=own.pem")]
     {
         let ended = stage.call(&["work", "--store", &refused]).expect(74);
-        ended.says("cannot reach the database");
+        ended.says("cannot reach the database").says("`sslrootcert=FILE` in the address");
     }
     for mode in ["disable", "prefer", "require", "verify-ca"] {
         let elsewhere = at("db.example.com", &format!("sslmode={mode}"));
