@@ -232,13 +232,16 @@ fn is_no_entry(code: &SqlState) -> bool {
     code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME
 }
 
+/// What passes of classes that do not: a read-only node, a transaction or a wait for a lock that the
+/// server's own limits of time ended.
+const PASSING: [&str; 4] = ["25006", "25P03", "25P04", "55P03"];
+
 /// Returns whether the server is only away: it restarts, is full, or another node has taken over.
 fn is_passing(code: &SqlState) -> bool {
     let class = &code.code()[..2];
     // Connection, a transaction that was rolled back for another one, resources, operator
-    // intervention, system, and a node that is read-only.
-    matches!(class, "08" | "40" | "53" | "57" | "58")
-        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    // intervention, and system.
+    matches!(class, "08" | "40" | "53" | "57" | "58") || PASSING.contains(&code.code())
 }
 
 #[cfg(test)]

@@ -217,9 +217,8 @@ impl Work {
             return;
         };
         let since = *self.away_since.get_or_insert(began);
-        // A run that was removed does not come back.
-        let is_gone = matches!(error, DatabaseError::RunGone { .. });
-        if !is_gone && self.clock.instant() - since < self.patience {
+        // A removed run does not come back, and a right or a function that is missing is not given soon.
+        if error.may_pass() && self.clock.instant() - since < self.patience {
             return;
         }
         if let Some(lost) = self.on_lost.take() {

@@ -103,6 +103,29 @@ fn a_worker_that_wakes_after_its_run_was_removed_says_so() {
 }
 
 #[test]
+fn a_worker_whose_statements_are_refused_for_good_ends_at_once() {
+    let Some(stage) = Stage::answering_in(1) else { return };
+    stage.plan(20, &[]);
+    stage.database.sql("ALTER FUNCTION batchctl.allow(bigint, integer) RENAME TO disallow");
+    let ended = stage.call(&["work", "-q", "--store-timeout", "1h"]).expect(74);
+    ended.says("function allow(bigint, integer) does not exist");
+    assert_eq!(stage.rehearsal.service.requests(), 0);
+}
+
+#[test]
+fn a_wait_for_a_lock_that_the_server_ends_is_tried_again() {
+    let Some(stage) = Stage::answering_in(1) else { return };
+    stage.plan(200, &["--rate", "100/s", "--lease", "2s"]);
+    stage.database.sql("ALTER DATABASE runs SET lock_timeout = '100ms'");
+    let worker = stage.worker();
+    stage.await_settled(20);
+    let hold = "SET LOCAL lock_timeout = 0; LOCK TABLE batchctl.segment IN ACCESS EXCLUSIVE MODE";
+    stage.database.sql(&format!("BEGIN; {hold}; SELECT pg_sleep(1); COMMIT"));
+    worker.ended().expect(0);
+    stage.check(200);
+}
+
+#[test]
 fn a_worker_needs_only_the_rights_that_the_guide_names() {
     let Some(stage) = Stage::answering_in(1) else { return };
     stage.plan(20, &[]);
