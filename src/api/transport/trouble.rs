@@ -155,7 +155,10 @@ fn remedy_of_certificate(refused: &CertificateError) -> Option<&'static str> {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             Some(NO_SERVER)
         }
-        CertificateError::Other(other) if other.to_string().contains("EkuError") => Some(NO_SERVER),
+        // Its text speaks of extensions; only its name says which.
+        CertificateError::Other(other) if format!("{other:?}").contains("EkuError") => {
+            Some(NO_SERVER)
+        }
         _ => None,
     }
 }
@@ -252,6 +255,11 @@ fn unexplained(mut text: String) -> String {
 mod tests {
     use super::*;
 
+    /// As the verifier of the platform has it.
+    #[derive(Debug, thiserror::Error)]
+    #[error("certificate had invalid extensions")]
+    struct EkuError;
+
     #[test]
     fn what_helps_against_a_certificate_is_told_where_it_is_known() {
         let told = |refused| remedy(&rustls::Error::InvalidCertificate(refused));
@@ -263,8 +271,7 @@ mod tests {
         let own = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(own)));
         assert!(told(own).unwrap().contains("an authority"));
         assert_eq!(told(CertificateError::BadSignature), None);
-        let client = io::Error::other("EkuError");
-        let client = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(client)));
+        let client = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(EkuError)));
         assert_eq!(told(client), Some(NO_SERVER));
         assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
         let alert = |alert| remedy(&rustls::Error::AlertReceived(alert));
