@@ -289,7 +289,29 @@ pub(crate) fn endpoint(
     args: &DestinationArgs,
     context: &Context,
 ) -> Result<Endpoint, CommandError> {
-    let endpoint = chosen(args, context)?;
+    real_endpoint(args, context, ", or try it with `--sandbox`")
+}
+
+/// Takes the endpoint or the region for a command to which no sandbox is of use.
+pub(crate) fn endpoint_without_sandbox(
+    args: &DestinationArgs,
+    context: &Context,
+) -> Result<Endpoint, CommandError> {
+    real_endpoint(args, context, "")
+}
+
+/// `instead` ends the hint of one that is missing.
+fn real_endpoint(
+    args: &DestinationArgs,
+    context: &Context,
+    instead: &str,
+) -> Result<Endpoint, CommandError> {
+    let missing = || {
+        CommandError::usage("the endpoint is missing")
+            .with_hint(format!("name it with `--region NAME` or `--endpoint URL`{instead}"))
+            .with_target_hint(format!("put `region` or `endpoint` into {{table}}{instead}"))
+    };
+    let endpoint = chosen(args, context)?.ok_or_else(missing)?;
     if endpoint.ends_in_version() {
         let error = "the endpoint ends in `/v2`, and the paths of all calls begin with that";
         return Err(CommandError::usage(error).with_hint("leave `/v2` out of the endpoint"));
@@ -297,21 +319,15 @@ pub(crate) fn endpoint(
     Ok(endpoint)
 }
 
-fn chosen(args: &DestinationArgs, context: &Context) -> Result<Endpoint, CommandError> {
+fn chosen(args: &DestinationArgs, context: &Context) -> Result<Option<Endpoint>, CommandError> {
     let regional = |region: &str| Endpoint::of_region(region).map_err(CommandError::usage);
     match (&args.endpoint, &args.region) {
-        (Some(endpoint), None) => Ok(endpoint.clone()),
-        (None, Some(region)) => regional(region),
-        (None, None) => Err(CommandError::usage("the endpoint is missing")
-            .with_hint(
-                "name it with `--region NAME` or `--endpoint URL`, or try it with `--sandbox`",
-            )
-            .with_target_hint(
-                "put `region` or `endpoint` into {table}, or try it with `--sandbox`",
-            )),
+        (Some(endpoint), None) => Ok(Some(endpoint.clone())),
+        (None, Some(region)) => regional(region).map(Some),
+        (None, None) => Ok(None),
         (Some(endpoint), Some(region)) => match context.given.stronger("endpoint", "region")? {
-            Stronger::First => Ok(endpoint.clone()),
-            Stronger::Second => regional(region),
+            Stronger::First => Ok(Some(endpoint.clone())),
+            Stronger::Second => regional(region).map(Some),
         },
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn check(
     if context.store.database().is_none() || record.run.settings.sandbox {
         return Ok(());
     }
-    let endpoint = destination::endpoint(place, context)?.to_string();
+    let endpoint = destination::endpoint_without_sandbox(place, context)?.to_string();
     if endpoint != record.run.endpoint {
         return Err(other("endpoint", &endpoint, &record.run.endpoint));
     }

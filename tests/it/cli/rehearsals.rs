@@ -102,3 +102,13 @@ fn switches_that_are_off_contradict_nothing() {
         ended.says("`--cron` and `--json` contradict each other");
     }
 }
+
+#[test]
+fn a_command_that_refuses_the_sandbox_does_not_name_it() {
+    let scene = Scene::new();
+    let missing = "the endpoint is missing\nhint: name it with `--region NAME` or `--endpoint URL`";
+    let ended = scene.call(&["auth", "login"]).expect(2);
+    assert_eq!(ended.stderr, format!("error: {missing}\n"));
+    let check = scene.call(&["auth", "check"]).expect(2);
+    assert_eq!(check.stderr, format!("error: {missing}, or try it with `--sandbox`\n"));
+}

@@ -102,7 +102,7 @@ fn login(args: &LoginArgs, context: &Context) -> Result<ExitStatus, CommandError
         return Err(CommandError::usage(error)
             .with_hint("leave `--sandbox` out, or set BATCHCTL_SANDBOX=false"));
     }
-    let endpoint = destination::endpoint(&args.place, context)?;
+    let endpoint = destination::endpoint_without_sandbox(&args.place, context)?;
     let route = destination::route(&args.place, &endpoint, context)?;
     let target = PartialDestination {
         endpoint: &endpoint,
