@@ -88,7 +88,8 @@ fn answer(attempt: &AttemptRow) -> String {
 }
 
 fn details(f: &mut fmt::Formatter<'_>, failure: &Failure, name_of_errors: &str) -> fmt::Result {
-    if failure.detail != failure.said() {
+    // The service's reason of a known code may say the same.
+    if failure.detail != failure.said() && failure.detail != failure.reason {
         line(f, "detail", &failure.detail)?;
     }
     line(f, "params", &failure.params.join("; "))?;
