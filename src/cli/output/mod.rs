@@ -8,6 +8,7 @@ mod early_sync;
 pub(crate) mod error;
 pub(crate) mod event_documents;
 pub(crate) mod in_place;
+pub(crate) mod lone_files;
 pub(crate) mod lost_ids;
 pub(crate) mod present;
 pub(crate) mod prompt;

@@ -8,7 +8,7 @@ use crate::cli::output::row_documents::RowDocuments;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::taken_files::directory_of;
-use crate::cli::output::{command_hint, lost_ids, stream};
+use crate::cli::output::{command_hint, lone_files, lost_ids, stream};
 use batchctl::event::StopReason;
 use batchctl::report::{
     ExitStatus, Report, ResultsOptions, StillRunning, TaskContext, summary, write_json,
@@ -56,6 +56,9 @@ pub(crate) fn present(
     // Before the reader: a run that ends in between is then reported as running, not as cut short.
     let running = if runs.is_locked(id)? { StillRunning::Yes } else { StillRunning::No };
     let (reader, report, rows) = read_whole_or_damaged(runs, id, running, wanted)?;
+    if wanted.end.is_none() {
+        lone_files::warn(&reader, stderr, "and ask again");
+    }
     deliver(&Read { runs, reader, report }, rows, wanted, stderr, stdout_style)
 }
 
@@ -69,22 +72,11 @@ pub(crate) fn present_merged(
     let is_locked = RunReader::is_any_locked(files)?;
     let running = if is_locked { StillRunning::Yes } else { StillRunning::No };
     let reader = RunReader::merge(files)?;
-    warn_of_lone_files(&reader, &context.stderr)?;
+    lone_files::warn(&reader, &context.stderr, "and merge again");
     let (reader, report, rows) = read(reader, &context.state, running, wanted)?;
     // Earlier runs of the job, among which the last success is looked for, are those of this machine.
     let read = Read { runs: &run::runs_in(&context.state), reader, report };
     deliver(&read, rows, wanted, &context.stderr, context.stdout_style)
-}
-
-fn warn_of_lone_files(reader: &RunReader, stderr: &Stderr) -> Result<(), StoreError> {
-    let stderr = stderr.of_failures();
-    for file in reader.lone_files()? {
-        let file = file.display().to_string();
-        let words = "came alone, and its run has no recorded end: its last records may be missing";
-        stderr.say("warning", &printable(&format!("`{file}` {words}"), LONGEST_LINE));
-        stderr.say("hint", "bring the files whose names begin like its own, and merge again");
-    }
-    Ok(())
 }
 
 /// A run that was read, and the runs beside it.

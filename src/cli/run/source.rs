@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::connect::run_service::RunService;
 use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::lone_files;
 use crate::cli::run::input_run::InputRun;
 use crate::cli::run::opened_source::OpenedSource;
 use crate::cli::run::stored_plan::ApplyLimits;
@@ -64,6 +65,8 @@ impl<'a> RunSource<'a> {
             }
             Self::Resume(which) => {
                 let id = which.find(state)?;
+                let again = "and resume then: tasks whose records are missing are called again";
+                lone_files::warn_before(state, &id, &context.stderr, again);
                 match run::resume(state, &id, clock)? {
                     Resumption::Ready(resumable) => {
                         stored_plan::refuse_unapplied(&resumable.record)?;
@@ -83,7 +86,10 @@ impl<'a> RunSource<'a> {
                 }
             }
             Self::Retry { which, filter, reason, dry_run } => {
-                let mut retry = run::retry(state, &which.find(state)?)?;
+                let id = which.find(state)?;
+                let again = "and retry then: tasks whose records are missing are left out";
+                lone_files::warn_before(state, &id, &context.stderr, again);
+                let mut retry = run::retry(state, &id)?;
                 stored_plan::refuse_unapplied(&retry.record)?;
                 // Before the plan: an unknown group is a wrong flag.
                 retry.narrow(filter)?;

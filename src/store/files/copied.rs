@@ -22,6 +22,11 @@ pub(crate) fn place_of(path: &Path) -> &Path {
     process_of(path).and_then(Path::parent).unwrap_or(path)
 }
 
+/// Returns whether a file is a copy of a run in a database.
+pub(crate) fn is_copy(path: &Path) -> bool {
+    process_of(path).is_some()
+}
+
 /// Returns the run of a copy, and where it is from.
 fn copied_run(path: &Path) -> Option<(String, String)> {
     // COPIES/PROCESS/runs/RUN.db, and RUN.2.db for the second target of a run.
@@ -55,6 +60,10 @@ mod tests {
         assert_eq!(content_of(&own), format!("the run store `{}`", own.display()));
         assert_eq!(place_of(&copy("20240705-120000-kfzq.db")), state.path().join(COPIES));
         assert_eq!(place_of(&own), own);
+        assert_eq!(
+            [copy("20240705-120000-kfzq.db"), own].map(|path| is_copy(&path)),
+            [true, false]
+        );
         let in_copies = state.path().join(COPIES).join("state/runs/20240705-120000-kfzq.db");
         assert_eq!(place_of(&in_copies), in_copies);
     }

@@ -15,7 +15,7 @@ mod temporary_runs;
 mod trusted;
 mod watermark;
 
-pub(crate) use copied::{content_of, place_of};
+pub(crate) use copied::{content_of, is_copy, place_of};
 pub use directory::{RunDirectory, RunLock, find_among};
 pub(crate) use directory::{absolute, part_of};
 pub(crate) use file_identity::FileIdentity;

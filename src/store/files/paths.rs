@@ -21,7 +21,8 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Returns whether a file of a run has one of those beside it that it has on its machine.
 pub(crate) fn has_company(path: &Path) -> bool {
     let is_there = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
-    // A log without a byte comes from a look at the file.
-    let logs = [beside(path, "-mark"), beside(path, "-wal"), path.with_extension("lock")];
-    logs.iter().any(|path| is_there(path))
+    // A log without a byte comes from a look at the file. All targets of a run have one lock.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let lock = path.with_file_name(format!("{}.lock", name.split('.').next().unwrap_or_default()));
+    [beside(path, "-mark"), beside(path, "-wal"), lock].iter().any(|path| is_there(path))
 }

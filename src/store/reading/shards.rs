@@ -4,7 +4,7 @@
 //! anything is read. See `docs/GLOSSARY.md`: shard.
 
 use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, absolute, has_company};
+use crate::store::files::{RunDirectory, absolute, has_company, is_copy};
 use crate::store::home::for_each_planned;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
@@ -213,7 +213,7 @@ impl RunReader {
     fn is_lone(&self) -> Result<bool, StoreError> {
         let record = self.own_record()?;
         let has_end = record.sessions.last().is_some_and(|session| session.end.is_some());
-        Ok(!has_end && !has_company(&self.path))
+        Ok(!has_end && !is_copy(&self.path) && !has_company(&self.path))
     }
 
     /// Returns the record of the plan that this reader has all shards of, or all targets.

@@ -3,10 +3,14 @@
 use super::report;
 use crate::support::program::Ended;
 use crate::support::program::Scene;
+use crate::support::reply::Reply;
+use crate::support::server::Server;
 use crate::support::service::{Rehearsal, wait_until};
 use batchctl::sandbox::SandboxSettings;
 use batchctl::task::Command;
+use rustix::process::Signal;
 use serde_json::Value;
+use std::fs;
 use std::time::Duration;
 
 fn rehearsal() -> Rehearsal {
@@ -64,11 +68,42 @@ fn what_was_on_the_wire_when_a_run_was_killed_is_not_sent_again_if_it_is_there()
     let running = rehearsal.scene.start(&flags);
     let witness = || rehearsal.service.witness();
     wait_until("the call", || witness().carried_out("gate-silent", Command::START) > 0);
-    running.signal(rustix::process::Signal::KILL);
+    running.signal(Signal::KILL);
     drop(running.ended());
     let list = ["list", "--state", "running"];
     wait_until("the state", || rehearsal.scene.call(&list).stdout.contains("gate-silent"));
     let ended = rehearsal.scene.call(&["resume", "--json"]).expect(0);
     assert_eq!(report(&ended)["tasks"]["succeeded"], 2);
     assert_eq!(rehearsal.service.witness().carried_out("gate-silent", Command::START), 1);
+}
+
+#[test]
+fn the_file_of_a_killed_run_that_came_alone_is_told_before_it_is_believed() {
+    let server = Server::start(|request| match request.id.as_str() {
+        "gate-2" => Reply::silence(),
+        _ => Reply::trusted(&request.id, 0, 1),
+    });
+    let scene = Scene::with(&server);
+    let running = scene.start(&["start", "-q", "-j", "1", "--id", "gate-1", "--id", "gate-2"]);
+    server.wait_for(2);
+    running.signal(Signal::KILL);
+    running.ended();
+    let whole = scene.call(&["report"]).expect(0);
+    assert!(!whole.stderr.contains("came alone"), "{}", whole.stderr);
+    let runs = scene.state().join("runs");
+    let beside = fs::read_dir(runs).unwrap().map(|file| file.unwrap().path());
+    for file in beside.filter(|file| file.extension().is_none_or(|end| end != "db")) {
+        fs::remove_file(file).unwrap();
+    }
+    let alone = ["came alone", "bring the files whose names begin like its own"];
+    let told = |ended: Ended| alone.iter().fold(ended, |ended, words| ended.says(words));
+    // A second look, because the first one leaves files beside it.
+    for _ in 0..2 {
+        told(scene.call(&["report"]).expect(0));
+    }
+    for again in ["retry", "resume"] {
+        told(
+            scene.call(&[again, "-q", "--max-duration", "1s", "--drain-timeout", "1ms"]).expect(3),
+        );
+    }
 }
