@@ -344,6 +344,27 @@ fn a_limit_that_was_known_is_not_raised_by_a_brief_exhaustion() {
 }
 
 #[test]
+fn single_calls_that_are_accepted_whole_seconds_apart_show_windows() {
+    for (before, are_met) in [
+        (799, false),
+        (800, true),
+        (1_149, true),
+        (1_150, false),
+        (1_799, false),
+        (1_801, true),
+        (3_149, true),
+        (3_150, false),
+        (4_000, false),
+    ] {
+        let (mut controller, at, since) = exhausted(50);
+        controller.throttled_at = 25.0;
+        controller.resumed = Some((at(5_000 - before), 75.0));
+        controller.resume(since, at(4_990), at(5_000));
+        assert_eq!(controller.windows.are_met(), are_met, "{before}");
+    }
+}
+
+#[test]
 fn what_slides_accepts_again_at_once_where_the_pace_was_far_too_high() {
     let above = |rate: f64| f64::from_bits(rate.to_bits() + 1);
     let far = TOO_FAR * 25.0;
@@ -372,6 +393,6 @@ fn what_slides_accepts_again_at_once_where_the_pace_was_far_too_high() {
         controller.resumed = resumed.then(|| (at(3_000), 50.0));
         controller.resume(since, at(4_990), at(5_000));
         assert_eq!(controller.is_exact, resumed);
-        assert!(!controller.windows.are_met());
+        assert_eq!(controller.windows.are_met(), resumed);
     }
 }

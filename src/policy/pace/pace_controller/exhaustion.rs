@@ -17,6 +17,8 @@ const WHOLE_CYCLE: f64 = 1.0;
 /// How long a window of a second seems to be from one single call to the next.
 const WINDOW_FROM: f64 = 0.8;
 const WINDOW_TO: f64 = 1.15;
+/// After how many windows at most the end of another one shows how long they are.
+const MOST_WINDOWS: f64 = 3.0;
 /// A run that is throttled and served again within so many seconds has met a shorter window.
 pub(super) const SHORT_WINDOW: f64 = 0.25;
 /// How many calls in a row are throttled where the service accepts none.
@@ -24,6 +26,12 @@ const ROW: usize = 5;
 const ROW_WITHOUT_LIMIT: usize = 7;
 /// How long an exhaustion lasts, in seconds, that leaves a limit that was known as it is.
 const BRIEF: f64 = 0.5;
+
+/// Returns whether single calls were accepted again so many seconds apart at the beginnings of two windows.
+fn are_whole_seconds(span: f64) -> bool {
+    let windows = (span + 1.0 - WINDOW_FROM).floor();
+    (1.0..=MOST_WINDOWS).contains(&windows) && span - windows < WINDOW_TO - 1.0
+}
 
 impl PaceController {
     /// Returns whether so many calls in a row were throttled, of those sent later, that none is accepted.
@@ -82,8 +90,9 @@ impl PaceController {
         self.confirmed = if known.is_some() { self.confirmed } else { 0 };
         let is_brief = lasted < WINDOW_CLOSED;
         let is_far = self.throttled_at > TOO_FAR * found;
-        // Two that a second lies between are the ends of windows, too, however brief.
-        self.windows.closed(lasted, !is_brief || (whole.is_some() && !is_far));
+        // Two that whole seconds lie between are the ends of windows, too, however brief.
+        let is_whole = cycle.is_some_and(|(span, _)| are_whole_seconds(span)) && !is_far;
+        self.windows.closed(lasted, !is_brief || is_whole);
         // What slides still counts what was sent when the pace was too high.
         let is_sliding = is_brief && is_far;
         // Of a first window that was a short one only the end was seen.
@@ -98,7 +107,8 @@ impl PaceController {
         }
         self.rested.short = None;
         // What a whole window took is its limit. With less than that, looks exceeded it by no call.
-        let part = if whole.is_some_and(|whole| whole <= found) { 1.0 } else { 0.995 };
+        let is_taken = whole.map_or(is_whole, |whole| whole <= found);
+        let part = if is_taken { 1.0 } else { 0.995 };
         self.rest(part * found.max(self.bounds.least), now, now);
         self.is_exact = is_measured;
         if let Phase::Resting(rest) = &mut self.phase {
