@@ -15,6 +15,7 @@ use crate::cli::output::documents;
 use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::event_documents::{Beginning, Live};
+use crate::cli::output::lone_files;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
 use crate::cli::process::runtime::runtime;
@@ -201,6 +202,7 @@ fn open(
     let id = args.which.find(&context.state)?;
     let clock = Clock::start();
     documents.iter().try_for_each(Document::try_out)?;
+    lone_files::warn_before(&context.state, &id, &context.stderr, "and ask again");
     let mut run = run::reopen(&context.state, &id, clock)?;
     #[cfg(feature = "postgres")]
     run.share(shared::group::slots(&id, &run.settings(), clock, context)?);

@@ -111,7 +111,9 @@ impl Report {
         totals.certain[Outcome::Ambiguous] += run.lost_tasks();
         let last = deciding_session(&record, &shards).cloned();
         let drill = run.drill()?;
-        let latest = Latest { last, still_running, is_drill_pending: drill.is_pending };
+        // The processes that worked on it may be in the log that is missing.
+        let is_lone = last.is_none() && !run.lone_files()?.is_empty();
+        let latest = Latest { last, still_running, is_lone, is_drill_pending: drill.is_pending };
         let workers = Workers::read(run, &record)?;
         let mut report = assemble(record, &latest, sent, (totals, failures), paused);
         report.drill = DrillPart::from_record(drill, report.settings.drill.map(NonZeroU32::get));
@@ -218,6 +220,7 @@ fn drop_hints_for_changed(report: &mut Report) {
 struct Latest {
     last: Option<SessionRecord>,
     still_running: StillRunning,
+    is_lone: bool,
     is_drill_pending: bool,
 }
 
@@ -233,6 +236,7 @@ fn assemble(
     let facts = EndingFacts {
         last: latest.last.as_ref(),
         still_running: latest.still_running,
+        is_lone: latest.is_lone,
         tasks: &totals.tasks,
         unsettled: totals.unsettled,
         unverified: totals.arrivals.unverified,

@@ -28,6 +28,8 @@ pub(crate) struct EndingFacts<'a> {
     pub(crate) last: Option<&'a SessionRecord>,
     /// Whether a process works on it now.
     pub(crate) still_running: StillRunning,
+    /// Whether its file came without those that may say which processes worked on it.
+    pub(crate) is_lone: bool,
     /// The number of tasks with each outcome.
     pub(crate) tasks: &'a OutcomeCounts,
     /// The number of tasks without a recorded outcome.
@@ -72,7 +74,8 @@ impl EndingFacts<'_> {
         if self.unsettled == 0 && !self.is_awaited() && !self.is_drill_pending {
             return self.completed();
         }
-        if self.last.is_none() && self.is_untouched() {
+        let is_known = self.settings.planned_with.is_some() || !self.is_lone;
+        if self.last.is_none() && self.is_untouched() && is_known {
             return self.planned();
         }
         let stopped = Stopped {
@@ -207,12 +210,13 @@ mod tests {
 
     #[test]
     fn a_run_whose_sessions_are_lost_does_not_wait_for_its_beginning() {
-        let check = |outcome: Outcome, expected: Option<ExitStatus>| {
+        let check = |outcome: Outcome, is_lone: bool, expected: Option<ExitStatus>| {
             let (settings, mut tasks) = (RunSettings::default(), OutcomeCounts::default());
             tasks[outcome] = 1;
             let facts = EndingFacts {
                 last: None,
                 still_running: StillRunning::No,
+                is_lone,
                 tasks: &tasks,
                 unsettled: 1,
                 unverified: 0,
@@ -224,7 +228,8 @@ mod tests {
             };
             assert_eq!(facts.decide().exit, expected, "{outcome:?}");
         };
-        check(Outcome::NotAttempted, None);
-        check(Outcome::Ambiguous, Some(ExitStatus::Killed));
+        check(Outcome::NotAttempted, false, None);
+        check(Outcome::Ambiguous, false, Some(ExitStatus::Killed));
+        check(Outcome::NotAttempted, true, Some(ExitStatus::Killed));
     }
 }

@@ -99,7 +99,8 @@ fn the_file_of_a_killed_run_that_came_alone_is_told_before_it_is_believed() {
     let told = |ended: Ended| alone.iter().fold(ended, |ended, words| ended.says(words));
     // A second look, because the first one leaves files beside it.
     for _ in 0..2 {
-        told(scene.call(&["report"]).expect(0));
+        let report = told(scene.call(&["report"]).expect(0));
+        assert!(!report.stdout.contains("nothing was sent"), "{}", report.stdout);
     }
     for again in ["retry", "resume"] {
         told(

@@ -96,7 +96,7 @@ impl PaceController {
         // What slides still counts what was sent when the pace was too high.
         let is_sliding = is_brief && is_far;
         // Of a first window that was a short one only the end was seen.
-        let is_measured = earlier.is_some() || known.is_some() || lasted >= WINDOW_CLOSED;
+        let is_measured = earlier.is_some() || known.is_some() || !is_brief;
         if is_sliding {
             self.hint = 0.0;
             if let Some(short) = &mut self.rested.short {
