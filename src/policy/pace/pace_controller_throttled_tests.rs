@@ -237,6 +237,35 @@ fn a_window_that_is_asked_shows_its_limit_and_the_next_one_is_waited_for() {
 }
 
 #[test]
+fn a_window_that_was_asked_and_took_just_what_was_known_is_waited_for_though_its_end_is_not() {
+    for (accepted, limit) in
+        [(97, None), (98, Some(100.0)), (100, Some(100.0)), (102, Some(102.0)), (103, None)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, 150.0);
+        (controller.limit, controller.confirmed) = (Some(100.0), 2);
+        controller.windows.closed(0.0, true);
+        assert!(!controller.windows.are_regular());
+        (0..accepted).for_each(|call| controller.history.count_sent(at(1_000 + 5 * call)));
+        controller.history.count_sent(at(1_600));
+        controller.history.count_throttled(at(1_600), at(1_610));
+        controller.asking = Some(Asking { pace: 150.0, begun: at(900) });
+        controller.throttled_while_growing(at(800), false, at(1_600), at(1_610));
+        let told = format!("{accepted}");
+        assert_eq!(listens(&controller, Met::Window), limit.is_some(), "{told}");
+        assert_eq!(listens(&controller, Met::Growing), limit.is_none(), "{told}");
+        assert_eq!(controller.limit, limit.or(Some(100.0)), "{told}");
+        if limit.is_some() {
+            let Phase::Listening(heard) = controller.phase else { panic!() };
+            assert_eq!(heard.until, at(1_905), "{told}");
+            // The next look fills the window after the next one.
+            controller.end_listening(heard, at(1_905));
+            let Phase::Resting(rest) = controller.phase else { panic!() };
+            assert_eq!(rest.until, at(2_880), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_second_call_that_is_throttled_shows_that_nothing_is_saved_from_100_a_second_on() {
     for (accepted, rate, saves_nothing) in
         [(1, 100.0, true), (1, 99.0, false), (2, 100.0, false), (0, 1_000.0, true)]

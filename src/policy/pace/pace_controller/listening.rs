@@ -111,7 +111,8 @@ impl PaceController {
     ) {
         self.know(limit, sent, now);
         (self.is_exact, self.confirmed) = (true, self.confirmed.max(1));
-        let until = after(asking.begun, 1.0 + AFTER_WINDOW).max(now);
+        self.windows.ends_at(after(asking.begun, WHOLE_WINDOW));
+        let until = after(asking.begun, WHOLE_WINDOW + AFTER_WINDOW).max(now);
         let listening = Listening { since: sent, until, accepted: limit, met: Met::Window };
         self.enter(Phase::Listening(listening), 0.0, now);
     }

@@ -1,7 +1,7 @@
 //! What follows a call that is throttled while the pace grows.
 
 use super::phase::{
-    ENOUGH_ON_THE_WIRE, Growth, Met, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
+    Asking, ENOUGH_ON_THE_WIRE, Growth, Met, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
 };
 use super::windows::FilledWindow;
 use super::{Opening, PaceController};
@@ -12,6 +12,8 @@ use std::time::Instant;
 const TOO_FAR_WHEN_ROUGH: f64 = 1.3;
 /// How long a look at a window was, in seconds, that fills one.
 const NEARLY_LOOK: f64 = 0.9;
+/// By which share of the limit a window differs at most that took what was known.
+const SAME_WINDOW: f64 = 0.02;
 /// The share of what was accepted in the second before a look was throttled that is believed, and up
 /// to which share of the limit it may be that of a window.
 const OF_A_LOOK: f64 = 0.993;
@@ -55,10 +57,8 @@ impl PaceController {
     ) {
         self.throttled_at = self.pace_without_question();
         let limit = self.known_limit();
-        if let Some(asking) = self.asking.filter(|_| self.windows.are_regular()) {
-            let begun = self.history.accepted_until(asking.begun);
-            let found = self.history.accepted_until(sent) - begun;
-            return self.wait_for_window(found.max(0.98 * limit), asking, sent, now);
+        if let Some((asking, found)) = self.window_asked(sent) {
+            return self.wait_for_window(found, asking, sent, now);
         }
         let second = self.history.accepted_per_second(1.0, sent).min(self.throttled_at);
         let far = if is_rough { TOO_FAR_WHEN_ROUGH * limit.max(second) } else { TOO_FAR * limit };
@@ -107,6 +107,19 @@ impl PaceController {
         self.windows.fill(is_filled.then_some(filled));
         self.rest(found.max(least).min(self.throttled_at.max(least)), sent, now);
         self.is_windowed = true;
+    }
+
+    /// Returns the limit of the window that a question has filled, if its end is known.
+    fn window_asked(&self, sent: Instant) -> Option<(Asking, f64)> {
+        let asking = self.asking?;
+        let limit = self.known_limit();
+        let found = self.history.accepted_until(sent) - self.history.accepted_until(asking.begun);
+        if (found - limit).abs() <= SAME_WINDOW * limit {
+            // One that took just what was known has not grown, and its begin was right: what slides would
+            // have throttled calls as soon as the pace grew.
+            return Some((asking, found.max(limit)));
+        }
+        self.windows.are_regular().then(|| (asking, found.max(0.98 * limit)))
     }
 
     /// Goes towards a limit that is only roughly known.

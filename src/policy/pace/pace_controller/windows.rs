@@ -94,6 +94,11 @@ impl Windows {
         }
     }
 
+    /// Takes note that a window ends then, which took what the ones before it did.
+    pub(super) fn ends_at(&mut self, end: Instant) {
+        (self.ended, self.regular) = (Some(end), self.regular.max(1));
+    }
+
     /// Returns the limit that the window shows which the last look filled. One that ended by itself,
     /// and not because the pace fell, has throttled just what was too much for it.
     pub(super) fn correct(&mut self, history: &CallHistory, pace: f64, limit: f64) -> f64 {
@@ -117,7 +122,7 @@ impl Windows {
     /// Returns when a look begins that fills the window which begins so many seconds after the one
     /// in which the last call was throttled.
     pub(super) fn look_after(&self, last: Instant, windows: f64) -> Instant {
-        let ended = self.ended.filter(|&ended| self.regular > 0 && ended < last).unwrap_or(last);
+        let ended = self.ended.filter(|_| self.regular > 0).unwrap_or(last);
         let begun = after(ended, (seconds(ended, last) - CLOSES_WITHIN).ceil().max(0.0));
         after(begun, windows - BEFORE_WINDOW)
     }

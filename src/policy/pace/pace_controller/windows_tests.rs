@@ -219,11 +219,18 @@ fn a_look_begins_20_ms_before_a_window_that_follows_the_last_throttled_call() {
         (Some(3_000), 1, 4_050, 1.0, 4_980),
         (Some(3_000), 1, 3_050, 1.0, 3_980),
         (Some(3_000), 0, 4_500, 1.0, 5_480),
-        (Some(5_000), 1, 4_500, 1.0, 5_480),
+        // A window that was asked is known to end later.
+        (Some(5_000), 1, 4_500, 1.0, 5_980),
+        (Some(5_000), 0, 4_500, 1.0, 5_480),
         (None, 1, 4_500, 1.0, 5_480),
     ] {
         let look = met(ended.map(at), regular).look_after(at(last), windows);
         assert_eq!(look, at(expected), "{ended:?} {regular} {last} {windows}");
+    }
+    for (before, regular) in [(0, 1), (1, 1), (2, 2)] {
+        let mut windows = met(None, before);
+        windows.ends_at(at(5_000));
+        assert_eq!((windows.ended, windows.regular), (Some(at(5_000)), regular));
     }
     for (now, expected) in [(1_000, 1_000), (1_979, 1_000), (1_980, 2_000), (2_500, 2_000)] {
         assert_eq!(Windows::begun(at(980), at(now)), at(expected));
