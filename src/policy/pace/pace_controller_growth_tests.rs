@@ -360,6 +360,37 @@ fn a_window_is_asked_with_two_calls_above_its_levels() {
 }
 
 #[test]
+fn a_window_is_asked_once_at_the_ceiling_before_its_limit_is_forgotten() {
+    let (_, at) = controller(Opening::AtCeiling, 1.0);
+    // Above a ceiling of 103 or 122 a second a window takes no more, so that nothing is to be asked.
+    for (asked, most, is_seconds, is_open) in [
+        (0, 103.1, true, false),
+        (0, 103.0, true, true),
+        (0, 103.1, false, true),
+        (1, 122.1, true, false),
+        (1, 122.0, true, true),
+        (2, 122.1, true, true),
+    ] {
+        let (mut controller, _) = controller(Opening::AtCeiling, 100.0);
+        (controller.limit, controller.bounds.most) = (Some(100.0), most);
+        controller.windows.closed(if is_seconds { 0.0 } else { 2.0 }, true);
+        controller.confirmed = 1;
+        accept(&mut controller, 20, at(1_100));
+        let (since, grown) = (at(0), at(1_000));
+        controller.rate = 102.0;
+        controller.grow(Growth { since, is_rough: false, step: 0.2, grown, asked }, at(1_100));
+        let told = format!("{asked} {most} {is_seconds}");
+        assert_eq!(matches!(controller.phase, Phase::Open { .. }), is_open, "{told}");
+        close(controller.rate, most);
+        // At the ceiling only the first question is left.
+        if !is_open {
+            let way_up = way_up(&controller);
+            assert_eq!(controller.question(way_up).is_some(), asked == 0, "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_pace_at_the_edge_of_a_look_is_one() {
     for (more, grows) in [(1e-9, false), (2e-9, true)] {
         let (mut controller, at) = controller(Opening::AtCeiling, 1.05 * 100.0 + more);

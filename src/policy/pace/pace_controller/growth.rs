@@ -166,7 +166,8 @@ impl PaceController {
             self.rested.forget();
         }
         let phase = Phase::Growing(Growth { since, is_rough, step, grown: now, asked });
-        if next >= self.bounds.most && self.opening == Opening::AtCeiling {
+        let is_at_ceiling = next >= self.bounds.most && self.opening == Opening::AtCeiling;
+        if is_at_ceiling && self.question(growth).is_none() {
             (self.limit, self.grown_at) = (None, Some(now));
             self.open(next, now);
         } else if is_rough && next > 2.0 * limit {
@@ -183,15 +184,11 @@ impl PaceController {
     /// Lets what is accepted pass some levels above the limit slowly: whether the service takes more
     /// is known only when it would have been too much. Returns whether that is still to be known.
     fn asks(&mut self, growth: Growth, now: Instant) -> bool {
-        let Growth { since, grown, is_rough, asked, .. } = growth;
-        if is_rough || grown == since || !self.windows.are_seconds() {
-            return false;
-        }
-        let limit = self.known_limit();
-        let Some(&level) = ASKED_AT.get(asked) else { return false };
+        let Growth { since, grown, asked, .. } = growth;
+        let Some(asks_at) = self.question(growth).filter(|_| grown != since) else { return false };
         let begun = Windows::begun(since, now);
         let accepted = self.history.accepted_until(now) - self.history.accepted_until(begun);
-        let room = level * limit + CALLS_OF_QUESTION - accepted;
+        let room = asks_at - accepted;
         let is_answered = self.history.horizon(now) >= self.history.last_sent().unwrap_or(now);
         let pace = self.pace_without_question();
         if room < 1.0 && is_answered {
@@ -208,6 +205,16 @@ impl PaceController {
         self.asking = Some(Asking { pace, begun });
         self.set_rate(most.min(pace));
         true
+    }
+
+    /// Returns at how many calls in a window growth asks next whether the service takes more, if it does at
+    /// all: a window takes no more than the ceiling.
+    pub(super) fn question(&self, growth: Growth) -> Option<f64> {
+        let level = ASKED_AT.get(growth.asked).filter(|_| !growth.is_rough)?;
+        let calls = level * self.known_limit() + CALLS_OF_QUESTION;
+        let is_at_ceiling = self.pace_without_question() >= self.bounds.most;
+        let is_worth_it = calls < self.bounds.most && !(is_at_ceiling && growth.asked > 0);
+        Some(calls).filter(|_| self.windows.are_seconds() && is_worth_it)
     }
 
     /// Returns the pace that holds without a question whether the service accepts more.
