@@ -266,6 +266,28 @@ fn a_window_that_was_asked_and_took_just_what_was_known_is_waited_for_though_its
 }
 
 #[test]
+fn a_window_that_rests_fill_lowers_its_limit_to_what_its_last_second_took() {
+    for (looks, calls, limit) in
+        [(1, 100, 105.0), (2, 100, 0.985 * 105.0), (2, 104, 104.0), (2, 200, 105.0)]
+    {
+        let (mut controller, at) = controller(Opening::AtCeiling, 106.0);
+        controller.limit = Some(105.0);
+        controller.windows.closed(0.0, true);
+        let spacing = 1_000_000 / calls;
+        (0..2 * calls)
+            .map(|call| at(0) + Duration::from_micros(spacing * call + 500))
+            .for_each(|sent| controller.history.count_sent(sent));
+        controller.history.count_sent(at(2_000));
+        controller.history.count_throttled(at(2_000), at(2_000));
+        for _ in 1..looks {
+            controller.windows.are_filled_by_rests(0.01);
+        }
+        controller.throttled_while_growing(at(1_990), false, at(2_000), at(2_000));
+        close(controller.limit.unwrap(), limit);
+    }
+}
+
+#[test]
 fn a_second_call_that_is_throttled_shows_that_nothing_is_saved_from_100_a_second_on() {
     for (accepted, rate, saves_nothing) in
         [(1, 100.0, true), (1, 99.0, false), (2, 100.0, false), (0, 1_000.0, true)]

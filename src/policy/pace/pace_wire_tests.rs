@@ -76,6 +76,18 @@ fn late_timers_let_no_look_at_a_window_pass_that_takes_no_more() {
 }
 
 #[test]
+fn late_timers_let_no_search_for_a_fixed_window_throttle_one_percent() {
+    let level = |_: f64| 300.0;
+    for (wire, seed) in ways().flat_map(|wire| (1..=24).map(move |seed| (wire, seed))) {
+        let (limiter, ceiling, latency) = (Limiter::Fixed(1.0), None, 0.02);
+        let run = Run { limiter, limit: &level, ceiling, latency, wire, seconds: 30.0, clients: 1 };
+        let client = &simulate(&run, seed)[0];
+        let share = client.throttled.len() as f64 / client.sent.len() as f64;
+        assert!(share < 0.01, "{wire:?}, {seed}: {share:.4}");
+    }
+}
+
+#[test]
 fn a_fixed_window_that_doubles_is_used_within_three_seconds_though_timers_are_late() {
     for (ceiling, least) in [(Some(1_000), 0.97), (None, 0.965)] {
         for wire in ways() {

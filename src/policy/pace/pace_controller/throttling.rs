@@ -14,6 +14,8 @@ const TOO_FAR_WHEN_ROUGH: f64 = 1.3;
 const NEARLY_LOOK: f64 = 0.9;
 /// By which share of the limit a window differs at most that took what was known.
 const SAME_WINDOW: f64 = 0.02;
+/// The lowest share of a limit to which a window lowers it that was full at rest.
+const LOWERED_BY_REST: f64 = 0.985;
 /// The share of what was accepted in the second before a look was throttled that is believed, and up
 /// to which share of the limit it may be that of a window.
 const OF_A_LOOK: f64 = 0.993;
@@ -77,11 +79,14 @@ impl PaceController {
         if seems_too_low {
             self.rested.count_look(looked);
         }
+        let is_full_at_rest =
+            !is_rough && self.windows.are_met() && self.windows.are_filled_by_rests(looked);
         let part = if self.rested.saves_nothing() { OF_A_SHORT_IF_NOTHING } else { OF_A_SHORT };
         let found = match (is_rough, span) {
             (true, _) if self.windows.are_met() => second,
             (true, 0.3..) => f64::midpoint(mean, second).max(part * latest),
             (true, _) => second.max(part * latest),
+            (false, _) if is_full_at_rest => second.clamp(LOWERED_BY_REST * limit, limit),
             (false, _) if self.windows.are_met() => {
                 if looked >= NEARLY_LOOK {
                     second
@@ -96,7 +101,7 @@ impl PaceController {
             (false, _) => limit,
         };
         // What a rest was accepted without a throttled call is below the limit.
-        let least = match (is_rough, self.rested.is_disturbed) {
+        let least = match (is_rough || is_full_at_rest, self.rested.is_disturbed) {
             (true, _) => 0.98 * limit,
             (false, true) => 0.995 * limit,
             (false, false) => 0.999 * limit,

@@ -16,6 +16,9 @@ const CLOSES_WITHIN: f64 = 0.1;
 const LATENESS: f64 = 0.002;
 /// How long before a window a look at it begins.
 const BEFORE_WINDOW: f64 = 0.02;
+/// After how many looks in a row that were throttled before their window began its limit is too high. A single
+/// one may have begun too late: windows whose weights slide were left at a doubled limit for it.
+const FULL_RESTS: u32 = 2;
 /// An exhaustion that lasted longer was no window of a second, however late the last call asked.
 const LONG_WINDOW: f64 = 1.35;
 /// The lowest share of the limit that one window can correct it to.
@@ -47,11 +50,20 @@ pub(super) struct Windows {
     /// When the last one ended that throttled calls, and how many in a row ended whole seconds apart.
     ended: Option<Instant>,
     regular: u32,
+    /// How many looks in a row were throttled before their window began.
+    full_rests: u32,
 }
 
 impl Windows {
     pub(super) fn unknown() -> Self {
-        Self { looks_since_row: u32::MAX, is_long: false, filled: None, ended: None, regular: 0 }
+        Self {
+            looks_since_row: u32::MAX,
+            is_long: false,
+            filled: None,
+            ended: None,
+            regular: 0,
+            full_rests: 0,
+        }
     }
 
     /// Returns whether the service has shown the end of one lately.
@@ -92,6 +104,13 @@ impl Windows {
         if begun.is_some_and(|begun| history.ends_with_throttled(2, begun)) {
             self.looks_since_row = 0;
         }
+    }
+
+    /// Takes note of a look that was throttled after so many seconds. Returns whether two in a row were
+    /// before their window began: then the rest before them has filled its own.
+    pub(super) fn are_filled_by_rests(&mut self, looked: f64) -> bool {
+        self.full_rests = if looked < BEFORE_WINDOW { self.full_rests + 1 } else { 0 };
+        self.full_rests >= FULL_RESTS
     }
 
     /// Takes note that a window ends then, which took what the ones before it did.

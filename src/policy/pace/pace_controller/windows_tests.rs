@@ -65,7 +65,7 @@ fn a_look_begins_just_before_a_window() {
 
 /// Windows that were met, of which the last one throttled calls when `ended` says.
 fn met(ended: Option<Instant>, regular: u32) -> Windows {
-    Windows { looks_since_row: 0, is_long: false, filled: None, ended, regular }
+    Windows { looks_since_row: 0, is_long: false, filled: None, ended, regular, full_rests: 0 }
 }
 
 #[test]
@@ -235,4 +235,18 @@ fn a_look_begins_20_ms_before_a_window_that_follows_the_last_throttled_call() {
     for (now, expected) in [(1_000, 1_000), (1_979, 1_000), (1_980, 2_000), (2_500, 2_000)] {
         assert_eq!(Windows::begun(at(980), at(now)), at(expected));
     }
+}
+
+#[test]
+fn two_looks_in_a_row_that_are_throttled_before_their_window_show_that_rests_fill_them() {
+    let are_filled = |looked: &[f64]| {
+        let mut windows = met(None, 0);
+        let shown = looked.iter().map(|&looked| windows.are_filled_by_rests(looked));
+        shown.last().unwrap()
+    };
+    assert!(!are_filled(&[0.01]));
+    assert!(are_filled(&[0.01, 0.019]));
+    assert!(are_filled(&[0.5, 0.0, 0.0, 0.0]));
+    assert!(!are_filled(&[0.01, 0.02]));
+    assert!(!are_filled(&[0.01, 0.02, 0.01]));
 }
