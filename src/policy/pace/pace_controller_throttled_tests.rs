@@ -288,6 +288,21 @@ fn a_window_that_rests_fill_lowers_its_limit_to_what_its_last_second_took() {
 }
 
 #[test]
+fn neither_a_rough_way_nor_a_service_without_windows_shows_that_rests_fill_them() {
+    for (is_rough, are_met) in [(true, true), (false, false)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 101.0);
+        controller.limit = Some(100.0);
+        if are_met {
+            controller.windows.closed(0.0, true);
+        }
+        controller.history.count_sent(at(2_000));
+        controller.history.count_throttled(at(2_000), at(2_000));
+        controller.throttled_while_growing(at(1_990), is_rough, at(2_000), at(2_000));
+        assert!(!controller.windows.are_filled_by_rests(0.01), "{is_rough} {are_met}");
+    }
+}
+
+#[test]
 fn a_second_call_that_is_throttled_shows_that_nothing_is_saved_from_100_a_second_on() {
     for (accepted, rate, saves_nothing) in
         [(1, 100.0, true), (1, 99.0, false), (2, 100.0, false), (0, 1_000.0, true)]
