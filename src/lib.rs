@@ -8,6 +8,8 @@
 
 pub mod api;
 pub mod clock;
+#[cfg(feature = "postgres")]
+pub mod database;
 pub mod engine;
 pub mod event;
 pub mod input;

@@ -4,7 +4,7 @@ use super::postgres::Postgres;
 use super::tasks::{address, runtime};
 use super::{Figure, Must, Trouble};
 use batchctl::clock::Clock;
-use batchctl::store::database::{DatabaseAddress, DatabaseRuns};
+use batchctl::database::{DatabaseAddress, DatabaseRuns};
 use std::thread;
 use std::time::Duration;
 

@@ -3,14 +3,14 @@
 use super::postgres::Postgres;
 use super::{Figure, Must, Trouble, timed};
 use batchctl::clock::{Clock, Timestamp};
+use batchctl::database::{
+    AddressSecrets, AddressSource, ClaimedTasks, DatabaseAddress, DatabaseRuns, SHORT_TRIP,
+    StoredTerms, WorkTerms,
+};
 use batchctl::event::{AttemptResult, AttemptSeq, Event, EventKind};
 use batchctl::input::{CommandSource, InputOptions, Source};
 use batchctl::settings::RunSettings;
 use batchctl::store;
-use batchctl::store::database::{
-    AddressSecrets, AddressSource, ClaimedTasks, DatabaseAddress, DatabaseRuns, SHORT_TRIP,
-    StoredTerms, WorkTerms,
-};
 use batchctl::store::{NewPlan, NewRun, RunDirectory, RunId};
 use batchctl::task::{Command, Counts, Outcome, Task};
 use std::collections::VecDeque;

@@ -4,10 +4,10 @@
 //! told by the sums of all workers, so it does not matter which of them decides.
 
 use crate::clock::{Clock, Instant};
+use crate::database::{DatabaseError, DatabaseRuns, PaceStanding, Recorder, Worker};
 use crate::event::{Event, EventKind};
 use crate::policy::{CommonPace, CommonSample, PaceStart};
 use crate::run::watchers::WatcherChannel;
-use crate::store::database::{DatabaseError, DatabaseRuns, PaceStanding, Recorder, Worker};
 use crate::task::{Rate, ServiceLimit};
 use std::time::Duration;
 

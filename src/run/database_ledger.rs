@@ -1,15 +1,15 @@
 //! The engine's view of a run in a database, which other workers carry out as well.
 
 use crate::clock::{Instant, Timestamp};
+use crate::database::{
+    ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed, MostUncertain,
+    UnrecordedOutcomes,
+};
 use crate::engine::{ChunkRef, Claim, Claimed, Kept, Leave, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, EventKind, RunStarted, RunStats};
 use crate::policy::LeaseState;
 use crate::run::ledger::{claim, is_end};
 use crate::run::shared_standing::Standing;
-use crate::store::database::{
-    ChunkKey, ClaimedTasks, DatabaseError, DatabaseWriter, Flushed, MostUncertain,
-    UnrecordedOutcomes,
-};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::time::Duration;

@@ -3,15 +3,15 @@
 use super::*;
 use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
+use crate::database::tests::planned;
+use crate::database::tests::server::Server;
+use crate::database::{
+    DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP, WorkTerms, chunk_size,
+};
 use crate::engine::{EngineSettings, Numbering, run};
 use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{ActionResult, Answer, Body, Response};
 use crate::run::watchers;
-use crate::store::database::tests::planned;
-use crate::store::database::tests::server::Server;
-use crate::store::database::{
-    DatabaseRuns, NewChunk, NewDatabaseRun, Phase, RateTerms, SHORT_TRIP, WorkTerms, chunk_size,
-};
 use crate::task::{ServiceLimit, Task};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

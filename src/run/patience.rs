@@ -1,8 +1,8 @@
 //! Asks a database that may be away for a while.
 
 use crate::clock::Clock;
+use crate::database::DatabaseRuns;
 use crate::store::StoreError;
-use crate::store::database::DatabaseRuns;
 use std::time::Duration;
 
 /// When a database is asked again that was away.
@@ -27,7 +27,7 @@ impl Patience {
         let began = self.clock.instant();
         loop {
             match ask(runs).await {
-                Err(StoreError::Database(error))
+                Err(StoreError::OtherHome(error))
                     if error.may_pass() && self.clock.instant() - began < self.span =>
                 {
                     tokio::time::sleep(ASK_AGAIN).await;

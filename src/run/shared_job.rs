@@ -1,8 +1,8 @@
 //! The lock of a job in a database, as a launch holds it.
 
+use crate::database::{DatabaseRuns, JobAnswer, KEEP_EVERY};
 use crate::run::error::RunError;
 use crate::run::shared_runs::SharedRuns;
-use crate::store::database::{DatabaseRuns, JobAnswer, KEEP_EVERY};
 use crate::store::{JobName, RunId, StoreError};
 use std::sync::mpsc;
 use std::sync::mpsc::RecvTimeoutError;

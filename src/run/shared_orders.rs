@@ -1,12 +1,12 @@
 //! The orders of operators, between this process, the database, and the engine.
 
 use crate::clock::Timestamp;
+use crate::database::{DatabaseRuns, MostUncertain, Ordered, Wishes};
 use crate::engine::{ChangeAnswer, Control};
 use crate::event::{Change, Operator, StopReason};
 use crate::run::shared_phases::reason_of;
 use crate::settings::RunSettings;
 use crate::store::StoreError;
-use crate::store::database::{DatabaseRuns, MostUncertain, Ordered, Wishes};
 use std::num::NonZeroUsize;
 use tokio::sync::{mpsc, watch};
 

@@ -5,6 +5,9 @@
 
 use crate::api::TaskApi;
 use crate::clock::Timestamp;
+use crate::database::{
+    DatabaseError, DatabaseRuns, MostUncertain, SlotTerms, Wishes, WorkTerms, Worker,
+};
 use crate::engine;
 use crate::engine::{Control, EngineSettings, Numbering, StartingPoint};
 use crate::event::{RunStarted, RunStats, StopReason};
@@ -24,9 +27,6 @@ use crate::run::shared_standing::Standing;
 use crate::run::watchers::WatcherChannel;
 use crate::settings::RunSettings;
 use crate::store::StoreError;
-use crate::store::database::{
-    DatabaseError, DatabaseRuns, MostUncertain, SlotTerms, Wishes, WorkTerms, Worker,
-};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -246,7 +246,7 @@ impl<A: TaskApi> Part<'_, A> {
             ran = self.go_through(ControlRouter::new(control), seen.clone(), &sender) => ran,
             () = beside => unreachable!("it never ends"),
         };
-        self.lost = job_taken(&seen).or(away.into_inner().map(StoreError::Database));
+        self.lost = job_taken(&seen).or(away.into_inner().map(StoreError::from));
         ran
     }
 
@@ -336,5 +336,5 @@ pub(crate) fn database(shared: &SharedRun) -> Result<DatabaseRuns, RunError> {
 }
 
 pub(crate) fn store(error: DatabaseError) -> RunError {
-    RunError::Store(StoreError::Database(error))
+    RunError::Store(error.into())
 }

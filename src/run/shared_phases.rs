@@ -5,6 +5,10 @@
 //! phase anew.
 
 use crate::api::TaskApi;
+use crate::database::{
+    CopyMark, DatabaseError, DatabaseRuns, MostUncertain, Phase, PhaseStanding, TakenPhase, Then,
+    Worker,
+};
 use crate::event::StopReason;
 use crate::policy::SharedSlots;
 use crate::run::begun::{Begun, First};
@@ -20,10 +24,6 @@ use crate::run::settings::engine_settings;
 use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
 use crate::settings::{OnUnknown, RunSettings};
-use crate::store::database::{
-    CopyMark, DatabaseError, DatabaseRuns, MostUncertain, Phase, PhaseStanding, TakenPhase, Then,
-    Worker,
-};
 use crate::store::{RunWriter, StoreError};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Says which database has a run as well, and what this worker's part is.
 
-use crate::store::database::{DatabaseAddress, StoredTerms, UnrecordedOutcomes};
+use crate::database::{DatabaseAddress, StoredTerms, UnrecordedOutcomes};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -4,15 +4,15 @@
 //! retries have no line about databases.
 
 use crate::clock::Clock;
+use crate::database::{
+    Copied, CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, MostUncertain,
+    Ordered, RunStanding, SlotTerms, Then,
+};
 use crate::event::Change;
 use crate::policy::SharedSlots;
 use crate::run::patience::Patience;
 use crate::run::shared_run::OnUncertain;
 use crate::settings::RunSettings;
-use crate::store::database::{
-    Copied, CopyMark, DatabaseAddress, DatabaseError, DatabaseRuns, JobAnswer, MostUncertain,
-    Ordered, RunStanding, SlotTerms, Then,
-};
 use crate::store::{
     DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
 };

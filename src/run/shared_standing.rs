@@ -3,10 +3,10 @@
 //! It asks the database at intervals, and once more before the end of the session is shown: the last
 //! number of a display must not be older than the end that it tells of.
 
+use crate::database::DatabaseRuns;
 use crate::event::Event;
 use crate::run::ledger::is_end;
 use crate::run::watchers::WatcherChannel;
-use crate::store::database::DatabaseRuns;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;

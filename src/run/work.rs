@@ -1,6 +1,7 @@
 //! Carries a run of a database out, beside other workers: all of it, or its targets side by side.
 
 use crate::api::TaskApi;
+use crate::database::{DatabaseRuns, RateTerms};
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
 use crate::run::carry_out::Ended;
 use crate::run::error::RunError;
@@ -10,7 +11,6 @@ use crate::run::shared_part::{Opening, SharedPart, database, store};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::target_orders::{TargetOrders, share_out};
 use crate::run::watchers;
-use crate::store::database::{DatabaseRuns, RateTerms};
 use crate::store::{RunReader, StoreError};
 use futures::future::join_all;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use crate::journal::Damage;
 use crate::store::files::{content_of, place_of};
 use crate::store::ids::{JobName, RunId};
+use crate::store::other_home::OtherHomeError;
 use crate::system::io::Errno;
 use crate::system::process::{Resource, getrlimit};
 use crate::text::shell_quoted;
@@ -153,10 +154,9 @@ pub enum StoreError {
         /// The failure.
         source: Error,
     },
-    /// The database of runs cannot be used.
-    #[cfg(feature = "postgres")]
+    /// Another home of runs than files cannot be used.
     #[error(transparent)]
-    Database(#[from] crate::store::database::DatabaseError),
+    OtherHome(#[from] OtherHomeError),
     /// The thread of the writer is gone.
     #[error("the writer of the run store ended before the run did")]
     WriterGone,
@@ -214,8 +214,7 @@ impl StoreError {
             Self::Sqlite { .. } => "check the disk, its limits and the rights there; \
                  `batchctl resume` goes on with a run that had begun"
                 .into(),
-            #[cfg(feature = "postgres")]
-            Self::Database(error) => error.hint(),
+            Self::OtherHome(error) => error.hint().to_owned(),
             Self::WriterGone => "`batchctl resume` goes on from what was recorded".into(),
         }
     }

@@ -5,12 +5,11 @@
 //! returned, so after a kill every task is exactly one of settled, in doubt and never sent. Outcomes
 //! that follow from states are decided by functions that the caller passes in.
 //!
-//! Must not know the engine, displays or reports, and never overwrites a file it did not make. The
-//! words are explained in `docs/GLOSSARY.md`, the format and its reasons in `docs/design/store.md`.
+//! Must not know the engine, displays or reports, nor another home of runs, and never overwrites a
+//! file it did not make. The words are explained in `docs/GLOSSARY.md`, the format and its reasons in
+//! `docs/design/store.md`.
 
-mod codes;
-#[cfg(feature = "postgres")]
-pub mod database;
+pub(crate) mod codes;
 mod error;
 mod external_sort;
 mod files;
@@ -18,11 +17,12 @@ mod home;
 mod ids;
 mod ordinal_map;
 mod ordinal_set;
+mod other_home;
 mod planning;
 mod reading;
 mod repair;
 mod rows;
-mod schema;
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod unsettled;
@@ -30,16 +30,27 @@ mod writing;
 
 pub use error::StoreError;
 #[cfg(feature = "postgres")]
+pub(crate) use error::{damage, file, sqlite};
+#[cfg(feature = "postgres")]
 pub use files::TemporaryRuns;
 pub use files::{
     JobLock, RateKey, RunDirectory, RunLock, find_among, keep_learnt_rate, learnt_rate, lock_job,
     private_directory,
 };
+#[cfg(feature = "postgres")]
+pub(crate) use files::{beside, remove_if_there};
+#[cfg(feature = "postgres")]
+pub(crate) use home::{
+    ChunkBodies, Home, Segment, Totals, for_each_planned, head_text, parse_head,
+};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
+pub use other_home::{OtherHomeError, OtherHomeFailure};
 pub use planning::{
     NewPlan, PlanTotals, PlannedRun, PlannedTargets, ServicePlan, TemporaryPlan, plan_from_run,
     plan_run, plan_run_of_targets, temporary_plan, temporary_plans,
 };
+#[cfg(feature = "postgres")]
+pub(crate) use reading::write_workers;
 pub use reading::{
     DrillRecord, ExportError, FollowedFile, MergeError, NewRun, RunBrief, RunReader, RunRecord,
     RunState, ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd,
@@ -49,4 +60,6 @@ pub use repair::DamagedPart;
 pub use rows::{
     AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
 };
+#[cfg(feature = "postgres")]
+pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};

@@ -32,6 +32,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "system",
         ],
     ),
+    ("database", &["task", "clock", "policy", "settings", "event", "journal", "store"]),
     ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
     ("ui", &["task", "system", "clock", "report", "store"]),
     ("progress", &["task", "clock", "text", "event"]),
@@ -42,7 +43,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "run",
         &[
             "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "report", "slots", "survey",
+            "database", "report", "slots", "survey",
         ],
     ),
 ];

@@ -141,8 +141,8 @@ mod database {
     use super::{CommandError, Environment, Path, PathBuf, Rank, Redactor, Store, Verb, Wanted};
     use crate::cli::shared::copies;
     use batchctl::api::{Roots, read_text};
+    use batchctl::database::{AddressSecrets, AddressSource, DatabaseAddress};
     use batchctl::run::SharedRuns;
-    use batchctl::store::database::{AddressSecrets, AddressSource, DatabaseAddress};
     use batchctl::system::files::MetadataExt;
     use std::sync::Arc;
 

@@ -4,14 +4,14 @@
 
 use crate::cli::output::stream::{NotPrinted, Stderr};
 use batchctl::api::{ClientError, CredentialError};
+#[cfg(feature = "postgres")]
+use batchctl::database::DatabaseError;
 use batchctl::engine::LedgerError;
 use batchctl::input::InputError;
 use batchctl::plan::{PlanProblem, Problems};
 use batchctl::report::ExitStatus;
 use batchctl::run::RunError;
 use batchctl::sandbox::SandboxError;
-#[cfg(feature = "postgres")]
-use batchctl::store::database::DatabaseError;
 use batchctl::store::{MergeError, StoreError};
 use batchctl::task::TaskId;
 use batchctl::text::{plural, printable};

@@ -12,7 +12,6 @@ use crate::cli::shared::{ctl, list};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::database::DatabaseError;
 use batchctl::store::{RunId, RunReader, StoreError};
 use std::ops::ControlFlow;
 
@@ -127,7 +126,7 @@ fn copy_chain(
 /// Copies a run to be shown; of a damaged one, what is whole is shown.
 fn copy_what_is_whole(id: &RunId, database: &SharedRuns) -> Result<(), CommandError> {
     match database.copy(id) {
-        Err(StoreError::Database(DatabaseError::Damaged { .. })) => Ok(database.copy_damaged(id)?),
+        Err(StoreError::OtherHome(error)) if error.is_damage() => Ok(database.copy_damaged(id)?),
         copied => Ok(copied?),
     }
 }

@@ -7,9 +7,9 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::stream;
 use crate::cli::output::stream::Stderr;
 use batchctl::clock::Clock;
+use batchctl::database::RunStanding;
 use batchctl::report::ExitStatus;
 use batchctl::run::SharedRuns;
-use batchctl::store::database::RunStanding;
 use std::collections::HashMap;
 use std::fmt::Write;
 

@@ -2,9 +2,9 @@
 
 use crate::cli::Context;
 use crate::cli::output::error::CommandError;
+use batchctl::database::Then;
 use batchctl::event::StopReason;
 use batchctl::store::RunId;
-use batchctl::store::database::Then;
 
 /// How the tasks of a run were looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

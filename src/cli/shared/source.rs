@@ -1,9 +1,9 @@
 //! The runs of a database, as pages show them: the list from the database itself, and a run from a
 //! copy that is made anew when something has happened.
 
+use batchctl::database::RunStanding;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::database::RunStanding;
 use batchctl::store::{RunBrief, RunDirectory, RunId, StoreError};
 use batchctl::ui::RunSource;
 use std::collections::HashMap;

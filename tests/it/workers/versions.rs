@@ -4,7 +4,7 @@ use super::Stage;
 use crate::support::tls::certificate;
 
 /// The tables of the first version.
-const VERSION_1: &str = include_str!("../../../src/store/database/tests/version_1.sql");
+const VERSION_1: &str = include_str!("../../../src/database/tests/version_1.sql");
 
 #[test]
 fn a_worker_of_another_version_says_both_and_sends_nothing() {

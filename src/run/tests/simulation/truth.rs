@@ -2,9 +2,9 @@
 
 use super::world::{Call, Kind};
 use crate::clock::Clock;
+use crate::database::tests::simulated::Recorded;
 use crate::journal::Fact;
 use crate::policy::{OnDoubt, RetryPolicy};
-use crate::store::database::tests::simulated::Recorded;
 use crate::task::{Outcome, Rate};
 use std::collections::BTreeMap;
 use std::fmt::Write;

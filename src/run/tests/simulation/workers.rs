@@ -12,6 +12,9 @@ use super::truth::{Crew, Truth};
 use super::world::{Call, Process, State, World};
 use crate::api::{Authority, TaskApi};
 use crate::clock::{Clock, Instant};
+use crate::database::DatabaseError;
+use crate::database::tests::simulated::{Neglect, SimulatedDatabase};
+use crate::database::tests::simulated_worker::{Network, SimulatedWorker};
 use crate::engine;
 use crate::engine::{
     ChunkRef, Claimed, Control, EngineSettings, Kept, Leave, Ledger, LedgerError, Numbering,
@@ -22,9 +25,6 @@ use crate::journal::Fact;
 use crate::policy::{Answer, LeaseState, OnDoubt, ProcessSlots, RetryPolicy, SharedSlots};
 use crate::run::database_ledger::{chunk_ref, claimed_tasks};
 use crate::settings::RunSettings;
-use crate::store::database::DatabaseError;
-use crate::store::database::tests::simulated::{Neglect, SimulatedDatabase};
-use crate::store::database::tests::simulated_worker::{Network, SimulatedWorker};
 use crate::task::Task;
 use fastrand::Rng;
 use futures::FutureExt;
