@@ -12,6 +12,7 @@ pub mod clock;
 pub mod database;
 pub mod engine;
 pub mod event;
+mod external_sort;
 pub mod input;
 mod journal;
 pub mod plan;

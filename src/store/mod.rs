@@ -11,7 +11,6 @@
 
 pub(crate) mod codes;
 mod error;
-mod external_sort;
 mod files;
 mod home;
 mod ids;

@@ -4,7 +4,7 @@
 //! with a chance of one in 2^128, and nobody can choose ids for which it is higher. Sorting the ids
 //! themselves was rejected: it moves three times as many bytes.
 
-use crate::store::external_sort::{ExternalSorter, SortEntry, Sorted};
+use crate::external_sort::{ExternalSorter, SortEntry, Sorted};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::Path;

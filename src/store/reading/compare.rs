@@ -4,10 +4,10 @@
 //! number of tasks.
 
 use crate::event::AttemptSeq;
+use crate::external_sort::{ExternalSorter, SortEntry};
 use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
 use crate::store::codes;
 use crate::store::error::{StoreError, file, sqlite};
-use crate::store::external_sort::{ExternalSorter, SortEntry};
 use crate::store::reading::reader::RunReader;
 use crate::store::reading::record::NewRun;
 use crate::store::rows::{AttemptRow, SeenRow, TaskRow};

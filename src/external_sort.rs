@@ -1,7 +1,7 @@
 //! Sorts entries of a fixed length outside of memory.
 //!
 //! Pieces are sorted in memory, written to a file without a name, and merged. A process that is
-//! killed leaves nothing behind.
+//! killed leaves nothing behind. Must not know what is sorted, nor a run.
 
 use crate::system::files::FileExt;
 use std::cmp::Reverse;
