@@ -10,10 +10,10 @@ use batchctl::event::EventKind;
 use batchctl::input::CommandSource;
 use batchctl::input::InputOptions;
 use batchctl::input::Source;
-use batchctl::store;
-use batchctl::store::NewPlan;
+use batchctl::loading;
+use batchctl::loading::NewPlan;
+use batchctl::loading::PlannedRun;
 use batchctl::store::NewRun;
-use batchctl::store::PlannedRun;
 use batchctl::store::RunDirectory;
 use batchctl::store::RunId;
 use batchctl::store::RunReader;
@@ -115,7 +115,7 @@ impl Run {
         let state = tempfile::tempdir().expect("there is room for temporary files");
         let runs = RunDirectory::open(state.path()).expect("the directory is ours");
         let run = new_run();
-        let planned = store::plan_run(&runs, &run, new_plan(ids), "a benchmark");
+        let planned = loading::plan_run(&runs, &run, new_plan(ids), "a benchmark");
         assert!(matches!(planned, Ok(PlannedRun::Ready { .. })), "{planned:?}");
         Self { _state: state, runs, id: run.id }
     }

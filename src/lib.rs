@@ -15,6 +15,7 @@ pub mod event;
 mod external_sort;
 pub mod input;
 mod journal;
+pub mod loading;
 pub mod plan;
 pub mod policy;
 pub mod progress;

@@ -9,9 +9,10 @@ use batchctl::database::{
 };
 use batchctl::event::{AttemptResult, AttemptSeq, Event, EventKind};
 use batchctl::input::{CommandSource, InputOptions, Source};
+use batchctl::loading;
+use batchctl::loading::NewPlan;
 use batchctl::settings::RunSettings;
-use batchctl::store;
-use batchctl::store::{NewPlan, NewRun, RunDirectory, RunId};
+use batchctl::store::{NewRun, RunDirectory, RunId};
 use batchctl::task::{Command, Counts, Outcome, Task};
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -34,7 +35,7 @@ pub(crate) fn measure(server: &Postgres, tasks: u64) -> Result<Vec<Figure>, Trou
     let state = tempfile::tempdir()?;
     let runs = RunDirectory::open(state.path())?;
     let run = new_run("20240705-120000-aaaa".parse()?);
-    let (planned, sorted) = timed(|| store::plan_run(&runs, &run, plan_of(tasks), "a benchmark"));
+    let (planned, sorted) = timed(|| loading::plan_run(&runs, &run, plan_of(tasks), "a benchmark"));
     // Held until the plan is in the database.
     let _planned = planned?;
     let address = address(server)?;

@@ -2,6 +2,8 @@
 
 use crate::api::{ListedTask, Page, TaskApi};
 use crate::clock::{Clock, Timestamp};
+use crate::loading;
+use crate::loading::{PlanTotals, TemporaryPlan};
 use crate::policy::{EarlierCalls, FirstLook, IfMissing, Purpose, first_look};
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
@@ -9,8 +11,7 @@ use crate::run::plan::{RunRequest, new_run};
 use crate::run::settings::{listing, walker_settings};
 use crate::run::survey_recorder::{WantedTasks, if_missing, most_looked_for};
 use crate::settings::{LeftOut, RunSettings};
-use crate::store;
-use crate::store::{PlanRow, PlanTotals, RunDirectory, StoreError, Surveyed, TemporaryPlan};
+use crate::store::{PlanRow, RunDirectory, StoreError, Surveyed};
 use crate::survey::{Gap, PageSink, WalkEnd, WalkStep, Walker, read_states};
 use crate::task::{TaskId, TaskState};
 use std::path::Path;
@@ -54,7 +55,7 @@ pub fn dry_run(request: RunRequest, clock: Clock) -> Result<DryRun, RunError> {
     let run = new_run(&request, clock.now());
     // An existing directory: a dry run must not create one.
     let runs = RunDirectory::existing(&request.state);
-    let plan = store::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
+    let plan = loading::temporary_plan(&runs, &run, request.plan)?.map_err(RunError::Input)?;
     Ok(DryRun::on_paper(plan))
 }
 

@@ -4,16 +4,15 @@
 
 use crate::clock::{Clock, Timestamp};
 use crate::event::Change;
+use crate::loading;
+use crate::loading::{NewPlan, PlanTotals, PlannedRun};
 use crate::plan::Exclusions;
 use crate::report::Target;
 use crate::run::error::RunError;
 #[cfg(feature = "postgres")]
 use crate::run::shared_run::SharedRun;
 use crate::settings::RunSettings;
-use crate::store;
-use crate::store::{
-    NewPlan, NewRun, PlanTotals, PlannedRun, RunDirectory, RunId, RunLock, StoreError,
-};
+use crate::store::{NewRun, RunDirectory, RunId, RunLock, StoreError};
 use crate::task::TaskState;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -114,7 +113,7 @@ fn plan_with(
     // The id is fixed before the inputs are read, because the plan is written to the run's own file.
     let run = new_run(&request, clock.now());
     let (parts, holder) = (std::slice::from_ref(&run), holder(clock.now()));
-    let planned = store::plan_run_of_targets(&runs, parts, request.plan, states, &holder)?;
+    let planned = loading::plan_run_of_targets(&runs, parts, request.plan, states, &holder)?;
     Planned::from_stored(planned.whole(), runs, request.settings, clock)
 }
 

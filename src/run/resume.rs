@@ -2,11 +2,12 @@
 
 use crate::clock::Clock;
 use crate::event::Change;
+use crate::loading::PlanTotals;
 use crate::plan::Exclusions;
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, TargetRun, holder};
 use crate::settings::{RateSetting, RunSettings};
-use crate::store::{ChangeRow, PlanTotals, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use crate::store::{ChangeRow, RunDirectory, RunId, RunReader, RunRecord, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! Plans a run of the tasks that did not succeed in another run.
 
 use crate::clock::Clock;
+use crate::loading;
 use crate::plan::Exclusions;
 use crate::report::{FailureGroup, GroupLabel, Grouping, Target};
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
 use crate::run::targets::TargetRequest;
 use crate::settings::{LeftOut, RunSettings};
-use crate::store;
 use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
 use crate::task::{FailureKind, Outcome, Repetition};
 use std::collections::BTreeSet;
@@ -273,7 +273,7 @@ impl Retry {
         // The filter is applied once more, because nothing of the preview is kept.
         let holder = holder(clock.now());
         let parts = std::slice::from_ref(&run);
-        let planned = store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder)?;
+        let planned = loading::plan_from_run(&self.runs, parts, &self.reader, pick, &holder)?;
         Planned::from_stored(planned.whole(), self.runs, self.settings, clock)
     }
 
@@ -315,7 +315,7 @@ impl Retry {
         let first = NewRun { outstanding_before, ..child };
         let parts: Vec<NewRun> = targets.iter().map(|target| target.part_of(&first)).collect();
         let pick = |task: TaskRow| self.wants(&task).then_some(task);
-        let planned = store::plan_from_run(&self.runs, &parts, &self.reader, pick, &holder(now))?;
+        let planned = loading::plan_from_run(&self.runs, &parts, &self.reader, pick, &holder(now))?;
         let settings = targets.into_iter().map(|target| target.settings).collect();
         Planned::of_targets(planned, self.runs, settings, clock)
     }

@@ -6,6 +6,8 @@
 
 use crate::api::{TaskApi, Undo};
 use crate::clock::Clock;
+use crate::loading;
+use crate::loading::PlannedTargets;
 use crate::plan::Exclusions;
 use crate::policy::SharedSlots;
 use crate::report::Target;
@@ -16,10 +18,7 @@ use crate::run::settings::{listing, walker_settings};
 use crate::run::targets::TargetRequest;
 use crate::run::wanted_states::WantedStates;
 use crate::settings::{LeftOut, RunSettings};
-use crate::store;
-use crate::store::{
-    NewRun, PlannedTargets, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow,
-};
+use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
 use crate::survey::{Gap, Walker};
 use crate::task::{Command, ObservedState, Ordinal, Outcome, TaskId, TaskState, Toward};
 use std::collections::{HashMap, HashSet};
@@ -252,7 +251,7 @@ impl Revert {
             let command = *self.chosen.get(&task.ordinal)?;
             Some(TaskRow { command, ..task })
         };
-        store::plan_from_run(&self.runs, parts, &self.reader, pick, &holder(clock.now()))
+        loading::plan_from_run(&self.runs, parts, &self.reader, pick, &holder(clock.now()))
     }
 }
 

@@ -8,6 +8,8 @@ use crate::api::TaskApi;
 use crate::clock::{Clock, Timestamp};
 use crate::engine::Control;
 use crate::event::{RunStats, StopReason, Watch};
+use crate::loading;
+use crate::loading::{NewPlan, PlannedTargets};
 use crate::policy::{ProcessSlots, REMEMBERED_SENDINGS, SharedSlots};
 use crate::report::Target;
 use crate::run::carry_out::{Ended, ended_by, group_slots, starting_point};
@@ -26,10 +28,7 @@ use crate::run::watchers;
 use crate::run::watchers::WatcherChannel;
 use crate::run::waves::WaveOrigin;
 use crate::settings::RunSettings;
-use crate::store;
-use crate::store::{
-    NewPlan, NewRun, PlannedTargets, RunDirectory, RunReader, RunWriter, ServiceRecord,
-};
+use crate::store::{NewRun, RunDirectory, RunReader, RunWriter, ServiceRecord};
 use crate::task::TaskState;
 use std::mem;
 use std::path::PathBuf;
@@ -111,7 +110,7 @@ pub fn plan_targets_in_states(
     let settings: Vec<_> = request.targets.iter().map(|it| it.settings.clone()).collect();
     let (parts, plan) = parts_of(request, clock.now());
     let holder = holder(clock.now());
-    let planned = store::plan_run_of_targets(&runs, &parts, plan, states, &holder)?;
+    let planned = loading::plan_run_of_targets(&runs, &parts, plan, states, &holder)?;
     Planned::of_targets(planned, runs, settings, clock)
 }
 
@@ -124,7 +123,7 @@ pub fn dry_run_targets(request: TargetsRequest, clock: Clock) -> Result<Vec<DryR
     // An existing directory: a dry run must not create one.
     let runs = RunDirectory::existing(&request.state);
     let (parts, plan) = parts_of(request, clock.now());
-    let plans = store::temporary_plans(&runs, &parts, plan)?.map_err(RunError::Input)?;
+    let plans = loading::temporary_plans(&runs, &parts, plan)?.map_err(RunError::Input)?;
     Ok(plans.into_iter().map(DryRun::on_paper).collect())
 }
 

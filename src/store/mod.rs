@@ -17,19 +17,19 @@ mod ids;
 mod ordinal_map;
 mod ordinal_set;
 mod other_home;
-mod planning;
 mod reading;
 mod repair;
 mod rows;
 pub(crate) mod schema;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unsettled;
 mod writing;
 
 pub use error::StoreError;
 #[cfg(feature = "postgres")]
-pub(crate) use error::{damage, file, sqlite};
+pub(crate) use error::damage;
+pub(crate) use error::{file, sqlite};
 #[cfg(feature = "postgres")]
 pub use files::TemporaryRuns;
 pub use files::{
@@ -39,15 +39,11 @@ pub use files::{
 #[cfg(feature = "postgres")]
 pub(crate) use files::{beside, remove_if_there};
 #[cfg(feature = "postgres")]
-pub(crate) use home::{
-    ChunkBodies, Home, Segment, Totals, for_each_planned, head_text, parse_head,
-};
+pub(crate) use home::{ChunkBodies, Segment, Totals, parse_head};
+pub(crate) use home::{Home, for_each_planned, head_text};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
+pub(crate) use ordinal_set::OrdinalSet;
 pub use other_home::{OtherHomeError, OtherHomeFailure};
-pub use planning::{
-    NewPlan, PlanTotals, PlannedRun, PlannedTargets, ServicePlan, TemporaryPlan, plan_from_run,
-    plan_run, plan_run_of_targets, temporary_plan, temporary_plans,
-};
 #[cfg(feature = "postgres")]
 pub(crate) use reading::write_workers;
 pub use reading::{
@@ -55,10 +51,13 @@ pub use reading::{
     RunState, ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd,
     TakeoverRow, TaskPair, WorkerRow, for_each_pair,
 };
+pub(crate) use reading::{WalkError, first_rows, plan_row, told};
 pub use repair::DamagedPart;
 pub use rows::{
     AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
 };
+pub(crate) use writing::batch::write_alone;
 #[cfg(feature = "postgres")]
 pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};
+pub(crate) use writing::{Survey, observed_states};

@@ -24,7 +24,6 @@ const TABLE: &[(&str, &[&str])] = &[
     ("plan", &["task", "text", "input", "service"]),
     ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
-    // `input` only as what a plan is made of: a load reads its sources row by row.
     // `policy` only for the questions and answers of its deciders, which `run` passes in.
     (
         "store",
@@ -34,11 +33,24 @@ const TABLE: &[(&str, &[&str])] = &[
             "policy",
             "settings",
             "event",
-            "input",
-            "plan",
             "journal",
             "text",
             "system",
+            "external_sort",
+        ],
+    ),
+    // `input` only as what a plan is made of: a load reads its sources row by row.
+    (
+        "loading",
+        &[
+            "task",
+            "clock",
+            "policy",
+            "settings",
+            "input",
+            "plan",
+            "journal",
+            "store",
             "external_sort",
         ],
     ),
@@ -53,7 +65,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "run",
         &[
             "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "database", "report", "slots", "survey",
+            "loading", "database", "report", "slots", "survey",
         ],
     ),
 ];

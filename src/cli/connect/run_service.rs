@@ -9,6 +9,7 @@ use crate::cli::flags::connection::{ConnectionArgs, DestinationArgs};
 use crate::cli::flags::precedence::Rank;
 use crate::cli::output::error::CommandError;
 use batchctl::api::Endpoint;
+use batchctl::loading::{NewPlan, ServicePlan};
 use batchctl::plan::ServiceRows;
 use batchctl::policy::OnDoubt;
 use batchctl::progress::EventService;
@@ -16,7 +17,7 @@ use batchctl::service::{
     Action, CallScope, RowValues, Service, ServiceFile, StateSource, state_call,
 };
 use batchctl::settings::RunSettings;
-use batchctl::store::{NewPlan, RunRecord, ServicePlan};
+use batchctl::store::RunRecord;
 use batchctl::task::{Command, Repetition};
 use batchctl::text::printable;
 use std::sync::Arc;

@@ -5,10 +5,10 @@
 use crate::cli::output::error::CommandError;
 use batchctl::clock::Clock;
 use batchctl::input::Source;
+use batchctl::loading::{NewPlan, PlanTotals};
 use batchctl::run;
 use batchctl::run::RunRequest;
 use batchctl::settings::RunSettings;
-use batchctl::store::{NewPlan, PlanTotals};
 use batchctl::system::files::FileExt;
 use std::fs::File;
 use std::io::Read;

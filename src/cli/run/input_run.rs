@@ -9,10 +9,10 @@ use crate::cli::run::preview;
 use crate::cli::run::preview::ShownPlan;
 use crate::cli::run::scene::Scene;
 use crate::cli::run::terms::nothing_to_do;
+use batchctl::loading::{NewPlan, PlanTotals};
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{DryRun, RunRequest};
-use batchctl::store::{NewPlan, PlanTotals};
 use batchctl::task::{Level, Rate, Shard};
 use std::path::PathBuf;
 

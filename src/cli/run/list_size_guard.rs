@@ -4,11 +4,11 @@
 use crate::cli::flags::run::BeforeArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::scene::Scene;
+use batchctl::loading::PlanTotals;
 use batchctl::policy::MaxDelta;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::{Comparable, GoodRun};
-use batchctl::store::PlanTotals;
 use batchctl::text::{grouped, plural};
 use std::path::PathBuf;
 

@@ -8,10 +8,11 @@ use crate::cli::output::stream::Stderr;
 use crate::cli::run::list_size_guard::{ListSizeGuard, check_most};
 use crate::cli::run::pending_plan::IfNotStarted;
 use crate::cli::run::scene::Scene;
+use batchctl::loading::PlanTotals;
 use batchctl::report::ExitStatus;
 use batchctl::run::Planned;
 use batchctl::settings::CredentialKind;
-use batchctl::store::{PlanTotals, RunId};
+use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::ops::ControlFlow;
 

@@ -19,10 +19,9 @@ use super::{Report, ResultsOptions, StillRunning, write_results};
 use crate::clock::Timestamp;
 use crate::event::{AttemptResult, AttemptSeq, Event, EventKind, HoldReason, RunStats, StopReason};
 use crate::input::{CommandSource, InputOptions, Source};
+use crate::loading::{NewPlan, PlannedRun, plan_run};
 use crate::settings::RunSettings;
-use crate::store::{
-    NewPlan, NewRun, PlannedRun, RunDirectory, RunLock, RunReader, RunWriter, plan_run,
-};
+use crate::store::{NewRun, RunDirectory, RunLock, RunReader, RunWriter};
 use crate::task::{Command, Counts, Failure, FailureKind, Outcome, Task};
 use std::collections::HashMap;
 use std::io::Cursor;

@@ -3,26 +3,23 @@
 //! Everything here goes through the public door and looks at the files from outside, except where
 //! a disk has to be full at a given moment.
 
-mod already_done;
 mod damage;
 mod full;
 mod killed;
 mod mended;
 mod model;
-mod plan;
 mod reader;
-mod script;
-mod services;
+pub(crate) mod script;
 mod survey;
 mod writer;
 
 use super::{
-    NewPlan, NewRun, PlannedRun, RunDirectory, RunId, RunLock, RunReader, RunWriter, StoreError,
-    TaskRow, UnsettledTask, plan_run,
+    NewRun, RunDirectory, RunId, RunLock, RunReader, RunWriter, StoreError, TaskRow, UnsettledTask,
 };
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind};
 use crate::input::{CommandSource, InputOptions, Source};
+use crate::loading::{NewPlan, PlannedRun, plan_run};
 use crate::settings::RunSettings;
 use crate::task::{Command, Outcome};
 use std::fs;
@@ -31,17 +28,17 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The time at which every run of these tests was planned.
-const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
+pub(crate) const ORIGIN: Timestamp = Timestamp::from_micros(1_720_180_800_000_000);
 /// The id of every run of these tests.
-const RUN: &str = "20240705-120000-aaaa";
+pub(crate) const RUN: &str = "20240705-120000-aaaa";
 /// The number of last sending times that a writer returns.
-const RECALL: u32 = 5;
+pub(crate) const RECALL: u32 = 5;
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     ORIGIN.plus_micros(seconds * 1_000_000)
 }
 
-fn new_run() -> NewRun {
+pub(crate) fn new_run() -> NewRun {
     NewRun {
         id: RUN.parse().unwrap(),
         parent: Some("20240704-120000-zzzz".parse().unwrap()),
@@ -58,7 +55,7 @@ fn new_run() -> NewRun {
 }
 
 /// A plan of inputs that are all called by their place: `in1`, `in2` …
-fn new_plan(inputs: &[&str]) -> NewPlan {
+pub(crate) fn new_plan(inputs: &[&str]) -> NewPlan {
     let source = |(number, text): (u32, &&str)| {
         let reader = Box::new(Cursor::new((*text).to_owned()));
         Source::Stream { name: format!("in{number}"), reader }
@@ -70,20 +67,20 @@ fn new_plan(inputs: &[&str]) -> NewPlan {
 }
 
 /// A state directory of its own, with one run in it or none.
-struct Fixture {
-    state: TempDir,
-    runs: RunDirectory,
+pub(crate) struct Fixture {
+    pub(crate) state: TempDir,
+    pub(crate) runs: RunDirectory,
 }
 
 impl Fixture {
-    fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let state = tempfile::tempdir().unwrap();
         let runs = RunDirectory::open(state.path()).unwrap();
         Self { state, runs }
     }
 
     /// A run of the ids in a text, one a line.
-    fn planned(ids: &str) -> Self {
+    pub(crate) fn planned(ids: &str) -> Self {
         let fixture = Self::empty();
         match fixture.plan(new_plan(&[ids])).unwrap() {
             PlannedRun::Ready { .. } => fixture,
@@ -92,14 +89,14 @@ impl Fixture {
     }
 
     /// A run of that many tasks.
-    fn with_tasks(count: u32) -> Self {
+    pub(crate) fn with_tasks(count: u32) -> Self {
         Self::planned(&(0..count).map(|n| format!("task-{n:04}\n")).collect::<String>())
     }
 
     /// The same run in another directory, as it is on the disk at this moment.
     ///
     /// Without SQLite's shared memory, which a power failure does not leave behind either.
-    fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let copy = Self::empty();
         for path in [self.file(), self.log()] {
             if path.exists() {
@@ -109,29 +106,29 @@ impl Fixture {
         copy
     }
 
-    fn plan(&self, new: NewPlan) -> Result<PlannedRun, StoreError> {
+    pub(crate) fn plan(&self, new: NewPlan) -> Result<PlannedRun, StoreError> {
         plan_run(&self.runs, &new_run(), new, "a test")
     }
 
-    fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         RUN.parse().unwrap()
     }
 
-    fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.state.path().join("runs")
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.runs.file(&self.run())
     }
 
     /// SQLite's write-ahead log.
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.directory().join(format!("{RUN}.db-wal"))
     }
 
     /// The names of all files beside the run's.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.directory()).unwrap();
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
         let mut names: Vec<_> = entries.map(|e| name(e).into_string().unwrap()).collect();
@@ -139,25 +136,25 @@ impl Fixture {
         names
     }
 
-    fn lock(&self) -> RunLock {
+    pub(crate) fn lock(&self) -> RunLock {
         self.runs.lock(&self.run(), "a test").unwrap()
     }
 
     /// Opens the run for writing; the writer alone keeps the lock.
-    fn open(&self) -> Result<RunWriter, StoreError> {
+    pub(crate) fn open(&self) -> Result<RunWriter, StoreError> {
         RunWriter::open(&self.runs, &self.lock(), at(100), RECALL)
     }
 
-    fn writer(&self) -> RunWriter {
+    pub(crate) fn writer(&self) -> RunWriter {
         self.open().unwrap()
     }
 
-    fn reader(&self) -> RunReader {
+    pub(crate) fn reader(&self) -> RunReader {
         RunReader::open(&self.runs, &self.run()).unwrap()
     }
 
     /// Reads all tasks, and makes sure that a walk over the failed ones says the same of them.
-    fn rows(&self) -> Vec<TaskRow> {
+    pub(crate) fn rows(&self) -> Vec<TaskRow> {
         let rows = rows(&self.reader()).unwrap();
         let is_failed = |row: &&TaskRow| {
             matches!(row.outcome, Outcome::Partial | Outcome::Failed | Outcome::Ambiguous)
@@ -167,12 +164,12 @@ impl Fixture {
     }
 
     /// A connection of somebody else to the run's file.
-    fn stranger(&self) -> rusqlite::Connection {
+    pub(crate) fn stranger(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).unwrap()
     }
 }
 
-fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
+pub(crate) fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
     let mut rows = Vec::new();
     reader.for_each_task(|row| {
         rows.push(row);
@@ -181,7 +178,7 @@ fn rows(reader: &RunReader) -> Result<Vec<TaskRow>, StoreError> {
     Ok(rows)
 }
 
-fn failed_rows(reader: &RunReader) -> Vec<TaskRow> {
+pub(crate) fn failed_rows(reader: &RunReader) -> Vec<TaskRow> {
     let mut rows = Vec::new();
     let read = reader.for_each_failed_task(|row| {
         rows.push(row);
@@ -192,7 +189,7 @@ fn failed_rows(reader: &RunReader) -> Vec<TaskRow> {
 }
 
 /// Commits events, and lets the attempts leave that begin in them.
-fn commit(writer: &RunWriter, events: Vec<Event>) {
+pub(crate) fn commit(writer: &RunWriter, events: Vec<Event>) {
     let begun = events.iter().filter_map(|event| match event.kind {
         EventKind::AttemptStarted { seq, .. } => Some(seq),
         _ => None,
@@ -203,20 +200,20 @@ fn commit(writer: &RunWriter, events: Vec<Event>) {
 }
 
 /// Commits events; no attempt that begins in them leaves.
-fn commit_only(writer: &RunWriter, events: Vec<Event>) {
+pub(crate) fn commit_only(writer: &RunWriter, events: Vec<Event>) {
     let given = events.clone();
     assert_eq!(wait(writer.commit(events)).unwrap(), given, "the events come back");
 }
 
-fn claim(writer: &RunWriter, most: usize) -> Vec<UnsettledTask> {
+pub(crate) fn claim(writer: &RunWriter, most: usize) -> Vec<UnsettledTask> {
     wait(writer.claim(most)).unwrap()
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }

@@ -42,6 +42,21 @@ enum Impossible {
     SettledTwice(Ordinal),
 }
 
+/// Writes one batch to a file that no thread writes to, such as that of a plan on its way.
+pub(crate) fn write_alone<T>(
+    connection: &Connection,
+    epoch: u32,
+    write: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let home = Home::new(connection);
+    let end = JournalEnd::new(home.chunks()?, home.totals()?);
+    let mut scratch = Scratch::default();
+    let mut batch = Batch::new(connection, &end, epoch, &mut scratch);
+    let written = write(&mut batch)?;
+    batch.finish()?;
+    Ok(written)
+}
+
 impl<'a> Batch<'a> {
     pub(crate) fn new(
         connection: &'a Connection,

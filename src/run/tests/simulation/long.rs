@@ -12,6 +12,7 @@ use crate::engine;
 use crate::engine::{Claimed, Kept, Ledger, LedgerError};
 use crate::event::{AttemptSeq, Event, RunStats};
 use crate::input::{CommandSource, InputOptions, Source};
+use crate::loading::NewPlan;
 use crate::policy::{
     ActionResult, Answer, Body, Delivery, Generation, NoResponse, Response, ServiceError,
 };
@@ -21,7 +22,7 @@ use crate::run::ledger::{RunEndedBy, StoreLedger};
 use crate::run::settings::engine_settings;
 use crate::run::{RunRequest, plan, watchers};
 use crate::settings::{RateSetting, RunSettings};
-use crate::store::{NewPlan, RunReader, RunWriter};
+use crate::store::{RunReader, RunWriter};
 use crate::task::{Command, FailureKind, Outcome, Rate, Task};
 use futures::FutureExt;
 use futures::future::{BoxFuture, LocalBoxFuture};

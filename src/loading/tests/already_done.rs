@@ -1,12 +1,10 @@
 //! Runs that follow others: what they leave out, and what they do again.
 
-use super::script::{refused, settled, succeeds};
-use super::{Fixture, claim, commit, new_plan, new_run};
 use crate::journal::Place;
-use crate::store::home::{Home, head_text};
-use crate::store::{
-    PlanTotals, PlannedRun, RunId, RunReader, RunWriter, StoreError, plan_from_run, plan_run,
-};
+use crate::loading::{NewPlan, PlanTotals, PlannedRun, plan_from_run, plan_run};
+use crate::store::tests::script::{ended, refused, settled, succeeds};
+use crate::store::tests::{Fixture, at, claim, commit, new_plan, new_run, rows};
+use crate::store::{Home, RunId, RunReader, RunWriter, StoreError, head_text};
 use crate::task::Outcome;
 use proptest::prelude::*;
 
@@ -23,7 +21,7 @@ fn plan_after(
     ids: &str,
 ) -> Result<PlanTotals, StoreError> {
     let run = crate::store::NewRun { id: run_id(number), parent: parent.clone(), ..new_run() };
-    let plan = crate::store::NewPlan { after: parent, ..new_plan(&[ids]) };
+    let plan = NewPlan { after: parent, ..new_plan(&[ids]) };
     match plan_run(&fixture.runs, &run, plan, "a test")? {
         PlannedRun::Ready { totals, .. } => Ok(totals),
         PlannedRun::Refused(problems) => panic!("{:?}", problems.shown),
@@ -33,12 +31,12 @@ fn plan_after(
 /// Carries a run out: its first tasks succeed, the next one fails, the rest is never sent.
 fn carry_out(fixture: &Fixture, number: u32, good: usize) {
     let lock = fixture.runs.lock(&run_id(number), "a test").unwrap();
-    let writer = RunWriter::open(&fixture.runs, &lock, super::at(100), 0).unwrap();
+    let writer = RunWriter::open(&fixture.runs, &lock, at(100), 0).unwrap();
     let claimed = claim(&writer, good + 1);
     for (claimed, seq) in claimed.iter().zip(1..) {
         let mut events = succeeds(&claimed.task, seq);
         if seq > good as u64 {
-            events[1] = super::script::ended(&claimed.task, seq, refused);
+            events[1] = ended(&claimed.task, seq, refused);
             events[2] = settled(&claimed.task, seq, Outcome::Failed);
         }
         commit(&writer, events.into());
@@ -47,7 +45,7 @@ fn carry_out(fixture: &Fixture, number: u32, good: usize) {
 
 fn ids(fixture: &Fixture, number: u32) -> Vec<String> {
     let reader = RunReader::open(&fixture.runs, &run_id(number)).unwrap();
-    super::rows(&reader).unwrap().iter().map(|row| row.id.to_string()).collect()
+    rows(&reader).unwrap().iter().map(|row| row.id.to_string()).collect()
 }
 
 /// Three runs: the second follows the first, the third the second.
@@ -150,7 +148,7 @@ fn a_plan_from_a_run_keeps_the_places_of_the_picked_tasks() {
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the tasks are right") };
     assert_eq!((totals.rows, totals.selected), (3, 3));
     let reader = RunReader::open(&fixture.runs, &run_id(3)).unwrap();
-    let rows = super::rows(&reader).unwrap();
+    let rows = rows(&reader).unwrap();
     let places: Vec<_> =
         rows.iter().map(|row| (row.ordinal.0, row.id.as_str(), row.line)).collect();
     assert_eq!(places, [(1, "bbbb", 2), (2, "cccc", 3), (3, "dddd", 4)]);

@@ -1,10 +1,11 @@
 //! Runs at another service than VIAS: what they keep, and what no plan accepts.
 
-use super::{Fixture, claim, new_plan, new_run};
 use crate::input::CommandSource;
+use crate::loading::{NewPlan, PlannedRun, ServicePlan, plan_run};
 use crate::plan::ServiceRows;
 use crate::service::{CallScope, ServiceFile};
-use crate::store::{NewPlan, NewRun, PlannedRun, ServicePlan, plan_run};
+use crate::store::NewRun;
+use crate::store::tests::{Fixture, claim, new_plan, new_run};
 use crate::task::{Repetition, Task};
 use std::sync::Arc;
 

@@ -1,14 +1,11 @@
 //! Makes the plan of a run out of another run's tasks.
 
+use crate::loading::plan_files::{FilledParts, PlanPart, PlannedTargets, store_parts};
+use crate::loading::tables;
+use crate::loading::tables::{ChunkLoader, PlanTotals};
 use crate::plan::PlannedRow;
 use crate::settings::TargetPart;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::RunDirectory;
-use crate::store::planning::plan_files::{FilledParts, PlanPart, PlannedTargets, store_parts};
-use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, PlanTotals};
-use crate::store::reading::{NewRun, RunReader};
-use crate::store::rows::TaskRow;
+use crate::store::{NewRun, RunDirectory, RunReader, StoreError, TaskRow, sqlite};
 use crate::task::Outcome;
 
 /// Stores the plan of a run with those tasks of another run that `pick` returns. `parts` are its

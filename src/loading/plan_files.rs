@@ -3,12 +3,10 @@
 //! They appear under their names only when all of the plan is complete, the run's own file as the
 //! last. So half a plan is never visible, and no other run is overwritten.
 
+use crate::loading::tables::PlanTotals;
 use crate::plan::Problems;
-use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, RunLock};
-use crate::store::planning::tables::PlanTotals;
-use crate::store::reading::NewRun;
 use crate::store::schema;
+use crate::store::{NewRun, RunDirectory, RunLock, StoreError, file, sqlite};
 use rusqlite::Connection;
 use std::fs;
 use std::fs::File;

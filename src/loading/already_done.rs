@@ -1,14 +1,10 @@
 //! Leaves out of a plan the tasks that earlier runs have done: by id and command, never by
 //! position.
 
-use crate::store::error::{StoreError, file};
-use crate::store::files::RunDirectory;
-use crate::store::ids::RunId;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::id_sorter::{Entry, IdSorter, SortedIds};
-use crate::store::planning::plan_files::PlanPart;
-use crate::store::planning::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
-use crate::store::reading::RunReader;
+use crate::loading::id_sorter::{Entry, IdSorter, SortedIds};
+use crate::loading::plan_files::PlanPart;
+use crate::loading::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
+use crate::store::{OrdinalSet, RunDirectory, RunId, RunReader, StoreError, file};
 use crate::task::Command;
 use std::io;
 

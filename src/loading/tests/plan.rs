@@ -1,12 +1,11 @@
 //! Plans: what is stored, what is refused, and that nothing is left behind.
 
-use super::{Fixture, RUN, at, claim, mode, new_plan, new_run};
 use crate::input::CommandSource;
+use crate::loading::{NewPlan, PlanTotals, PlannedRun, temporary_plan};
 use crate::plan::OnDuplicate;
 use crate::policy::Sample;
-use crate::store::{
-    NewPlan, PlanTotals, PlannedRun, RunId, RunReader, SourceRecord, StoreError, temporary_plan,
-};
+use crate::store::tests::{Fixture, RUN, at, claim, mode, new_plan, new_run};
+use crate::store::{RunId, RunReader, SourceRecord, StoreError};
 use crate::task::Command;
 use std::{fs, thread};
 

@@ -4,24 +4,20 @@
 //! visible and no other run is overwritten. Memory does not grow with the number of rows.
 
 use crate::input::{InputOptions, Source};
+use crate::loading::already_done::{leave_out_done, runs_followed};
+use crate::loading::duplicates::Duplicates;
+use crate::loading::id_sorter::IdSorter;
+use crate::loading::left_out::{leave_out_excluded, leave_out_unsampled};
+use crate::loading::plan_files::{FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts};
+use crate::loading::planned_states::keep_states;
+use crate::loading::tables;
+use crate::loading::tables::{ChunkLoader, Kept, PlanTotals, Remainder, keep};
 use crate::plan;
 use crate::plan::{Exclusions, OnDuplicate, PlannedRow, Problems, Reading, ServiceRows};
 use crate::policy::Sample;
-use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::RunDirectory;
-use crate::store::ids::RunId;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::planning::already_done::{leave_out_done, runs_followed};
-use crate::store::planning::duplicates::Duplicates;
-use crate::store::planning::id_sorter::IdSorter;
-use crate::store::planning::left_out::{leave_out_excluded, leave_out_unsampled};
-use crate::store::planning::plan_files::{
-    FilledParts, PlanPart, PlannedRun, PlannedTargets, store_parts,
+use crate::store::{
+    NewRun, OrdinalSet, RunDirectory, RunId, ServiceRecord, SourceRecord, StoreError, file, sqlite,
 };
-use crate::store::planning::planned_states::keep_states;
-use crate::store::planning::tables;
-use crate::store::planning::tables::{ChunkLoader, Kept, PlanTotals, Remainder, keep};
-use crate::store::reading::{NewRun, ServiceRecord, SourceRecord};
 use crate::task::{Ordinal, TaskState};
 use ring::digest::{SHA256, digest};
 use std::mem;

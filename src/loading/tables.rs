@@ -5,9 +5,9 @@
 
 use crate::journal::{MAX_CHUNK_TASKS, PlanChunkWriter, PlannedTask, Text};
 use crate::plan::{PlannedRow, SourceColumns};
-use crate::store::home::{Home, for_each_planned, head_text};
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::reading::{NewRun, RunRecord, ShardedPlan, SourceRecord};
+use crate::store::{
+    Home, NewRun, OrdinalSet, RunRecord, ShardedPlan, SourceRecord, for_each_planned, head_text,
+};
 use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;
 use std::iter::Sum;

@@ -1,21 +1,18 @@
 //! The plan of a dry run: in a temporary file that vanishes with it.
 
 use crate::clock::Timestamp;
+use crate::loading::load::{NewPlan, load_parts};
+use crate::loading::plan_files::PlanPart;
+use crate::loading::tables::PlanTotals;
 use crate::plan::Problems;
 use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
 use crate::settings::LeftOut;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::RunDirectory;
-use crate::store::home::{Home, for_each_planned};
-use crate::store::planning::load::{NewPlan, load_parts};
-use crate::store::planning::plan_files::PlanPart;
-use crate::store::planning::tables::PlanTotals;
-use crate::store::reading::{NewRun, WalkError, first_rows, plan_row, told};
-use crate::store::rows::PlanRow;
+use crate::store::observed_states;
 use crate::store::schema;
-use crate::store::writing::batch::{Batch, Scratch};
-use crate::store::writing::journal_end::JournalEnd;
-use crate::store::writing::{Survey, Surveyed, TaskSelection, observed_states};
+use crate::store::{
+    Home, NewRun, PlanRow, RunDirectory, StoreError, Survey, Surveyed, TaskSelection, WalkError,
+    first_rows, for_each_planned, plan_row, sqlite, told, write_alone,
+};
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -124,13 +121,9 @@ impl TemporaryPlan {
     ) -> Result<Surveyed, StoreError> {
         let (connection, now_us) = (&self.connection, now.micros_since(self.origin));
         let carry_out = || {
-            let home = Home::new(connection);
-            let end = JournalEnd::new(home.chunks()?, home.totals()?);
-            let mut scratch = Scratch::default();
-            let mut batch = Batch::new(connection, &end, 1, &mut scratch);
-            let surveyed = Survey { connection, now_us }.carry_out(&mut batch, decide)?;
-            batch.finish()?;
-            Ok(surveyed)
+            write_alone(connection, 1, |batch| {
+                Survey { connection, now_us }.carry_out(batch, decide)
+            })
         };
         carry_out().map_err(failed)
     }
