@@ -18,6 +18,7 @@ mod ordinal_map;
 mod ordinal_set;
 mod other_home;
 mod reading;
+mod record;
 mod repair;
 mod rows;
 pub(crate) mod schema;
@@ -39,25 +40,26 @@ pub use files::{
 #[cfg(feature = "postgres")]
 pub(crate) use files::{beside, remove_if_there};
 #[cfg(feature = "postgres")]
-pub(crate) use home::{ChunkBodies, Segment, Totals, parse_head};
-pub(crate) use home::{Home, for_each_planned, head_text};
+pub(crate) use home::{ChunkBodies, Segment, Totals, parse_head, write_workers};
+pub(crate) use home::{Home, WalkError, for_each_planned, head_text, told};
+pub use home::{TakeoverRow, WorkerRow};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
 pub(crate) use ordinal_set::OrdinalSet;
 pub use other_home::{OtherHomeError, OtherHomeFailure};
-#[cfg(feature = "postgres")]
-pub(crate) use reading::write_workers;
 pub use reading::{
-    DrillRecord, ExportError, FollowedFile, MergeError, NewRun, RunBrief, RunReader, RunRecord,
-    RunState, ServiceRecord, SessionRecord, ShardRow, ShardedPlan, SourceRecord, StoredEnd,
-    TakeoverRow, TaskPair, WorkerRow, for_each_pair,
+    DrillRecord, ExportError, FollowedFile, MergeError, RunBrief, RunReader, RunState, ShardRow,
+    TaskPair, for_each_pair,
 };
-pub(crate) use reading::{WalkError, first_rows, plan_row, told};
-pub use repair::DamagedPart;
+pub(crate) use reading::{first_rows, plan_row};
+pub use record::{
+    NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
+};
+pub use repair::{DamagedPart, repair};
 pub use rows::{
     AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
 };
 pub(crate) use writing::batch::write_alone;
 #[cfg(feature = "postgres")]
 pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
-pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask, repair};
+pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};
 pub(crate) use writing::{Survey, observed_states};

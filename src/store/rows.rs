@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
+use crate::store::writing::is_empty;
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,12 +79,6 @@ impl TaskRow {
     pub fn is_flaky(&self) -> bool {
         self.outcome == Outcome::Succeeded && self.attempts > 1
     }
-}
-
-/// Returns whether a command has succeeded without a sub-task, and its task is still there.
-pub(crate) fn is_empty(command: Command, outcome: Outcome, counts: Option<Counts>) -> bool {
-    let has_none = counts.is_some_and(|counts| counts.total == 0);
-    has_none && outcome == Outcome::Succeeded && !command.leads_out()
 }
 
 /// One task of a run with all its attempts.
@@ -170,22 +165,4 @@ pub struct HoldRow {
     pub until: Timestamp,
     /// The reason, in a word.
     pub reason: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::task::Repetition;
-
-    #[test]
-    fn what_succeeded_without_a_sub_task_is_empty_unless_it_is_gone() {
-        let removal = Command::of_removal("scrap", Repetition::Harmful).unwrap();
-        let counts = |total| Some(Counts { total, failed: 0, succeeded: total });
-        let empty = |command| is_empty(command, Outcome::Succeeded, counts(0));
-        assert!(empty(Command::START) && empty(Command::STOP));
-        assert!(!empty(Command::DELETE) && !empty(removal));
-        assert!(!is_empty(Command::STOP, Outcome::Succeeded, counts(1)));
-        assert!(!is_empty(Command::STOP, Outcome::Succeeded, None));
-        assert!(!is_empty(Command::STOP, Outcome::Ambiguous, counts(0)));
-    }
 }

@@ -8,7 +8,7 @@ use crate::store::error::damage;
 use crate::store::home::chunk_index::ChunkIndex;
 use crate::store::home::head::parse_head;
 use crate::store::home::totals::Totals;
-use crate::store::reading::RunRecord;
+use crate::store::record::RunRecord;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, params};
 
@@ -41,6 +41,10 @@ impl Segment<'_> {
 impl<'a> Home<'a> {
     pub(crate) fn new(connection: &'a Connection) -> Self {
         Self { connection }
+    }
+
+    pub(crate) fn connection(self) -> &'a Connection {
+        self.connection
     }
 
     /// Records the run itself; a plan without this row is not complete.

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::settings::RunSettings;
-use crate::store::reading::{NewRun, RunRecord, ServiceRecord, ShardedPlan, SourceRecord};
+use crate::store::record::{NewRun, RunRecord, ServiceRecord, ShardedPlan, SourceRecord};
 use crate::task::InvalidShard;
 use serde::{Deserialize, Serialize};
 

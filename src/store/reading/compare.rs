@@ -9,7 +9,7 @@ use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
 use crate::store::codes;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::record::NewRun;
+use crate::store::record::NewRun;
 use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
 use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::types::Type;

@@ -1,16 +1,11 @@
 //! Opens a damaged run: what is whole is read as ever, and every other task is in doubt.
 
-use crate::clock::Timestamp;
 use crate::settings::TargetPart;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{RunDirectory, Watermark};
-use crate::store::home::{Home, Totals};
+use crate::store::error::StoreError;
+use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::walk::Walk;
-use crate::store::repair::{DamagedPart, Rebuilt, rebuild, shadow};
-use crate::store::schema;
-use rusqlite::Connection;
+use crate::store::repair::{DamagedPart, open_damaged, ruined};
 use std::path::Path;
 
 impl RunReader {
@@ -26,13 +21,9 @@ impl RunReader {
     }
 
     fn open_damaged_file(path: &Path) -> Result<(Self, Option<TargetPart>), StoreError> {
-        let before = Watermark::read(path);
-        let connection = schema::open_reader(path)?;
-        let failed = ruined(path);
-        connection.execute_batch("BEGIN").map_err(&failed)?;
-        let rebuilt = stand_in(&connection, path, before, None)?;
-        let (mut reader, target) = Self::of_snapshot(connection, path).map_err(failed)?;
-        reader.damage.extend(rebuilt.parts);
+        let (connection, parts) = open_damaged(path)?;
+        let (mut reader, target) = Self::of_snapshot(connection, path).map_err(ruined(path))?;
+        reader.damage.extend(parts);
         Ok((reader, target))
     }
 
@@ -44,38 +35,5 @@ impl RunReader {
     /// Returns the number of tasks whose ids are lost: they are in doubt, and in no row.
     pub fn lost_tasks(&self) -> u64 {
         self.each_file(|run| run.totals.lost_tasks).sum()
-    }
-}
-
-/// Lets a connection see whole rows in the place of damaged ones, and returns what is damaged.
-///
-/// A repair has a time: what it loses is recorded for those who go on.
-pub(crate) fn stand_in(
-    connection: &Connection,
-    path: &Path,
-    watermark: Watermark,
-    repaired_at: Option<Timestamp>,
-) -> Result<Rebuilt, StoreError> {
-    let failed = ruined(path);
-    let rebuilt = rebuild(connection, watermark, repaired_at).map_err(&failed)?;
-    if rebuilt.parts.is_empty() {
-        return Ok(rebuilt);
-    }
-    shadow(connection, &rebuilt).map_err(&failed)?;
-    let settle = || {
-        let mut walk = Walk::new(connection, watermark.may_have_left)?;
-        walk.pass_over_rest()?;
-        Home::new(connection).put_totals(&Totals { settled: walk.settled(), ..rebuilt.totals })
-    };
-    settle().map_err(failed)?;
-    Ok(rebuilt)
-}
-
-/// Returns the conversion of SQLite's failures where damage leaves nothing that can be read.
-fn ruined(path: &Path) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
-    let failed = sqlite(path);
-    move |error| match failed(error) {
-        StoreError::Damaged { path, detail } => StoreError::Ruined { path, detail },
-        other => other,
     }
 }

@@ -9,11 +9,10 @@ use crate::clock::Timestamp;
 use crate::journal::Attempt;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::MayHaveLeft;
-use crate::store::home::{ChunkBodies, ChunkIndex};
+use crate::store::home::{ChunkBodies, ChunkIndex, FoldedSums};
 use crate::store::reading::attempts::Sending;
 use crate::store::reading::reader::RunReader;
 use crate::store::reading::task_rows::sending_row;
-use crate::store::reading::walk::FoldedSums;
 use crate::store::rows::{SendingRow, TaskRow};
 use crate::task::Ordinal;
 

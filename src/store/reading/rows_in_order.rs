@@ -7,11 +7,10 @@
 
 use crate::journal::RunRecord as Fact;
 use crate::store::error::StoreError;
+use crate::store::home::{WalkError, for_each_fact, told};
 use crate::store::reading::attempts::for_each_attempt;
 use crate::store::reading::reader::{OtherShard, RunReader};
-use crate::store::reading::run_facts::for_each_fact;
 use crate::store::reading::task_rows::{attempt_row, sending_row};
-use crate::store::reading::walk::{WalkError, told};
 use crate::store::rows::{AttemptRow, HoldRow, SendingRow, TaskRow};
 use crate::task::Outcome;
 use std::cmp::Reverse;

@@ -4,7 +4,7 @@ use crate::store::error::StoreError;
 use crate::store::files::RunDirectory;
 use crate::store::ids::RunId;
 use crate::store::reading::reader::RunReader;
-use crate::store::reading::record::{RunRecord, SessionRecord};
+use crate::store::record::{RunRecord, SessionRecord};
 use crate::task::OutcomeCounts;
 
 /// The state of a run.

@@ -9,7 +9,7 @@ use crate::store::home::for_each_planned;
 use crate::store::ids::RunId;
 use crate::store::ordinal_set::OrdinalSet;
 use crate::store::reading::reader::{OtherShard, RunReader};
-use crate::store::reading::record::{RunRecord, SessionRecord, ShardedPlan};
+use crate::store::record::{RunRecord, SessionRecord, ShardedPlan};
 use crate::task::{Ordinal, Shard};
 use crate::text::{plural, printable};
 use std::fs;

@@ -1,100 +1,12 @@
 //! The workers of a run in a database, and what they took over from each other.
 //!
-//! The file of a copy has two tables for them, which no other file has. They have no checksums: they
-//! say who did what, and no outcome depends on them.
+//! A run of several targets has them in each of its files.
 
-use crate::clock::Timestamp;
 use crate::store::error::{StoreError, sqlite};
+use crate::store::home::{TakeoverRow, WorkerRow};
 use crate::store::reading::reader::RunReader;
-#[cfg(feature = "postgres")]
-use rusqlite::Connection;
-use rusqlite::Row;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-
-#[cfg(feature = "postgres")]
-const TABLES: &str = "
-CREATE TABLE worker (
-    no INTEGER PRIMARY KEY,
-    host TEXT NOT NULL,
-    process INTEGER NOT NULL,
-    since_us INTEGER NOT NULL,
-    gone_us INTEGER,
-    calls INTEGER NOT NULL
-) STRICT;
-CREATE TABLE takeover (
-    chunk INTEGER NOT NULL,
-    from_worker INTEGER,
-    by_worker INTEGER NOT NULL,
-    at_us INTEGER NOT NULL,
-    in_doubt INTEGER
-) STRICT;
-INSERT INTO about (text) VALUES
-    ('worker, takeover: the processes that carried the run out, and whose chunks went to whom');
-";
-#[cfg(feature = "postgres")]
-const PUT_WORKER: &str = "INSERT INTO worker VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-#[cfg(feature = "postgres")]
-const PUT_TAKEOVER: &str = "INSERT INTO takeover VALUES (?1, ?2, ?3, ?4, ?5)";
-const ARE_THERE: &str = "SELECT count(*) = 2 FROM sqlite_schema WHERE type = 'table' AND name IN ('worker', 'takeover')";
-const WORKERS: &str = "SELECT no, host, process, since_us, gone_us, calls FROM worker ORDER BY no";
-const TAKEOVERS: &str =
-    "SELECT chunk, from_worker, by_worker, at_us, in_doubt FROM takeover ORDER BY at_us, chunk";
-
-/// A process that carried out its part of a run in a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerRow {
-    /// Its number.
-    pub number: u32,
-    /// Its machine.
-    pub host: String,
-    /// The number of the process there.
-    pub process: u32,
-    /// When it came, by the clock of the database.
-    pub from: Timestamp,
-    /// When it went, if it said so.
-    pub to: Option<Timestamp>,
-    /// The number of its calls, as far as it told of them.
-    pub calls: u64,
-}
-
-/// A chunk that went to another worker, because the lease of the one before was over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakeoverRow {
-    /// The target that the chunk is of, in a run of several.
-    pub target: Option<String>,
-    /// The number of the chunk.
-    pub chunk: u32,
-    /// The worker that had it.
-    pub from: Option<u32>,
-    /// The worker that took it.
-    pub by: u32,
-    /// When, by the clock of the database.
-    pub at: Timestamp,
-    /// How many of its tasks were in doubt; nothing if the worker died before it could tell.
-    pub in_doubt: Option<u32>,
-}
-
-/// Writes them into the file of a copy.
-#[cfg(feature = "postgres")]
-pub(crate) fn write_workers(
-    connection: &Connection,
-    workers: &[WorkerRow],
-    takeovers: &[TakeoverRow],
-) -> rusqlite::Result<()> {
-    connection.execute_batch(TABLES)?;
-    let mut put = connection.prepare(PUT_WORKER)?;
-    for WorkerRow { number, host, process, from, to, calls } in workers {
-        let calls = i64::try_from(*calls).unwrap_or(i64::MAX);
-        let (from, to) = (from.as_micros(), to.map(Timestamp::as_micros));
-        put.execute((number, host, process, from, to, calls))?;
-    }
-    let mut put = connection.prepare(PUT_TAKEOVER)?;
-    for TakeoverRow { chunk, from, by, at, in_doubt, .. } in takeovers {
-        put.execute((chunk, from, by, at.as_micros(), in_doubt))?;
-    }
-    Ok(())
-}
 
 impl RunReader {
     /// Returns the workers of a run in a database, in the order in which they came; no other run has
@@ -125,43 +37,15 @@ impl RunReader {
     }
 
     fn own_workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
-        self.rows_of_workers(WORKERS, |row| {
-            Ok(WorkerRow {
-                number: row.get(0)?,
-                host: row.get(1)?,
-                process: row.get(2)?,
-                from: Timestamp::from_micros(row.get(3)?),
-                to: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_micros),
-                calls: u64::try_from(row.get::<_, i64>(5)?).unwrap_or_default(),
-            })
-        })
+        self.home().workers().map_err(sqlite(&self.path))
     }
 
     fn own_takeovers(&self) -> Result<Vec<TakeoverRow>, StoreError> {
-        self.rows_of_workers(TAKEOVERS, |row| {
-            Ok(TakeoverRow {
-                target: self.target.as_deref().map(str::to_owned),
-                chunk: row.get(0)?,
-                from: row.get(1)?,
-                by: row.get(2)?,
-                at: Timestamp::from_micros(row.get(3)?),
-                in_doubt: row.get(4)?,
-            })
-        })
-    }
-
-    fn rows_of_workers<T>(
-        &self,
-        query: &str,
-        of_row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let read = || {
-            if !self.connection.query_row(ARE_THERE, [], |row| row.get::<_, bool>(0))? {
-                return Ok(Vec::new());
-            }
-            self.connection.prepare(query)?.query_map([], of_row)?.collect()
-        };
-        read().map_err(sqlite(&self.path))
+        let mut takeovers = self.home().takeovers().map_err(sqlite(&self.path))?;
+        for takeover in &mut takeovers {
+            takeover.target = self.target.as_deref().map(str::to_owned);
+        }
+        Ok(takeovers)
     }
 }
 
@@ -182,7 +66,7 @@ fn of_all_targets(
             let key = (worker.host.clone(), worker.process, times);
             keys.insert(worker.number, key.clone());
             match merged.entry(key) {
-                Entry::Occupied(mut known) => known.get_mut().add(&worker),
+                Entry::Occupied(mut known) => add(known.get_mut(), &worker),
                 Entry::Vacant(place) => drop(place.insert(worker)),
             }
         }
@@ -205,19 +89,18 @@ fn of_all_targets(
     (workers.into_iter().zip(1..).map(renumbered).collect(), takeovers)
 }
 
-impl WorkerRow {
-    /// Adds what the same process did at another target.
-    fn add(&mut self, other: &Self) {
-        self.from = self.from.min(other.from);
-        // It is there until it has left all of them.
-        self.to = self.to.zip(other.to).map(|(one, other)| one.max(other));
-        self.calls += other.calls;
-    }
+/// Adds what the same process did at another target.
+fn add(worker: &mut WorkerRow, other: &WorkerRow) {
+    worker.from = worker.from.min(other.from);
+    // It is there until it has left all of them.
+    worker.to = worker.to.zip(other.to).map(|(one, other)| one.max(other));
+    worker.calls += other.calls;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
 
     fn worker(number: u32, process: u32, seconds: (i64, Option<i64>), calls: u64) -> WorkerRow {
         let at = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);

@@ -7,13 +7,17 @@
 mod chains;
 mod damaged_part;
 mod doubts;
+mod in_place;
+mod lost_parts;
 mod planned_rows;
 mod rebuild;
 mod rows;
 mod search;
 mod sendings;
+mod stand_in;
 mod task_doubts;
 
 pub use damaged_part::DamagedPart;
-pub(crate) use rebuild::{Rebuilt, rebuild};
-pub(crate) use rows::{replace, shadow};
+pub use in_place::repair;
+pub(crate) use lost_parts::lost_parts;
+pub(crate) use stand_in::{open_damaged, ruined};

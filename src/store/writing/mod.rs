@@ -6,10 +6,10 @@
 pub(crate) mod batch;
 pub(crate) mod event_records;
 mod handle;
+mod integrity_check;
 pub(crate) mod journal_end;
 mod journal_scan;
 pub(crate) mod observed_states;
-mod repair;
 mod resume_point;
 mod survey;
 mod task_queue;
@@ -18,7 +18,7 @@ mod verify;
 
 pub use handle::RunWriter;
 pub use observed_states::TaskSelection;
-pub use repair::repair;
+pub(crate) use observed_states::{awaited, is_empty};
 pub use resume_point::ResumePoint;
 pub(crate) use survey::Survey;
 pub use survey::Surveyed;

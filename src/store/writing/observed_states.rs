@@ -6,9 +6,8 @@ use crate::journal::{ChunkFold, FoldedTask, PlannedTask, TaskRecord};
 use crate::policy::Observation;
 use crate::store::codes;
 use crate::store::files::MayHaveLeft;
-use crate::store::reading::Walk;
-use crate::store::rows::is_empty;
-use crate::task::{Command, ObservedState, Outcome, TaskId, TaskState, Toward};
+use crate::store::home::Walk;
+use crate::task::{Command, Counts, ObservedState, Outcome, TaskId, TaskState, Toward};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashSet;
 use std::ops::ControlFlow::{Break, Continue};
@@ -49,6 +48,12 @@ pub(crate) fn awaited(command: Command, task: &TaskRecord<'_>) -> Option<Outcome
         && task.verified_us.is_none()
         && !is_empty;
     is_awaited.then_some(called)
+}
+
+/// Returns whether a command has succeeded without a sub-task, and its task is still there.
+pub(crate) fn is_empty(command: Command, outcome: Outcome, counts: Option<Counts>) -> bool {
+    let has_none = counts.is_some_and(|counts| counts.total == 0);
+    has_none && outcome == Outcome::Succeeded && !command.leads_out()
 }
 
 /// Makes the table of observed states, if it is not there yet.
@@ -132,4 +137,22 @@ pub(crate) fn selected_ids(
         }
     }
     Ok(Some(ids))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Repetition;
+
+    #[test]
+    fn what_succeeded_without_a_sub_task_is_empty_unless_it_is_gone() {
+        let removal = Command::of_removal("scrap", Repetition::Harmful).unwrap();
+        let counts = |total| Some(Counts { total, failed: 0, succeeded: total });
+        let empty = |command| is_empty(command, Outcome::Succeeded, counts(0));
+        assert!(empty(Command::START) && empty(Command::STOP));
+        assert!(!empty(Command::DELETE) && !empty(removal));
+        assert!(!is_empty(Command::STOP, Outcome::Succeeded, counts(1)));
+        assert!(!is_empty(Command::STOP, Outcome::Succeeded, None));
+        assert!(!is_empty(Command::STOP, Outcome::Ambiguous, counts(0)));
+    }
 }

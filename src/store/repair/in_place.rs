@@ -2,11 +2,14 @@
 
 use crate::clock::Timestamp;
 use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{RunDirectory, RunLock, Watermark};
-use crate::store::reading::{RunReader, stand_in};
-use crate::store::repair::{DamagedPart, replace};
+use crate::store::files::{RunDirectory, RunLock, Watermark, part_of};
+use crate::store::home::Home;
+use crate::store::repair::damaged_part::DamagedPart;
+use crate::store::repair::rows::replace;
+use crate::store::repair::stand_in::{open_damaged, ruined, stand_in};
 use crate::store::schema;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 /// Takes the tasks whose records are damaged as in doubt, and returns what was damaged.
 ///
@@ -26,9 +29,25 @@ pub fn repair(
     if !runs.file(run).exists() {
         return Err(StoreError::NoSuchRun { wanted: run.to_string() });
     }
-    let others = RunReader::open_damaged(runs, run)?.others().len();
-    let parts = (0..=others).map(|index| repair_file(&runs.part_file(run, index), now));
+    let files = readable_files(&runs.file(run))?;
+    let parts = files.iter().map(|file| repair_file(file, now));
     Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// Returns the files of a run and makes sure that each can be read, before any of them is changed.
+fn readable_files(first: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let targets = targets_of(first)?;
+    let others = (1..targets).map(|index| part_of(first, index));
+    let files: Vec<PathBuf> = iter::once(first.to_owned()).chain(others).collect();
+    files[1..].iter().try_for_each(|file| targets_of(file).map(drop))?;
+    Ok(files)
+}
+
+/// Returns the number of targets of the run that a file is of.
+fn targets_of(path: &Path) -> Result<usize, StoreError> {
+    let (connection, _) = open_damaged(path)?;
+    let head = Home::new(&connection).head().map_err(ruined(path))?;
+    Ok(head.run.settings.target.map_or(1, |target| target.names.len()))
 }
 
 fn repair_file(path: &Path, now: Timestamp) -> Result<Vec<DamagedPart>, StoreError> {

@@ -5,8 +5,7 @@
 
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::MayHaveLeft;
-use crate::store::home::Home;
-use crate::store::reading::walk::Walk;
+use crate::store::home::{Home, Walk};
 use crate::store::schema;
 use std::path::Path;
 use std::thread;

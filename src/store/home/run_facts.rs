@@ -5,12 +5,10 @@ use crate::event::StopReason;
 use crate::journal::{Place, RunRecord as Fact, run_records};
 use crate::store::codes;
 use crate::store::error::damage;
-use crate::store::home::{Home, Totals, check_distance};
-use crate::store::reading::record::{SessionRecord, SourceRecord, StoredEnd};
-use crate::store::repair::DamagedPart;
+use crate::store::home::door::{Home, check_distance};
+use crate::store::record::{SessionRecord, StoredEnd};
 use crate::task::ServiceLimit;
 use rusqlite::Error;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Calls `take` for every fact about the run, with the number of the session that wrote it.
@@ -71,28 +69,6 @@ pub(crate) fn read_sessions(
         Ok(())
     })?;
     Ok(sessions)
-}
-
-/// Reads which rows were lost with plan chunks that a repair has set aside.
-pub(crate) fn lost_parts(
-    home: Home<'_>,
-    totals: Totals,
-    sources: &[SourceRecord],
-) -> rusqlite::Result<Vec<DamagedPart>> {
-    let mut parts = BTreeMap::new();
-    if totals.lost_tasks == 0 {
-        return Ok(Vec::new());
-    }
-    for_each_fact::<Error>(home, |_, fact| {
-        if let Fact::TasksLost { chunk, tasks, rows } = fact {
-            let name = |source| usize::try_from(source).ok().and_then(|at| sources.get(at));
-            let rows = rows.and_then(|(source, from, to)| Some((name(source)?, from, to)));
-            let rows = rows.map(|(source, from, to)| (source.name.clone(), from, to));
-            parts.insert(chunk, DamagedPart::lost_chunk(chunk, tasks, rows).repaired());
-        }
-        Ok(())
-    })?;
-    Ok(parts.into_values().collect())
 }
 
 fn session_mut(sessions: &mut [SessionRecord], epoch: u32) -> rusqlite::Result<&mut SessionRecord> {

@@ -5,7 +5,9 @@
 use crate::journal::ChunkFold;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::MayHaveLeft;
-use crate::store::home::{ChunkBodies, Home, Totals};
+use crate::store::home::chunk_bodies::ChunkBodies;
+use crate::store::home::door::Home;
+use crate::store::home::totals::Totals;
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use std::ops::AddAssign;
