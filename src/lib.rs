@@ -19,6 +19,7 @@ pub mod loading;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod reading;
 pub mod report;
 pub mod run;
 pub mod sandbox;

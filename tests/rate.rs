@@ -28,8 +28,8 @@ mod tests {
     use crate::support::server::Request;
     use crate::support::server::Server;
     use batchctl::clock::Clock;
+    use batchctl::reading::RunReader;
     use batchctl::store::RunDirectory;
-    use batchctl::store::RunReader;
     use serde_json::Value;
     use std::sync::Mutex;
     use std::sync::mpsc;

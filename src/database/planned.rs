@@ -6,10 +6,9 @@ use crate::database::plan::{NewChunk, NewDatabaseRun, chunk_size};
 use crate::database::rates::RateTerms;
 use crate::database::runs::DatabaseRuns;
 use crate::journal::{Fact, Place, PlanChunkWriter, PlannedTask, Record, SegmentWriter};
+use crate::reading::RunReader;
 use crate::store::schema;
-use crate::store::{
-    Home, RunDirectory, RunId, RunReader, StoreError, for_each_planned, head_text, sqlite,
-};
+use crate::store::{Home, RunDirectory, RunId, StoreError, for_each_planned, head_text, sqlite};
 use crate::task::TaskState;
 use std::ops::ControlFlow::Continue;
 use std::time::Duration;

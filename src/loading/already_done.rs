@@ -4,7 +4,8 @@
 use crate::loading::id_sorter::{Entry, IdSorter, SortedIds};
 use crate::loading::plan_files::PlanPart;
 use crate::loading::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
-use crate::store::{OrdinalSet, RunDirectory, RunId, RunReader, StoreError, file};
+use crate::reading::RunReader;
+use crate::store::{OrdinalSet, RunDirectory, RunId, StoreError, file};
 use crate::task::Command;
 use std::io;
 

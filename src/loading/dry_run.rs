@@ -6,12 +6,13 @@ use crate::loading::plan_files::PlanPart;
 use crate::loading::tables::PlanTotals;
 use crate::plan::Problems;
 use crate::policy::{EarlierCalls, FirstLook, Goal, Observation};
+use crate::reading::{PlanRow, first_rows, plan_row};
 use crate::settings::LeftOut;
 use crate::store::observed_states;
 use crate::store::schema;
 use crate::store::{
-    Home, NewRun, PlanRow, RunDirectory, StoreError, Survey, Surveyed, TaskSelection, WalkError,
-    first_rows, for_each_planned, plan_row, sqlite, told, write_alone,
+    Home, NewRun, RunDirectory, StoreError, Survey, Surveyed, TaskSelection, WalkError,
+    for_each_planned, sqlite, told, write_alone,
 };
 use crate::task::{ObservedState, TaskId};
 use rusqlite::Connection;

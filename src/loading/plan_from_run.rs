@@ -4,8 +4,9 @@ use crate::loading::plan_files::{FilledParts, PlanPart, PlannedTargets, store_pa
 use crate::loading::tables;
 use crate::loading::tables::{ChunkLoader, PlanTotals};
 use crate::plan::PlannedRow;
+use crate::reading::{RunReader, TaskRow};
 use crate::settings::TargetPart;
-use crate::store::{NewRun, RunDirectory, RunReader, StoreError, TaskRow, sqlite};
+use crate::store::{NewRun, RunDirectory, StoreError, sqlite};
 use crate::task::Outcome;
 
 /// Stores the plan of a run with those tasks of another run that `pick` returns. `parts` are its

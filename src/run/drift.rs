@@ -2,13 +2,14 @@
 
 use crate::api::{Listing, TaskApi};
 use crate::clock::Clock;
+use crate::reading::RunReader;
 use crate::run::carry_out::group_slots;
 use crate::run::error::RunError;
 use crate::run::resume::Resumable;
 use crate::run::settings::walker_settings;
 use crate::run::wanted_states::WantedStates;
 use crate::settings::RunSettings;
-use crate::store::{RunReader, StoreError};
+use crate::store::StoreError;
 use crate::survey::{Gap, Walker};
 use crate::task::{Command, TaskId, TaskState};
 use std::collections::HashSet;

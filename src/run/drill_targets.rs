@@ -1,7 +1,8 @@
 //! Chooses the tasks that are looked into at the end of a run. See `docs/GLOSSARY.md`: drill.
 
+use crate::reading::RunReader;
 use crate::settings::RunSettings;
-use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::store::{RunDirectory, RunId, StoreError};
 use crate::task::{Command, DrilledTask, Ordinal, TaskId};
 use std::collections::HashSet;
 

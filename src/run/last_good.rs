@@ -2,8 +2,9 @@
 //!
 //! A list that was cut short, or is another one, shows by its size before anything is sent.
 
+use crate::reading::RunReader;
 use crate::run::runs::runs_in;
-use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::store::{RunDirectory, RunId, StoreError};
 use crate::task::Outcome;
 use std::path::Path;
 

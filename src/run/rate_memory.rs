@@ -4,8 +4,9 @@
 //! nothing that goes wrong here stops a run.
 
 use crate::clock::Timestamp;
+use crate::reading::RunReader;
 use crate::store;
-use crate::store::{RateKey, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use crate::store::{RateKey, RunDirectory, RunId, RunRecord, StoreError};
 use crate::task::ServiceLimit;
 
 /// The memory of one run.

@@ -4,10 +4,11 @@ use crate::clock::Clock;
 use crate::event::Change;
 use crate::loading::PlanTotals;
 use crate::plan::Exclusions;
+use crate::reading::{ChangeRow, RunReader};
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, TargetRun, holder};
 use crate::settings::{RateSetting, RunSettings};
-use crate::store::{ChangeRow, RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use crate::store::{RunDirectory, RunId, RunRecord, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -3,12 +3,13 @@
 use crate::clock::Clock;
 use crate::loading;
 use crate::plan::Exclusions;
+use crate::reading::{RunReader, TaskRow};
 use crate::report::{FailureGroup, GroupLabel, Grouping, Target};
 use crate::run::error::RunError;
 use crate::run::plan::{Planned, child_run, child_settings, holder};
 use crate::run::targets::TargetRequest;
 use crate::settings::{LeftOut, RunSettings};
-use crate::store::{NewRun, RunDirectory, RunId, RunReader, RunRecord, StoreError, TaskRow};
+use crate::store::{NewRun, RunDirectory, RunId, RunRecord, StoreError};
 use crate::task::{FailureKind, Outcome, Repetition};
 use std::collections::BTreeSet;
 use std::path::Path;

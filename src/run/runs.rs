@@ -1,9 +1,10 @@
 //! The runs and jobs of a state directory: locks a job, removes a run, opens the directory.
 
 use crate::clock::Clock;
+use crate::reading::RunReader;
 use crate::run::plan::holder;
 use crate::store;
-use crate::store::{JobLock, JobName, RunDirectory, RunId, RunReader, StoreError};
+use crate::store::{JobLock, JobName, RunDirectory, RunId, StoreError};
 use std::path::Path;
 use std::time::Duration;
 

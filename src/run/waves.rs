@@ -2,7 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::event::HoldReason;
-use crate::store::{RunDirectory, RunId, RunReader, StoreError};
+use crate::reading::RunReader;
+use crate::store::{RunDirectory, RunId, StoreError};
 
 /// Where the waves of a run stand before a process goes on with it.
 #[derive(Debug, Default)]

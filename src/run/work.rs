@@ -3,6 +3,7 @@
 use crate::api::TaskApi;
 use crate::database::{DatabaseRuns, RateTerms};
 use crate::event::{Change, Operator, RunStats, StopReason, Watch};
+use crate::reading::RunReader;
 use crate::run::carry_out::Ended;
 use crate::run::error::RunError;
 use crate::run::patience::Patience;
@@ -11,7 +12,7 @@ use crate::run::shared_part::{Opening, SharedPart, database, store};
 use crate::run::shared_run::{SharedRun, TakenUp};
 use crate::run::target_orders::{TargetOrders, share_out};
 use crate::run::watchers;
-use crate::store::{RunReader, StoreError};
+use crate::store::StoreError;
 use futures::future::join_all;
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -17,10 +17,8 @@ mod ids;
 mod ordinal_map;
 mod ordinal_set;
 mod other_home;
-mod reading;
 mod record;
 mod repair;
-mod rows;
 pub(crate) mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -28,38 +26,33 @@ mod unsettled;
 mod writing;
 
 pub use error::StoreError;
-#[cfg(feature = "postgres")]
-pub(crate) use error::damage;
-pub(crate) use error::{file, sqlite};
+pub(crate) use error::{damage, file, sqlite};
 #[cfg(feature = "postgres")]
 pub use files::TemporaryRuns;
 pub use files::{
     JobLock, RateKey, RunDirectory, RunLock, find_among, keep_learnt_rate, learnt_rate, lock_job,
     private_directory,
 };
+pub(crate) use files::{MayHaveLeft, Watermark, absolute, has_company, is_copy, part_of};
 #[cfg(feature = "postgres")]
 pub(crate) use files::{beside, remove_if_there};
-#[cfg(feature = "postgres")]
-pub(crate) use home::{ChunkBodies, Segment, Totals, parse_head, write_workers};
-pub(crate) use home::{Home, WalkError, for_each_planned, head_text, told};
+pub(crate) use home::{
+    ChunkBodies, ChunkIndex, FoldedSums, Home, Segment, Totals, Walk, WalkError, for_each_fact,
+    for_each_planned, for_each_planned_of, head_text, read_sessions, told,
+};
 pub use home::{TakeoverRow, WorkerRow};
+#[cfg(feature = "postgres")]
+pub(crate) use home::{parse_head, write_workers};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
+pub(crate) use ordinal_map::OrdinalMap;
 pub(crate) use ordinal_set::OrdinalSet;
 pub use other_home::{OtherHomeError, OtherHomeFailure};
-pub use reading::{
-    DrillRecord, ExportError, FollowedFile, MergeError, RunBrief, RunReader, RunState, ShardRow,
-    TaskPair, for_each_pair,
-};
-pub(crate) use reading::{first_rows, plan_row};
 pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
 };
 pub use repair::{DamagedPart, repair};
-pub use rows::{
-    AttemptRow, ChangeRow, HoldRow, PlanRow, SeenRow, SendingRow, TaskHistory, TaskRow,
-};
-pub(crate) use writing::batch::write_alone;
+pub(crate) use repair::{lost_parts, open_damaged, ruined};
 #[cfg(feature = "postgres")]
 pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};
-pub(crate) use writing::{Survey, observed_states};
+pub(crate) use writing::{Survey, awaited, is_empty, observed_states, write_alone};

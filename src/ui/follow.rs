@@ -5,8 +5,9 @@
 //! `FollowedRuns`, for all pages of the run.
 
 use crate::clock::Clock;
+use crate::reading::RunReader;
 use crate::report::{Following, LivePage, ResultsError, StillRunning};
-use crate::store::{RunId, RunReader, StoreError};
+use crate::store::{RunId, StoreError};
 use crate::system::machine::thread_time;
 use crate::ui::followed_runs::{FollowedRuns, SharedRun};
 use crate::ui::order::Operator;

@@ -1,7 +1,8 @@
 //! The page with all runs that are kept, and its changes.
 
+use crate::reading::RunBrief;
 use crate::report::{PageRequests, content_policy, followed_page_style};
-use crate::store::{RunBrief, RunDirectory, RunId, StoreError};
+use crate::store::{RunDirectory, RunId, StoreError};
 use crate::task::Outcome;
 use crate::ui::answer;
 use crate::ui::answer::Body;

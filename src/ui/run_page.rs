@@ -1,9 +1,10 @@
 //! The page of one run, as it stands.
 
+use crate::reading::RunReader;
 use crate::report::{
     Following, ResultsError, StillRunning, followed_page_policy, write_followed_page,
 };
-use crate::store::{RunId, RunReader, StoreError};
+use crate::store::{RunId, StoreError};
 use crate::ui::answer;
 use crate::ui::answer::Body;
 use crate::ui::followed_runs::FollowedRuns;

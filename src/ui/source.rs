@@ -1,6 +1,7 @@
 //! Where the runs are that are shown.
 
-use crate::store::{RunBrief, RunDirectory, RunId, StoreError};
+use crate::reading::RunBrief;
+use crate::store::{RunDirectory, RunId, StoreError};
 
 /// The runs that are shown.
 ///

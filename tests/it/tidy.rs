@@ -25,19 +25,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("journal", &["task"]),
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `policy` only for the questions and answers of its deciders, which `run` passes in.
+    ("store", &["task", "clock", "policy", "settings", "event", "journal", "text", "system"]),
     (
-        "store",
-        &[
-            "task",
-            "clock",
-            "policy",
-            "settings",
-            "event",
-            "journal",
-            "text",
-            "system",
-            "external_sort",
-        ],
+        "reading",
+        &["task", "clock", "text", "settings", "event", "journal", "external_sort", "store"],
     ),
     // `input` only as what a plan is made of: a load reads its sources row by row.
     (
@@ -50,13 +41,14 @@ const TABLE: &[(&str, &[&str])] = &[
             "input",
             "plan",
             "journal",
-            "store",
             "external_sort",
+            "store",
+            "reading",
         ],
     ),
-    ("database", &["task", "clock", "policy", "settings", "event", "journal", "store"]),
-    ("report", &["task", "clock", "text", "policy", "settings", "event", "store"]),
-    ("ui", &["task", "system", "clock", "report", "store"]),
+    ("database", &["task", "clock", "policy", "settings", "event", "journal", "store", "reading"]),
+    ("report", &["task", "clock", "text", "policy", "settings", "event", "store", "reading"]),
+    ("ui", &["task", "system", "clock", "report", "store", "reading"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock", "service"]),
     ("slots", &["task", "system", "clock", "policy"]),
@@ -65,7 +57,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "run",
         &[
             "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "loading", "database", "report", "slots", "survey",
+            "reading", "loading", "database", "report", "slots", "survey",
         ],
     ),
 ];

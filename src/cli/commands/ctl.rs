@@ -13,9 +13,10 @@ use crate::cli::run::control_protocol::{
 };
 use crate::cli::run::socket_address::Address;
 use batchctl::event::{Change, StopReason};
+use batchctl::reading::RunReader;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, StoreError};
+use batchctl::store::{RunDirectory, RunId, StoreError};
 use batchctl::system::sockets::UnixStream;
 use batchctl::text::printable;
 use clap::{Args, Subcommand};

@@ -3,8 +3,9 @@
 use crate::cli::flags::known_values;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
+use batchctl::reading::RunReader;
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, StoreError, find_among};
+use batchctl::store::{RunDirectory, RunId, StoreError, find_among};
 use batchctl::text::printable;
 use clap::Args;
 use std::collections::BTreeSet;

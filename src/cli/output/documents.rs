@@ -8,10 +8,11 @@ use crate::cli::output::in_place;
 use crate::cli::output::replacement::Replacement;
 use crate::cli::output::taken_files::TakenFiles;
 use crate::cli::output::terminal_guard::Content;
+use batchctl::reading::RunReader;
 use batchctl::report::{
     Report, ResultsError, ResultsOptions, RowFilter, last_success, markdown, prometheus, write_json,
 };
-use batchctl::store::{RunDirectory, RunReader};
+use batchctl::store::RunDirectory;
 use batchctl::task::Outcome;
 use std::io;
 use std::io::Write;

@@ -1,8 +1,9 @@
 //! Warns of files of runs that came without those beside them: a copy or a backup of the `.db` alone.
 
 use crate::cli::output::stream::Stderr;
+use batchctl::reading::RunReader;
 use batchctl::run;
-use batchctl::store::{RunId, RunReader};
+use batchctl::store::RunId;
 use batchctl::text::printable;
 use std::path::Path;
 

@@ -10,11 +10,12 @@ use crate::cli::output::stream::{Audience, Stderr};
 use crate::cli::output::taken_files::directory_of;
 use crate::cli::output::{command_hint, lone_files, lost_ids, stream};
 use batchctl::event::StopReason;
+use batchctl::reading::{RunReader, TaskRow};
 use batchctl::report::{
     ExitStatus, Report, ResultsOptions, StillRunning, TaskContext, summary, write_json,
 };
 use batchctl::run;
-use batchctl::store::{RunDirectory, RunId, RunReader, StoreError, TaskRow};
+use batchctl::store::{RunDirectory, RunId, StoreError};
 use batchctl::text::{Style, plural, printable};
 use std::path::{Path, PathBuf};
 

@@ -9,10 +9,11 @@ use crate::cli::output::documents::{Document, Material, RowKind, of_rows};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::replacement::Replacement;
 use crate::cli::output::taken_files::directory_of;
+use batchctl::reading::{RunReader, TaskRow};
 use batchctl::report::{
     JUnitWriter, PageWriter, ResultsOptions, ResultsWriter, Spool, TaskContext,
 };
-use batchctl::store::{RunReader, StoreError, TaskRow};
+use batchctl::store::StoreError;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use tempfile::env::temp_dir;

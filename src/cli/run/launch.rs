@@ -27,9 +27,10 @@ use crate::cli::run::{
 #[cfg(feature = "postgres")]
 use crate::cli::shared;
 use batchctl::clock::Clock;
+use batchctl::reading::RunReader;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{RunId, RunReader};
+use batchctl::store::RunId;
 use batchctl::text::plural;
 use std::ops::ControlFlow;
 use std::path::Path;

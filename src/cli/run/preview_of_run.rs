@@ -6,9 +6,10 @@ use crate::cli::run::plan_output::{PlanOutput, PlanPart, PreviewTasks};
 use crate::cli::run::preview::{WHOLE, excluded, explained, head, print, shown_rows, some_rows};
 use crate::cli::run::scene::Scene;
 use batchctl::loading::PlanTotals;
+use batchctl::reading::{PlanRow, TaskRow};
 use batchctl::report::{ExitStatus, Target};
 use batchctl::settings::LeftOut;
-use batchctl::store::{PlanRow, RunRecord, TaskRow};
+use batchctl::store::RunRecord;
 use std::iter;
 
 /// Prints the plan of tasks from an earlier run.

@@ -5,9 +5,10 @@ use crate::cli::output::error::CommandError;
 use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
 use batchctl::clock::Clock;
+use batchctl::reading::RunReader;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{DamagedPart, RunId, RunReader};
+use batchctl::store::{DamagedPart, RunId};
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
 

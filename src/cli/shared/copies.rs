@@ -9,10 +9,11 @@ use crate::cli::flags::which_run::WhichRunArgs;
 use crate::cli::output::error::CommandError;
 use crate::cli::run::stored_plan;
 use crate::cli::shared::{ctl, list};
+use batchctl::reading::RunReader;
 use batchctl::report::ExitStatus;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::{RunId, RunReader, StoreError};
+use batchctl::store::{RunId, StoreError};
 use std::ops::ControlFlow;
 
 /// Copies what a command needs; breaks with the status of one that needs no copy at all.

@@ -2,9 +2,10 @@
 //! copy that is made anew when something has happened.
 
 use batchctl::database::RunStanding;
+use batchctl::reading::RunBrief;
 use batchctl::run;
 use batchctl::run::SharedRuns;
-use batchctl::store::{RunBrief, RunDirectory, RunId, StoreError};
+use batchctl::store::{RunDirectory, RunId, StoreError};
 use batchctl::ui::RunSource;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,9 +2,10 @@
 
 use crate::journal::Place;
 use crate::loading::{NewPlan, PlanTotals, PlannedRun, plan_from_run, plan_run};
+use crate::reading::{RunReader, TaskRow};
 use crate::store::tests::script::{ended, refused, settled, succeeds};
 use crate::store::tests::{Fixture, at, claim, commit, new_plan, new_run, rows};
-use crate::store::{Home, RunId, RunReader, RunWriter, StoreError, head_text};
+use crate::store::{Home, RunId, RunWriter, StoreError, head_text};
 use crate::task::Outcome;
 use proptest::prelude::*;
 
@@ -143,7 +144,7 @@ fn a_plan_from_a_run_keeps_the_places_of_the_picked_tasks() {
     let fixture = chain();
     let of = RunReader::open(&fixture.runs, &run_id(1)).unwrap();
     let run = crate::store::NewRun { id: run_id(3), ..new_run() };
-    let wants = |row: crate::store::TaskRow| (row.outcome != Outcome::Succeeded).then_some(row);
+    let wants = |row: TaskRow| (row.outcome != Outcome::Succeeded).then_some(row);
     let planned = plan_from_run(&fixture.runs, &[run], &of, wants, "a test").unwrap().whole();
     let PlannedRun::Ready { totals, .. } = planned else { panic!("the tasks are right") };
     assert_eq!((totals.rows, totals.selected), (3, 3));

@@ -4,8 +4,9 @@ use crate::input::CommandSource;
 use crate::loading::{NewPlan, PlanTotals, PlannedRun, temporary_plan};
 use crate::plan::OnDuplicate;
 use crate::policy::Sample;
+use crate::reading::{RunReader, TaskRow};
 use crate::store::tests::{Fixture, RUN, at, claim, mode, new_plan, new_run};
-use crate::store::{RunId, RunReader, SourceRecord, StoreError};
+use crate::store::{RunId, SourceRecord, StoreError};
 use crate::task::Command;
 use std::{fs, thread};
 
@@ -53,7 +54,7 @@ fn a_plan_keeps_its_rows_in_order_with_their_places_and_cells() {
         ["id,site,note\naaaa,north,\nbbbb,\"so\"\"uth\",x\n", "cccc\n", "id;lot\ndddd;7\n"];
     check_ready(&fixture, new_plan(&inputs), (4, 4, 0));
     let rows = fixture.rows();
-    let place = |row: &crate::store::TaskRow| {
+    let place = |row: &TaskRow| {
         (row.id.to_string(), row.ordinal.0, row.source, row.line, row.others.clone())
     };
     let json = |text: &str| Some(text.to_owned());

@@ -2,8 +2,9 @@
 //!
 //! Streams both runs in the order of their ids; memory does not grow with the number of tasks.
 
+use crate::reading::{RunReader, TaskPair, for_each_pair};
 use crate::report::model::failure_of;
-use crate::store::{RunId, RunReader, StoreError, TaskPair, for_each_pair};
+use crate::store::{RunId, StoreError};
 use crate::task::{Failure, Outcome};
 use std::collections::BTreeMap;
 

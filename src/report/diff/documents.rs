@@ -2,10 +2,10 @@
 //!
 //! Tasks that are still good are counted and not listed.
 
+use crate::reading::{RunReader, TaskPair, for_each_pair};
 use crate::report::diff::changes::failure_of_pair;
 use crate::report::diff::{Diff, TaskChange};
 use crate::report::format::{CsvDialect, ResultsError, not_written, service_cell};
-use crate::store::{RunReader, TaskPair, for_each_pair};
 use crate::task::{DIFF_COLUMNS, Failure, FailureKind, Outcome, TARGET_COLUMN};
 use crate::text::non_empty;
 use serde::Serialize;

@@ -2,8 +2,9 @@
 
 use crate::clock::Timestamp;
 use crate::event::HoldReason;
+use crate::reading::{HoldRow, RunReader, TaskHistory};
 use crate::report::model::StillRunning;
-use crate::store::{HoldRow, RunReader, RunRecord, StoreError, TaskHistory};
+use crate::store::{RunRecord, StoreError};
 use std::time::Duration;
 
 /// The reason of a hold that an operator made.

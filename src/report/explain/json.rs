@@ -1,9 +1,10 @@
 //! The account of a task as JSON, for programs. Fields are those of `schema/explain.json`, and are
 //! only ever added.
 
+use crate::reading::AttemptRow;
 use crate::report::explain::Account;
 use crate::report::explain::account::Wait;
-use crate::store::{AttemptRow, RunId};
+use crate::store::RunId;
 use crate::task::{Failure, FailureKind, TaskState};
 use crate::text::{non_empty, whole_millis};
 use serde::Serialize;

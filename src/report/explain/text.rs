@@ -2,10 +2,10 @@
 //!
 //! Every foreign text is made safe to show, and bounded.
 
+use crate::reading::AttemptRow;
 use crate::report::explain::Account;
 use crate::report::explain::account::{Wait, hold_words};
 use crate::report::format::{code_and_message, latency_words};
-use crate::store::AttemptRow;
 use crate::task::Failure;
 use crate::text::{plural, printable, span};
 use std::fmt;

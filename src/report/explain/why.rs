@@ -1,8 +1,8 @@
 //! Says in plain words why a task has its outcome.
 
+use crate::reading::TaskRow;
 use crate::report::explain::Account;
 use crate::report::model::{StillRunning, failure_of};
-use crate::store::TaskRow;
 use crate::task::{FailureKind, Outcome, TaskState};
 use crate::text::plural;
 

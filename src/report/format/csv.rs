@@ -5,12 +5,13 @@
 //! and cells of the service are cut to what spreadsheets can hold.
 
 use crate::clock::{Timestamp, TimestampText};
+use crate::reading::{AttemptRow, RunReader, SeenRow, TaskRow};
 use crate::report::format::csv_dialect::CsvDialect;
 use crate::report::format::csv_lines::CsvLines;
 use crate::report::format::other_columns::OtherColumns;
 use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::model::{Grouping, failure_of};
-use crate::store::{AttemptRow, RunReader, SeenRow, SourceRecord, StoreError, TaskRow};
+use crate::store::{SourceRecord, StoreError};
 use crate::task::{Failure, OutcomeCounts, RESULTS_COLUMNS, TARGET_COLUMN, TaskState};
 use crate::text::{cut, guarded};
 use std::borrow::Cow;

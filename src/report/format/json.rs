@@ -9,14 +9,14 @@ use crate::clock::Timestamp;
 use crate::report::format::damage_json::DamageJson;
 use crate::report::format::drill_json::{DrillJson, SubTaskErrorJson};
 use crate::report::format::json_parts::{
-    ServiceJson, ShardJson, TakeoverJson, WaveJson, WorkerJson,
+    ChangeJson, ServiceJson, ShardJson, TakeoverJson, WaveJson, WorkerJson,
 };
 use crate::report::model::{
     Calls, ExitStatus, FailureGroup, InputPart, Latency, PacePart, Report, RunPart, Stopped,
     Target, TargetReport, VerifyCounts,
 };
 use crate::settings::{LeftOut, RunSettings, TaskChoice};
-use crate::store::{ChangeRow, RunId};
+use crate::store::RunId;
 use crate::task::{Counts, FailureKind, Outcome, OutcomeCounts, Rate, RunBy, TaskId};
 use crate::text::{non_empty, whole_millis};
 use serde::ser::SerializeMap;
@@ -353,23 +353,6 @@ impl<'a> FailureGroupJson<'a> {
             params: &group.params,
             sub_task_errors: errors.map(SubTaskErrorJson::from_error).collect(),
         }
-    }
-}
-
-/// A change that an operator made; the words are those of the `run_changed` event.
-#[derive(Serialize)]
-struct ChangeJson<'a> {
-    at: String,
-    change: &'a str,
-    value: Option<&'a str>,
-    by: &'a str,
-}
-
-impl<'a> ChangeJson<'a> {
-    fn from_row(row: &'a ChangeRow) -> Self {
-        // The column is named `what` in the store, and `change` in events and documents.
-        let (change, value, by) = (&row.what, row.value.as_deref(), &row.by);
-        Self { at: row.at.to_string(), change, value, by }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Parts of the report as JSON: the shards of a merged run, workers, waves, the service.
+//! Parts of the report as JSON: the shards of a merged run, changes, workers, waves, the service.
 
+use crate::reading::{ChangeRow, ShardRow};
 use crate::report::model::{Report, ServicePart};
-use crate::store::{ShardRow, TakeoverRow, WorkerRow};
+use crate::store::{TakeoverRow, WorkerRow};
 use serde::Serialize;
 
 /// A shard of a merged run.
@@ -82,5 +83,22 @@ impl<'a> TakeoverJson<'a> {
     fn from_row(row: &'a TakeoverRow) -> Self {
         let TakeoverRow { ref target, chunk, from, by, at, in_doubt } = *row;
         Self { target: target.as_deref(), chunk, from, by, at: at.to_string(), in_doubt }
+    }
+}
+
+/// A change that an operator made; the words are those of the `run_changed` event.
+#[derive(Serialize)]
+pub(super) struct ChangeJson<'a> {
+    pub(super) at: String,
+    pub(super) change: &'a str,
+    pub(super) value: Option<&'a str>,
+    pub(super) by: &'a str,
+}
+
+impl<'a> ChangeJson<'a> {
+    pub(super) fn from_row(row: &'a ChangeRow) -> Self {
+        // The column is named `what` in the store, and `change` in events and documents.
+        let (change, value, by) = (&row.what, row.value.as_deref(), &row.by);
+        Self { at: row.at.to_string(), change, value, by }
     }
 }

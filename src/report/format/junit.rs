@@ -3,6 +3,7 @@
 //! One test case for each task. Memory does not grow with the number of tasks. The numbers of the
 //! suite are the sums over its cases and stand in front of them, so the cases wait in a spool.
 
+use crate::reading::{RunReader, TaskRow};
 use crate::report::format::csv::ResultsError;
 use crate::report::format::row_filter::{RowFilter, is_selected};
 use crate::report::format::spool::Spool;
@@ -11,7 +12,7 @@ use crate::report::format::words::{
 };
 use crate::report::format::xml::{Element, Xml};
 use crate::report::model::{FailureGroup, Report, failure_of};
-use crate::store::{RunId, RunReader, SourceRecord, TaskRow};
+use crate::store::{RunId, SourceRecord};
 use crate::task::{Failure, Outcome, OutcomeCounts, TaskId};
 use crate::text::{grouped, whole_millis};
 use std::io;

@@ -1,6 +1,6 @@
 //! Selects the tasks that results and JUnit documents contain.
 
-use crate::store::TaskRow;
+use crate::reading::TaskRow;
 use crate::task::{Outcome, UnknownOutcome};
 use std::str::FromStr;
 

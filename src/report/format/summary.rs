@@ -4,6 +4,7 @@
 //! foreign text is made safe to show.
 
 use crate::policy::TuningHint;
+use crate::reading::ShardRow;
 use crate::report::format::drill_lines::{drill_note, drilled};
 use crate::report::format::failure_lines::failures;
 use crate::report::format::next_commands::{NextCommand, next_commands};
@@ -13,7 +14,7 @@ use crate::report::format::words::{latency_millis, rounded};
 use crate::report::format::worker_lines::{takeovers_note, workers};
 use crate::report::model::{Calls, ExcludedPart, ExitStatus, Latency, Report};
 use crate::settings::RateSetting;
-use crate::store::{RunId, ShardRow};
+use crate::store::RunId;
 use crate::task::{Counts, Outcome};
 use crate::text::{Style, grouped, plural, printable, span};
 use std::path::PathBuf;

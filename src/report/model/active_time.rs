@@ -4,7 +4,8 @@
 //! that was killed worked until its last record.
 
 use crate::clock::Timestamp;
-use crate::store::{HoldRow, SessionRecord};
+use crate::reading::HoldRow;
+use crate::store::SessionRecord;
 use std::ops::Range;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 use crate::clock::Timestamp;
 use crate::event::HoldReason;
 use crate::policy::TuningHint;
+use crate::reading::{HoldRow, RunReader, ShardRow, TaskRow};
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::drill::add_errors;
 use crate::report::model::ending::EndingFacts;
@@ -17,7 +18,7 @@ use crate::report::model::{
     DrillPart, ExcludedPart, ExitStatus, InputPart, PacePart, Report, RunPart, ServicePart,
     StillRunning, Target,
 };
-use crate::store::{HoldRow, RunReader, RunRecord, SessionRecord, ShardRow, StoreError, TaskRow};
+use crate::store::{RunRecord, SessionRecord, StoreError};
 use crate::task::{ExcludedTask, Outcome, OutcomeCounts, Rate, UnderWay};
 use std::num::NonZeroU32;
 use std::ops::Range;

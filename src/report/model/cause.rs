@@ -3,8 +3,8 @@
 //! A cause is the kind, HTTP status, code and the templates of message and detail. Pure. See
 //! `docs/GLOSSARY.md`: failure group, message template.
 
+use crate::reading::TaskRow;
 use crate::report::model::message_template::{template, without_plurals};
-use crate::store::TaskRow;
 use crate::task::{Failure, FailureKind, Outcome, StateWord, TaskState};
 use crate::text::cut;
 use std::collections::HashMap;
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::event::AttemptSeq;
-    use crate::store::{AttemptRow, SeenRow};
+    use crate::reading::{AttemptRow, SeenRow};
     use crate::task::{Command, Ordinal};
 
     /// A task whose call was accepted, with what a verify round found out about it.

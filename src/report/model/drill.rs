@@ -1,9 +1,10 @@
 //! What a look into the tasks that did not succeed has shown, and the errors of their sub-tasks by
 //! failure group. See `docs/GLOSSARY.md`: drill.
 
+use crate::reading::{DrillRecord, RunReader};
 use crate::report::model::failure_groups::Grouping;
 use crate::report::model::{FailureGroup, GroupLabel, SubTaskError};
-use crate::store::{DrillRecord, RunReader, StoreError};
+use crate::store::StoreError;
 use crate::task::{DrilledSubTask, DrilledTask, Ordinal};
 use std::cmp::Reverse;
 use std::collections::HashMap;

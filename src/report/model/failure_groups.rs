@@ -5,11 +5,12 @@
 //! same tasks as the report. See `docs/GLOSSARY.md`: failure group.
 
 use crate::clock::Timestamp;
+use crate::reading::{RunReader, TaskRow};
 use crate::report::model::SubTaskError;
 use crate::report::model::cause::{Cause, failure_of_sent, kept};
 use crate::report::model::group_label::GroupLabel;
 use crate::report::model::message_template::template;
-use crate::store::{RunReader, StoreError, TaskRow};
+use crate::store::StoreError;
 use crate::task::{Failure, FailureKind, Ordinal, TaskId};
 use crate::text::plural;
 use std::cmp::Reverse;

@@ -6,13 +6,14 @@
 //! What else is made of each task is made on the way (`TakeTasks`), so that each is read once.
 
 use crate::clock::Timestamp;
+use crate::reading::{FollowedFile, RunReader, TaskRow};
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::failure_groups::{FailureGroups, Grouping};
 use crate::report::model::followed_attempts::FollowedAttempts;
 use crate::report::model::task_totals::TaskTotals;
 use crate::report::model::time_bins::{BinScale, SHORTEST_BIN, TimeBins};
 use crate::report::model::{GroupLabel, Report, StillRunning};
-use crate::store::{FollowedFile, RunReader, StoreError, TaskRow};
+use crate::store::StoreError;
 use crate::task::OutcomeCounts;
 use std::time::Duration;
 

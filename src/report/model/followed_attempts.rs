@@ -1,11 +1,11 @@
 //! The sums over the attempts of a run that is followed: those of a report, and those of its charts.
 
 use crate::clock::Timestamp;
+use crate::reading::SendingRow;
 use crate::report::model::LatencyClasses;
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::sending_totals::SendingTotals;
 use crate::report::model::time_bins::{BinScale, TimeBins};
-use crate::store::SendingRow;
 use crate::task::FailureKind;
 use std::ops::AddAssign;
 

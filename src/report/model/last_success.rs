@@ -1,8 +1,9 @@
 //! Finds when a job last succeeded, so that monitoring can alert if that was too long ago.
 
 use crate::clock::Timestamp;
+use crate::reading::RunReader;
 use crate::report::model::{ExitStatus, Report, StillRunning};
-use crate::store::{RunDirectory, RunId, RunReader, RunRecord, StoreError};
+use crate::store::{RunDirectory, RunId, RunRecord, StoreError};
 
 /// Returns when the latest successful run ended: this one, or an earlier one with the same job,
 /// command and project. `None` if no such run is kept.

@@ -4,10 +4,11 @@
 
 use crate::clock::Timestamp;
 use crate::policy::{TuningHint, WavePlace};
+use crate::reading::{ChangeRow, ShardRow};
 use crate::report::model::command::command;
 use crate::report::model::{DrillPart, ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
-use crate::store::{ChangeRow, DamagedPart, RunId, ShardRow, TakeoverRow, WorkerRow};
+use crate::store::{DamagedPart, RunId, TakeoverRow, WorkerRow};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit, UnderWay};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! The sums over all attempts that were sent: calls, latency, pace.
 
+use crate::reading::{RunReader, SendingRow};
 use crate::report::model::active_time::ActiveTime;
 use crate::report::model::peak_rate::PeakRate;
 use crate::report::model::tuning::AnswerTotals;
 use crate::report::model::{Calls, Latency};
-use crate::store::{RunReader, SendingRow, StoreError};
+use crate::store::StoreError;
 use crate::task::FailureKind;
 use hdrhistogram::Histogram;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! What each target of a run did, and how the run of several ended.
 
+use crate::reading::RunReader;
 use crate::report::model::{ExitStatus, Report, StillRunning, Stopped, Target, TargetReport};
-use crate::store::{RunReader, StoreError};
+use crate::store::StoreError;
 
 /// Reads the parts of all targets of a run; none of a run without targets.
 pub(super) fn read(

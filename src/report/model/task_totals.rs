@@ -2,9 +2,9 @@
 
 use crate::clock::Timestamp;
 use crate::policy::{WavePlace, wave_of};
+use crate::reading::{AttemptRow, TaskRow};
 use crate::report::model::VerifyCounts;
 use crate::settings::RunSettings;
-use crate::store::{AttemptRow, TaskRow};
 use crate::task::{Counts, Failure, Outcome, OutcomeCounts, UnderWay};
 
 /// The sums over all tasks.

@@ -3,10 +3,10 @@
 //! `policy::tuning_hints` decides which hints follow. See `docs/GLOSSARY.md`: tuning hint.
 
 use crate::policy::{RunFigures, TuningHint, tuning_hints};
+use crate::reading::SendingRow;
 use crate::report::model::Calls;
 use crate::report::model::active_time::ActiveTime;
 use crate::settings::RunSettings;
-use crate::store::SendingRow;
 use crate::task::{FailureKind, ServiceLimit};
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! What the workers of a run in a database did together.
 
+use crate::reading::RunReader;
 use crate::report::model::Report;
-use crate::store::{RunReader, RunRecord, StoreError, TakeoverRow, WorkerRow};
+use crate::store::{RunRecord, StoreError, TakeoverRow, WorkerRow};
 use crate::task::ServiceLimit;
 
 /// The workers of a run; none of a run in a directory.

@@ -1,8 +1,9 @@
 //! Accounts of tasks: the same tasks and attempts as every other reader sees.
 
 use super::*;
+use crate::reading::{AttemptRow, TaskHistory, TaskRow};
 use crate::report::{Account, RunContext};
-use crate::store::{AttemptRow, StoreError, TaskHistory, TaskRow};
+use crate::store::StoreError;
 
 fn histories(run: &TestRun, id: Option<&str>) -> Vec<TaskHistory> {
     let mut found = Vec::new();

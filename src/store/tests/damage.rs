@@ -3,11 +3,9 @@
 use super::script::{ended, lost, refused, run_ended, started, succeeds};
 use super::{Fixture, claim, commit, rows, wait};
 use crate::journal::{Place, PlanChunkWriter, PlannedTask, Text};
+use crate::reading::{AttemptRow, HoldRow, PlanRow, RunReader, TaskRow};
 use crate::store::home::Home;
-use crate::store::{
-    AttemptRow, HoldRow, PlanRow, ResumePoint, RunReader, RunRecord, StoreError, TaskRow,
-    UnsettledTask,
-};
+use crate::store::{ResumePoint, RunRecord, StoreError, UnsettledTask};
 use crate::task::{Command, Task};
 use rusqlite::Connection;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use super::script::{ended, lost, started, succeeds};
 use super::{Fixture, claim, commit, rows};
-use crate::store::TaskRow;
+use crate::reading::TaskRow;
 use crate::task::{Outcome, Task};
 use std::fs;
 

@@ -2,7 +2,8 @@
 
 use super::script::{ended, lost, refused, run_ended, started, succeeds};
 use super::{Fixture, at, claim, commit, rows};
-use crate::store::{DamagedPart, RunReader, RunWriter, StoreError, TaskRow};
+use crate::reading::{RunReader, TaskRow};
+use crate::store::{DamagedPart, RunWriter, StoreError};
 use crate::task::{Outcome, Task};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;

@@ -8,18 +8,16 @@ mod full;
 mod killed;
 mod mended;
 mod model;
-mod reader;
 pub(crate) mod script;
 mod survey;
 mod writer;
 
-use super::{
-    NewRun, RunDirectory, RunId, RunLock, RunReader, RunWriter, StoreError, TaskRow, UnsettledTask,
-};
+use super::{NewRun, RunDirectory, RunId, RunLock, RunWriter, StoreError, UnsettledTask};
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind};
 use crate::input::{CommandSource, InputOptions, Source};
 use crate::loading::{NewPlan, PlannedRun, plan_run};
+use crate::reading::{RunReader, TaskRow};
 use crate::settings::RunSettings;
 use crate::task::{Command, Outcome};
 use std::fs;

@@ -5,7 +5,8 @@ use super::script::{answered, ended, lost, settled, started};
 use super::{Fixture, at, claim, commit, wait};
 use crate::event::{ArrivalCounts, SurveyCounts};
 use crate::policy::{IfMissing, Purpose, VerifyRound, first_look, last_look};
-use crate::store::{RunWriter, TaskRow, TaskSelection};
+use crate::reading::TaskRow;
+use crate::store::{RunWriter, TaskSelection};
 use crate::task::{FailureKind, ObservedState, Outcome, StateCounts, TaskState};
 use proptest::prelude::*;
 

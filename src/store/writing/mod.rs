@@ -16,6 +16,7 @@ mod task_queue;
 pub(crate) mod thread;
 mod verify;
 
+pub(crate) use batch::write_alone;
 pub use handle::RunWriter;
 pub use observed_states::TaskSelection;
 pub(crate) use observed_states::{awaited, is_empty};

@@ -9,7 +9,8 @@ mod states;
 
 use crate::support::program::{Ended, Running, Scene};
 use crate::support::server::Server;
-use batchctl::store::{RunDirectory, RunReader, StoreError};
+use batchctl::reading::RunReader;
+use batchctl::store::{RunDirectory, StoreError};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 

@@ -8,9 +8,9 @@ use crate::cli::output::documents::Document;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::terminal_guard::Content;
 use crate::cli::output::{documents, stream};
+use batchctl::reading::RunReader;
 use batchctl::report::{CsvDialect, Diff, ExitStatus, write_diff_csv, write_diff_json};
 use batchctl::run;
-use batchctl::store::RunReader;
 use clap::Args;
 
 const DIFF_HELP: &str = "\

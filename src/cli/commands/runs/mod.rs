@@ -16,11 +16,10 @@ use crate::cli::output::replacement::not_written;
 use crate::cli::output::stream;
 use crate::cli::output::stream::Stderr;
 use crate::cli::run::stored_plan;
+use batchctl::reading::{ExportError, RunBrief, RunReader, RunState};
 use batchctl::report::{ExitStatus, ResultsOptions};
 use batchctl::run;
-use batchctl::store::{
-    ExportError, RunBrief, RunDirectory, RunId, RunReader, RunRecord, RunState, StoreError,
-};
+use batchctl::store::{RunDirectory, RunId, RunRecord, StoreError};
 use batchctl::task::OutcomeCounts;
 use batchctl::text::{grouped, plural, printable};
 use clap::{Args, Subcommand, ValueEnum};

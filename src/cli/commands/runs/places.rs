@@ -1,7 +1,8 @@
 //! Where the calls of a run go, in words.
 
+use batchctl::reading::RunReader;
 use batchctl::settings::TargetPart;
-use batchctl::store::{RunDirectory, RunReader, RunRecord, StoreError};
+use batchctl::store::{RunDirectory, RunRecord, StoreError};
 use batchctl::text::printable;
 
 /// Returns a line with the endpoint and the project of a run, or one for each of its targets.

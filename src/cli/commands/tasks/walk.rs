@@ -7,7 +7,7 @@ use crate::cli::output::stream::Stderr;
 use batchctl::api::{ListedTask, TaskApi};
 use batchctl::clock::Clock;
 use batchctl::policy::SharedSlots;
-use batchctl::store::TaskRow;
+use batchctl::reading::TaskRow;
 use batchctl::survey::{Gap, Unrecorded, Walker, WalkerSettings, read_sub_task, read_sub_tasks};
 use batchctl::task::TaskId;
 use batchctl::text::{grouped, printable};

@@ -5,6 +5,7 @@
 //! shows. Of a browser (`LivePage`) only a few numbers are known. Its first look sends every row.
 
 use crate::clock::Timestamp;
+use crate::reading::RunReader;
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::head::HtmlHead;
 use crate::report::format::html::in_script::write_in_script;
@@ -17,7 +18,7 @@ use crate::report::format::html::series::{OutcomeSeries, TimeSeries};
 use crate::report::format::html::texts::Texts;
 use crate::report::format::spool::Spool;
 use crate::report::model::{FollowedSums, Report, StillRunning};
-use crate::store::{RunReader, StoreError};
+use crate::store::StoreError;
 use askama::Template;
 use serde::Serialize;
 use std::io::Write;

@@ -5,12 +5,12 @@
 //! apart, because it depends on all failures and changes without its task. Memory grows with the rows
 //! and ends at a limit.
 
+use crate::reading::TaskRow;
 use crate::report::format::html::row::{
     Words, group_number, write_before_group, write_behind_group,
 };
 use crate::report::format::html::texts::Texts;
 use crate::report::model::{GroupLabel, TakeTasks};
-use crate::store::TaskRow;
 use std::io;
 
 /// The most bytes of all rows of a run: more than a page that browsers can open.

@@ -5,6 +5,7 @@
 //! The templates escape all text; the rest is in a JSON block that the script only ever shows as
 //! text. The tasks wait in a spool for the charts above them: memory does not grow with their number.
 
+use crate::reading::{RunReader, TaskRow};
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::head::HtmlHead;
 use crate::report::format::html::place::PagePlace;
@@ -12,7 +13,7 @@ use crate::report::format::html::rows::{HtmlRows, Limits};
 use crate::report::format::html::series::{OutcomeSeries, TimeSeries};
 use crate::report::format::spool::Spool;
 use crate::report::model::{Report, TaskContext};
-use crate::store::{RunReader, StoreError, TaskRow};
+use crate::store::StoreError;
 use askama::Template;
 use std::io;
 use std::io::Write;

@@ -8,10 +8,11 @@
 //! is none.
 
 use crate::clock::Timestamp;
+use crate::reading::{AttemptRow, TaskRow};
 use crate::report::format::html::in_script::write_members;
 use crate::report::format::html::texts::{Text, Texts};
 use crate::report::model::{GroupLabel, Report, failure_of};
-use crate::store::{AttemptRow, RunRecord, TaskRow};
+use crate::store::RunRecord;
 use crate::task::{Command, Counts, Failure, FailureKind, Outcome};
 use crate::text::whole_millis;
 use serde::Serialize;

@@ -10,13 +10,14 @@
 //! state, code, words, gap]`.
 
 use crate::clock::Timestamp;
+use crate::reading::{AttemptRow, RunReader, TaskRow};
 use crate::report::format::csv::ResultsError;
 use crate::report::format::html::in_script::write_in_script;
 use crate::report::format::html::row::{Head, RowNames, Words, after_base, base_of, write_task};
 use crate::report::format::html::texts::{Text, Texts};
 use crate::report::format::spool::Spool;
 use crate::report::model::{Grouping, Report};
-use crate::store::{AttemptRow, RunReader, StoreError, TaskRow};
+use crate::store::StoreError;
 use crate::task::{DrilledSubTask, DrilledTask, Ordinal, Outcome};
 use crate::text::whole_millis;
 use std::collections::{HashMap, HashSet};

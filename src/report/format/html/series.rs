@@ -4,9 +4,10 @@
 //! that is followed both are known in bins. Memory grows only with the number of spans.
 
 use crate::clock::Timestamp;
+use crate::reading::{RunReader, SendingRow, TaskRow};
 use crate::report::format::html::axis::Axis;
 use crate::report::model::{FollowedSums, LatencyClasses, Report, SentCounts};
-use crate::store::{RunReader, SendingRow, StoreError, TaskRow};
+use crate::store::StoreError;
 use crate::task::OutcomeCounts;
 use std::ops::Range;
 use std::time::Duration;

@@ -5,11 +5,12 @@ use super::planted::Planted;
 use super::world::{Call, Kind, State, TaskTruth};
 use crate::event::{Event, EventKind, RunStats, StopReason};
 use crate::policy::OnDoubt;
+use crate::reading::{RunReader, TaskRow};
 use crate::report::{
     ExitStatus, Report, ResultsOptions, StillRunning, prometheus, summary, write_json, write_junit,
     write_results,
 };
-use crate::store::{RunDirectory, RunId, RunReader, StoreError, TaskRow};
+use crate::store::{RunDirectory, RunId, StoreError};
 use crate::task::Outcome;
 use crate::text::Style;
 use serde_json::Value;

@@ -16,13 +16,14 @@ use crate::loading::NewPlan;
 use crate::policy::{
     ActionResult, Answer, Body, Delivery, Generation, NoResponse, Response, ServiceError,
 };
+use crate::reading::RunReader;
 use crate::report::{Report, StillRunning};
 use crate::run::carry_out::starting_point;
 use crate::run::ledger::{RunEndedBy, StoreLedger};
 use crate::run::settings::engine_settings;
 use crate::run::{RunRequest, plan, watchers};
 use crate::settings::{RateSetting, RunSettings};
-use crate::store::{RunReader, RunWriter};
+use crate::store::RunWriter;
 use crate::task::{Command, FailureKind, Outcome, Rate, Task};
 use futures::FutureExt;
 use futures::future::{BoxFuture, LocalBoxFuture};

@@ -7,13 +7,11 @@
 
 use crate::clock::Timestamp;
 use crate::journal::Attempt;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::MayHaveLeft;
-use crate::store::home::{ChunkBodies, ChunkIndex, FoldedSums};
-use crate::store::reading::attempts::Sending;
-use crate::store::reading::reader::RunReader;
-use crate::store::reading::task_rows::sending_row;
-use crate::store::rows::{SendingRow, TaskRow};
+use crate::reading::attempts::Sending;
+use crate::reading::reader::RunReader;
+use crate::reading::rows::{SendingRow, TaskRow};
+use crate::reading::task_rows::sending_row;
+use crate::store::{ChunkBodies, ChunkIndex, FoldedSums, MayHaveLeft, StoreError, sqlite};
 use crate::task::Ordinal;
 
 /// What is known of the file of a run that is read again and again.

@@ -3,13 +3,11 @@
 //! Every file is checked to be another part of the same plan, and that no part is missing, before
 //! anything is read. See `docs/GLOSSARY.md`: shard.
 
-use crate::store::error::{StoreError, file, sqlite};
-use crate::store::files::{RunDirectory, absolute, has_company, is_copy};
-use crate::store::home::for_each_planned;
-use crate::store::ids::RunId;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::reading::reader::{OtherShard, RunReader};
-use crate::store::record::{RunRecord, SessionRecord, ShardedPlan};
+use crate::reading::reader::{OtherShard, RunReader};
+use crate::store::{
+    OrdinalSet, RunDirectory, RunId, RunRecord, SessionRecord, ShardedPlan, StoreError, absolute,
+    file, for_each_planned, has_company, is_copy, sqlite,
+};
 use crate::task::{Ordinal, Shard};
 use crate::text::{plural, printable};
 use std::fs;

@@ -4,10 +4,7 @@
 //! once it and all before it have ended, so memory holds the attempts on the wire.
 
 use crate::journal::{Attempt, Ended, Fact, records};
-use crate::store::error::damage;
-use crate::store::files::MayHaveLeft;
-use crate::store::home::{ChunkIndex, Home, Segment};
-use crate::store::ordinal_map::OrdinalMap;
+use crate::store::{ChunkIndex, Home, MayHaveLeft, OrdinalMap, Segment, damage};
 use crate::task::Ordinal;
 use rusqlite::Error;
 use std::collections::VecDeque;

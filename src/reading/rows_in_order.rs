@@ -6,12 +6,11 @@
 //! file.
 
 use crate::journal::RunRecord as Fact;
-use crate::store::error::StoreError;
-use crate::store::home::{WalkError, for_each_fact, told};
-use crate::store::reading::attempts::for_each_attempt;
-use crate::store::reading::reader::{OtherShard, RunReader};
-use crate::store::reading::task_rows::{attempt_row, sending_row};
-use crate::store::rows::{AttemptRow, HoldRow, SendingRow, TaskRow};
+use crate::reading::attempts::for_each_attempt;
+use crate::reading::reader::{OtherShard, RunReader};
+use crate::reading::rows::{AttemptRow, HoldRow, SendingRow, TaskRow};
+use crate::reading::task_rows::{attempt_row, sending_row};
+use crate::store::{StoreError, WalkError, for_each_fact, told};
 use crate::task::Outcome;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

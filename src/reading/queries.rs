@@ -1,17 +1,15 @@
 //! The narrower questions to a run: its failures, attempts, holds, changes and finished tasks.
 
 use crate::journal::{ChunkFold, PlannedTask, RunRecord as Fact};
+use crate::reading::reader::RunReader;
+use crate::reading::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
+use crate::reading::rows_in_order;
+use crate::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
 use crate::settings::LeftOut;
 use crate::store::codes;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::MayHaveLeft;
-use crate::store::home::{Home, Walk, for_each_fact};
-use crate::store::reading::reader::RunReader;
-use crate::store::reading::rows_in_order;
-use crate::store::reading::rows_in_order::{Attempts, FailedTasks, Holds, Sendings, Tasks};
-use crate::store::record::SourceRecord;
-use crate::store::rows::{AttemptRow, ChangeRow, HoldRow, PlanRow, SendingRow, TaskRow};
-use crate::store::writing::awaited;
+use crate::store::{
+    Home, MayHaveLeft, SourceRecord, StoreError, Walk, awaited, for_each_fact, sqlite,
+};
 use crate::task::{Command, Outcome};
 use rusqlite::Connection;
 use rusqlite::types::Type;

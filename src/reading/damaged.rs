@@ -1,11 +1,8 @@
 //! Opens a damaged run: what is whole is read as ever, and every other task is in doubt.
 
+use crate::reading::reader::RunReader;
 use crate::settings::TargetPart;
-use crate::store::error::StoreError;
-use crate::store::files::RunDirectory;
-use crate::store::ids::RunId;
-use crate::store::reading::reader::RunReader;
-use crate::store::repair::{DamagedPart, open_damaged, ruined};
+use crate::store::{DamagedPart, RunDirectory, RunId, StoreError, open_damaged, ruined};
 use std::path::Path;
 
 impl RunReader {

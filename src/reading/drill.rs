@@ -1,9 +1,9 @@
 //! Reads which tasks were looked into, and what was seen. See `docs/GLOSSARY.md`: drill.
 
 use crate::journal::RunRecord as Fact;
+use crate::reading::reader::RunReader;
 use crate::store::codes;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::reading::reader::RunReader;
+use crate::store::{StoreError, sqlite};
 use crate::task::{DrillEnd, DrilledTask, Ordinal, Outcome};
 use rusqlite::types::Type;
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 //! The file is complete or not there. Times are texts, as in all documents.
 
 use crate::clock::TimestampText;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::reading::reader::RunReader;
-use crate::store::rows::{AttemptRow, TaskRow};
+use crate::reading::reader::RunReader;
+use crate::reading::rows::{AttemptRow, TaskRow};
+use crate::store::{StoreError, sqlite};
 use crate::task::{Failure, Outcome, TaskState};
 use rusqlite::{Connection, params};
 use std::io;

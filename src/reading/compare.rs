@@ -6,11 +6,10 @@
 use crate::event::AttemptSeq;
 use crate::external_sort::{ExternalSorter, SortEntry};
 use crate::journal::{FailureTexts, PlannedTask, TaskRecord};
+use crate::reading::reader::RunReader;
+use crate::reading::rows::{AttemptRow, SeenRow, TaskRow};
 use crate::store::codes;
-use crate::store::error::{StoreError, file, sqlite};
-use crate::store::reading::reader::RunReader;
-use crate::store::record::NewRun;
-use crate::store::rows::{AttemptRow, SeenRow, TaskRow};
+use crate::store::{NewRun, StoreError, file, sqlite};
 use crate::task::{Command, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use rusqlite::types::Type;
 use rusqlite::{Connection, params};

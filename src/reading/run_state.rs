@@ -1,10 +1,7 @@
 //! The state of a run as a whole, which is derived and never stored.
 
-use crate::store::error::StoreError;
-use crate::store::files::RunDirectory;
-use crate::store::ids::RunId;
-use crate::store::reading::reader::RunReader;
-use crate::store::record::{RunRecord, SessionRecord};
+use crate::reading::reader::RunReader;
+use crate::store::{RunDirectory, RunId, RunRecord, SessionRecord, StoreError};
 use crate::task::OutcomeCounts;
 
 /// The state of a run.

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::store::writing::is_empty;
+use crate::store::is_empty;
 use crate::task::{Command, Counts, Failure, FailureKind, Ordinal, Outcome, TaskId, TaskState};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
 use crate::journal::{Attempt, PlannedTask, TaskRecord};
+use crate::reading::rows::{AttemptRow, SeenRow, SendingRow, TaskRow};
 use crate::store::codes;
-use crate::store::rows::{AttemptRow, SeenRow, SendingRow, TaskRow};
 use crate::task::{Failure, FailureKind, Ordinal};
 use std::time::Duration;
 

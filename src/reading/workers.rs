@@ -2,9 +2,8 @@
 //!
 //! A run of several targets has them in each of its files.
 
-use crate::store::error::{StoreError, sqlite};
-use crate::store::home::{TakeoverRow, WorkerRow};
-use crate::store::reading::reader::RunReader;
+use crate::reading::reader::RunReader;
+use crate::store::{StoreError, TakeoverRow, WorkerRow, sqlite};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 

@@ -3,11 +3,10 @@
 //! Of a chunk without such a task only the plan is read. Memory holds one chunk.
 
 use crate::journal::{PlannedTask, TaskTrace};
-use crate::store::error::{StoreError, sqlite};
-use crate::store::home::{ChunkBodies, for_each_planned, for_each_planned_of};
-use crate::store::reading::reader::RunReader;
-use crate::store::reading::task_rows::{attempt_row, task_row};
-use crate::store::rows::{TaskHistory, TaskRow};
+use crate::reading::reader::RunReader;
+use crate::reading::rows::{TaskHistory, TaskRow};
+use crate::reading::task_rows::{attempt_row, task_row};
+use crate::store::{ChunkBodies, StoreError, for_each_planned, for_each_planned_of, sqlite};
 use crate::task::Ordinal;
 use std::ops::ControlFlow::{Break, Continue};
 

@@ -5,16 +5,14 @@
 
 use crate::clock::Timestamp;
 use crate::journal::{PlannedTask, TaskRecord};
+use crate::reading::rows::TaskRow;
+use crate::reading::task_rows::task_row;
 use crate::settings::TargetPart;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{MayHaveLeft, RunDirectory, Watermark, part_of};
-use crate::store::home::{Home, Totals, Walk, read_sessions};
-use crate::store::ids::RunId;
-use crate::store::reading::task_rows::task_row;
-use crate::store::record::RunRecord;
-use crate::store::repair::{DamagedPart, lost_parts};
-use crate::store::rows::TaskRow;
 use crate::store::schema;
+use crate::store::{
+    DamagedPart, Home, MayHaveLeft, RunDirectory, RunId, RunRecord, StoreError, Totals, Walk,
+    Watermark, lost_parts, part_of, read_sessions, sqlite,
+};
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;
 use std::cell::Cell;

@@ -1,11 +1,12 @@
 //! The reader: what it makes of attempts and outcomes, while a writer works and afterwards.
 
-use super::script::{
+use crate::event::{AttemptResult, AttemptSeq, EventKind};
+use crate::reading::{AttemptRow, RunReader, SendingRow};
+use crate::store::StoreError;
+use crate::store::tests::script::{
     answered, ended, event, leaves, lost, refused, settled, started, succeeds, throttled,
 };
-use super::{Fixture, RUN, claim, commit, failed_rows, rows};
-use crate::event::{AttemptResult, AttemptSeq, EventKind};
-use crate::store::{AttemptRow, RunReader, SendingRow, StoreError};
+use crate::store::tests::{Fixture, RUN, at, claim, commit, failed_rows, rows};
 use crate::task::{Outcome, Task};
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ fn a_task_of_several_attempts_shows_its_first_sending_and_its_last_attempt() {
     let row = &fixture.rows()[0];
     assert_eq!((row.outcome, row.attempts), (Outcome::Succeeded, 3));
     assert_eq!(row.first_sent, Some(answered(1).sent));
-    assert_eq!(row.settled, Some(super::at(3).plus_micros(300_000)));
+    assert_eq!(row.settled, Some(at(3).plus_micros(300_000)));
     assert_eq!(row.last, Some(row_of(task, 3, 3, answered(3))));
 }
 
