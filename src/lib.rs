@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod reading;
+pub mod repair;
 pub mod report;
 pub mod run;
 pub mod sandbox;

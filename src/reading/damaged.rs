@@ -1,8 +1,9 @@
 //! Opens a damaged run: what is whole is read as ever, and every other task is in doubt.
 
 use crate::reading::reader::RunReader;
+use crate::repair::{DamagedPart, open_damaged, ruined};
 use crate::settings::TargetPart;
-use crate::store::{DamagedPart, RunDirectory, RunId, StoreError, open_damaged, ruined};
+use crate::store::{RunDirectory, RunId, StoreError};
 use std::path::Path;
 
 impl RunReader {

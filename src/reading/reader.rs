@@ -7,11 +7,12 @@ use crate::clock::Timestamp;
 use crate::journal::{PlannedTask, TaskRecord};
 use crate::reading::rows::TaskRow;
 use crate::reading::task_rows::task_row;
+use crate::repair::{DamagedPart, lost_parts};
 use crate::settings::TargetPart;
 use crate::store::schema;
 use crate::store::{
-    DamagedPart, Home, MayHaveLeft, RunDirectory, RunId, RunRecord, StoreError, Totals, Walk,
-    Watermark, lost_parts, part_of, read_sessions, sqlite,
+    Home, MayHaveLeft, RunDirectory, RunId, RunRecord, StoreError, Totals, Walk, Watermark,
+    part_of, read_sessions, sqlite,
 };
 use crate::task::OutcomeCounts;
 use rusqlite::Connection;

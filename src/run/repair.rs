@@ -1,9 +1,10 @@
 //! Repairs a damaged run, so that it can be resumed.
 
 use crate::clock::Clock;
+use crate::repair;
+use crate::repair::DamagedPart;
 use crate::run::plan::holder;
-use crate::store;
-use crate::store::{DamagedPart, RunDirectory, RunId, StoreError};
+use crate::store::{RunDirectory, RunId, StoreError};
 use std::path::Path;
 
 /// Takes the tasks of a run whose records are damaged as in doubt, and returns what was damaged.
@@ -15,5 +16,5 @@ pub fn repair(state: &Path, id: &RunId, clock: Clock) -> Result<Vec<DamagedPart>
     let now = clock.now();
     let runs = RunDirectory::open(state)?;
     let lock = runs.lock(id, &holder(now))?;
-    store::repair(&runs, &lock, now)
+    repair::repair(&runs, &lock, now)
 }

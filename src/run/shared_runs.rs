@@ -10,12 +10,11 @@ use crate::database::{
 };
 use crate::event::Change;
 use crate::policy::SharedSlots;
+use crate::repair::DamagedPart;
 use crate::run::patience::Patience;
 use crate::run::shared_run::OnUncertain;
 use crate::settings::RunSettings;
-use crate::store::{
-    DamagedPart, JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among,
-};
+use crate::store::{JobName, RunDirectory, RunId, RunLock, StoreError, TemporaryRuns, find_among};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -6,8 +6,9 @@
 //! that follow from states are decided by functions that the caller passes in.
 //!
 //! Must not know the engine, displays or reports, nor another home of runs, and never overwrites a
-//! file it did not make. The words are explained in `docs/GLOSSARY.md`, the format and its reasons in
-//! `docs/design/store.md`.
+//! file it did not make. `repair`, `reading`, `loading` and `database` work on the same tables, and see
+//! only what is named here. The words are explained in `docs/GLOSSARY.md`, the format and its reasons
+//! in `docs/design/store.md`.
 
 pub(crate) mod codes;
 mod error;
@@ -18,7 +19,6 @@ mod ordinal_map;
 mod ordinal_set;
 mod other_home;
 mod record;
-mod repair;
 pub(crate) mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -50,8 +50,6 @@ pub use other_home::{OtherHomeError, OtherHomeFailure};
 pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
 };
-pub use repair::{DamagedPart, repair};
-pub(crate) use repair::{lost_parts, open_damaged, ruined};
 #[cfg(feature = "postgres")]
 pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};

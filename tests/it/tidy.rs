@@ -26,9 +26,20 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["task", "clock", "policy", "event", "api"]),
     // `policy` only for the questions and answers of its deciders, which `run` passes in.
     ("store", &["task", "clock", "policy", "settings", "event", "journal", "text", "system"]),
+    ("repair", &["task", "clock", "text", "journal", "store"]),
     (
         "reading",
-        &["task", "clock", "text", "settings", "event", "journal", "external_sort", "store"],
+        &[
+            "task",
+            "clock",
+            "text",
+            "settings",
+            "event",
+            "journal",
+            "external_sort",
+            "store",
+            "repair",
+        ],
     ),
     // `input` only as what a plan is made of: a load reads its sources row by row.
     (
@@ -46,8 +57,14 @@ const TABLE: &[(&str, &[&str])] = &[
             "reading",
         ],
     ),
-    ("database", &["task", "clock", "policy", "settings", "event", "journal", "store", "reading"]),
-    ("report", &["task", "clock", "text", "policy", "settings", "event", "store", "reading"]),
+    (
+        "database",
+        &["task", "clock", "policy", "settings", "event", "journal", "store", "repair", "reading"],
+    ),
+    (
+        "report",
+        &["task", "clock", "text", "policy", "settings", "event", "store", "repair", "reading"],
+    ),
     ("ui", &["task", "system", "clock", "report", "store", "reading"]),
     ("progress", &["task", "clock", "text", "event"]),
     ("sandbox", &["task", "clock", "service"]),
@@ -57,7 +74,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "run",
         &[
             "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "reading", "loading", "database", "report", "slots", "survey",
+            "repair", "reading", "loading", "database", "report", "slots", "survey",
         ],
     ),
 ];

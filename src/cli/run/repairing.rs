@@ -6,9 +6,10 @@ use crate::cli::output::prompt;
 use crate::cli::output::prompt::Confirmation;
 use batchctl::clock::Clock;
 use batchctl::reading::RunReader;
+use batchctl::repair::DamagedPart;
 use batchctl::report::ExitStatus;
 use batchctl::run;
-use batchctl::store::{DamagedPart, RunId};
+use batchctl::store::RunId;
 use batchctl::text::{plural, printable};
 use std::ops::ControlFlow;
 

@@ -1,6 +1,6 @@
 //! The damaged parts of a run's file, as JSON.
 
-use crate::store::DamagedPart;
+use crate::repair::DamagedPart;
 use serde::Serialize;
 
 /// A part of the run's file that is not what was written.

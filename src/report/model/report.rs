@@ -5,10 +5,11 @@
 use crate::clock::Timestamp;
 use crate::policy::{TuningHint, WavePlace};
 use crate::reading::{ChangeRow, ShardRow};
+use crate::repair::DamagedPart;
 use crate::report::model::command::command;
 use crate::report::model::{DrillPart, ExitStatus, FailureGroup};
 use crate::settings::{LeftOut, RunSettings};
-use crate::store::{DamagedPart, RunId, TakeoverRow, WorkerRow};
+use crate::store::{RunId, TakeoverRow, WorkerRow};
 use crate::task::{Counts, ExcludedTask, OutcomeCounts, Rate, ServiceLimit, UnderWay};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -6,7 +6,6 @@
 mod damage;
 mod full;
 mod killed;
-mod mended;
 mod model;
 pub(crate) mod script;
 mod survey;

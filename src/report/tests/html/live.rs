@@ -1,8 +1,9 @@
 //! Pages that follow a run: however they were looked at, they show what a new page shows.
 
 use super::*;
+use crate::repair::repair;
 use crate::report::{Following, LiveMessage, LivePage, LiveRun, ResultsError, write_followed_page};
-use crate::store::{StoreError, repair};
+use crate::store::StoreError;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,13 +1,11 @@
 //! Repairs a damaged run: what is not whole is set aside, and its tasks are in doubt from then on.
 
 use crate::clock::Timestamp;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::{RunDirectory, RunLock, Watermark, part_of};
-use crate::store::home::Home;
-use crate::store::repair::damaged_part::DamagedPart;
-use crate::store::repair::rows::replace;
-use crate::store::repair::stand_in::{open_damaged, ruined, stand_in};
+use crate::repair::damaged_part::DamagedPart;
+use crate::repair::rows::replace;
+use crate::repair::stand_in::{open_damaged, ruined, stand_in};
 use crate::store::schema;
+use crate::store::{Home, RunDirectory, RunLock, StoreError, Watermark, part_of, sqlite};
 use std::iter;
 use std::path::{Path, PathBuf};
 

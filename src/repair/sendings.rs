@@ -5,9 +5,8 @@
 //! sent. Requests for pages have no numbers.
 
 use crate::journal::{Fact, RunRecord};
-use crate::store::files::MayHaveLeft;
-use crate::store::ordinal_set::OrdinalSet;
-use crate::store::repair::chains::Owner;
+use crate::repair::chains::Owner;
+use crate::store::{MayHaveLeft, OrdinalSet};
 use crate::task::Ordinal;
 use std::collections::BTreeMap;
 

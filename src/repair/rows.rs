@@ -1,8 +1,8 @@
 //! Puts rebuilt rows in the place of those that are not whole: for one reader, or in the file.
 
 use crate::journal::Place;
-use crate::store::home::Home;
-use crate::store::repair::rebuild::Rebuilt;
+use crate::repair::rebuild::Rebuilt;
+use crate::store::Home;
 use rusqlite::{Connection, params};
 
 /// Tables of this connection alone, under the names of those of the file: SQLite looks there first.

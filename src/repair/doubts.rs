@@ -1,6 +1,6 @@
 //! The tasks in doubt, and the rows they are in.
 
-use crate::store::repair::task_doubts::TaskDoubt;
+use crate::repair::task_doubts::TaskDoubt;
 use std::collections::BTreeMap;
 
 /// The tasks of a chunk by their places, each with its input and line.

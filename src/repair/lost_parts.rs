@@ -1,9 +1,8 @@
 //! What earlier repairs have recorded as lost.
 
 use crate::journal::RunRecord as Fact;
-use crate::store::home::{Home, Totals, for_each_fact};
-use crate::store::record::SourceRecord;
-use crate::store::repair::damaged_part::DamagedPart;
+use crate::repair::damaged_part::DamagedPart;
+use crate::store::{Home, SourceRecord, Totals, for_each_fact};
 use rusqlite::Error;
 use std::collections::BTreeMap;
 

@@ -1,13 +1,11 @@
 //! Opens a damaged file: what is whole is read as ever, and every other task is in doubt.
 
 use crate::clock::Timestamp;
-use crate::store::error::{StoreError, sqlite};
-use crate::store::files::Watermark;
-use crate::store::home::{Home, Totals, Walk};
-use crate::store::repair::damaged_part::DamagedPart;
-use crate::store::repair::rebuild::{Rebuilt, rebuild};
-use crate::store::repair::rows::shadow;
+use crate::repair::damaged_part::DamagedPart;
+use crate::repair::rebuild::{Rebuilt, rebuild};
+use crate::repair::rows::shadow;
 use crate::store::schema;
+use crate::store::{Home, StoreError, Totals, Walk, Watermark, sqlite};
 use rusqlite::Connection;
 use std::path::Path;
 

@@ -3,8 +3,8 @@
 //! Holds two numbers for each whole segment and the bodies of those that are not.
 
 use crate::journal::{Fact, Place, PlanChunk, RunRecord, records, run_records};
-use crate::store::repair::chains::{Chains, Link, Owner};
-use crate::store::repair::sendings::Sendings;
+use crate::repair::chains::{Chains, Link, Owner};
+use crate::repair::sendings::Sendings;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,16 +1,17 @@
 //! Damaged runs whose whole parts are still read: what is lost is named, and the rest is as it was.
 
-use super::script::{ended, lost, refused, run_ended, started, succeeds};
-use super::{Fixture, at, claim, commit, rows};
 use crate::reading::{RunReader, TaskRow};
-use crate::store::{DamagedPart, RunWriter, StoreError};
+use crate::repair::DamagedPart;
+use crate::store::tests::script::{ended, lost, refused, run_ended, started, succeeds};
+use crate::store::tests::{Fixture, at, claim, commit, rows};
+use crate::store::{RunWriter, StoreError};
 use crate::task::{Outcome, Task};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 
 /// Repairs a run 5,000 seconds after it was planned.
 fn repair(fixture: &Fixture) -> Vec<DamagedPart> {
-    crate::store::repair(&fixture.runs, &fixture.lock(), at(5_000)).unwrap()
+    crate::repair::repair(&fixture.runs, &fixture.lock(), at(5_000)).unwrap()
 }
 
 /// Returns the last sending times of a run that goes on, in seconds.

@@ -1,7 +1,7 @@
 //! The rows of the inputs that whole plan chunks name, and those between them.
 
 use crate::journal::PlanChunk;
-use crate::store::repair::search::FoundChunk;
+use crate::repair::search::FoundChunk;
 use rusqlite::Connection;
 
 /// An input, and the first and the last line in it.

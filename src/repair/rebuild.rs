@@ -5,15 +5,14 @@ use crate::journal::{
     Fact, MAX_CHUNK_TASKS, Record, RunRecord, RunSegmentWriter, SegmentWriter, distance,
     empty_chunk, records,
 };
-use crate::store::files::{MayHaveLeft, Watermark};
-use crate::store::home::{Home, Totals};
-use crate::store::repair::chains::Owner;
-use crate::store::repair::damaged_part::DamagedPart;
-use crate::store::repair::doubts;
-use crate::store::repair::doubts::{ChunkDoubts, Doubts};
-use crate::store::repair::planned_rows::{Rows, for_each_planned, plan_body, rows_between};
-use crate::store::repair::search::Findings;
-use crate::store::repair::task_doubts::TaskDoubt;
+use crate::repair::chains::Owner;
+use crate::repair::damaged_part::DamagedPart;
+use crate::repair::doubts;
+use crate::repair::doubts::{ChunkDoubts, Doubts};
+use crate::repair::planned_rows::{Rows, for_each_planned, plan_body, rows_between};
+use crate::repair::search::Findings;
+use crate::repair::task_doubts::TaskDoubt;
+use crate::store::{Home, MayHaveLeft, Totals, Watermark};
 use crate::task::{Outcome, TaskState};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
