@@ -45,16 +45,16 @@ pub struct AddressSecrets {
 #[derive(Clone)]
 pub struct DatabaseAddress {
     /// How each of its hosts is reached, in the order of the address.
-    pub(crate) hosts: Vec<Config>,
-    pub(crate) tls: Tls,
+    pub(super) hosts: Vec<Config>,
+    pub(super) tls: Tls,
     /// What is trusted besides the authorities of the machine.
-    pub(crate) authorities: Vec<CertificateDer<'static>>,
+    pub(super) authorities: Vec<CertificateDer<'static>>,
     shown: String,
 }
 
 /// How the way to the database is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Tls {
+pub(super) enum Tls {
     /// Not at all: it does not leave the machine.
     None,
     /// The server proves its name, to an authority of the machine or of this file.

@@ -45,7 +45,7 @@ ON CONFLICT (name) DO UPDATE SET run = excluded.run, holder = excluded.holder, e
 WHERE j.lease_until < clock_timestamp() OR j.run = excluded.run";
 /// For how long after a sign of life the job is the run's by this worker's clock: four fifths of its
 /// lease.
-pub(crate) const JOB_FOR: Duration = Duration::from_secs(12);
+pub(super) const JOB_FOR: Duration = Duration::from_secs(12);
 
 /// What a worker tells of itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct Wishes {
 
 impl Worker {
     /// Renews the leases of these chunks, each with its epoch.
-    pub(crate) async fn beat(
+    pub(super) async fn beat(
         self,
         link: &mut Link,
         sign: SignOfLife,

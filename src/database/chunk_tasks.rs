@@ -16,19 +16,19 @@ const SEGMENTS: &str =
 
 /// The tasks of a chunk that have no outcome.
 #[derive(Debug)]
-pub(crate) struct ChunkTasks {
+pub(super) struct ChunkTasks {
     /// The ordinal of its first task.
-    pub(crate) first: u32,
+    pub(super) first: u32,
     /// The ordinal of its last task.
-    pub(crate) last: u32,
+    pub(super) last: u32,
     /// The tasks.
-    pub(crate) unsettled: Vec<UnsettledTask>,
+    pub(super) unsettled: Vec<UnsettledTask>,
     /// The number of these that are in doubt.
-    pub(crate) in_doubt: u32,
+    pub(super) in_doubt: u32,
 }
 
 /// Reads what became of a chunk under earlier leases, and returns what is left of it.
-pub(crate) async fn read(
+pub(super) async fn read(
     link: &mut Link,
     run: i64,
     chunk: &LeasedChunk,
@@ -57,7 +57,7 @@ pub(crate) async fn read(
     fold(chunk, &segments, origin).map_err(|damage| damaged(link.shown(), &damage))
 }
 
-pub(crate) fn fold(
+pub(super) fn fold(
     chunk: &LeasedChunk,
     segments: &[(Place, u64, Vec<u8>)],
     origin: Timestamp,

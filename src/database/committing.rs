@@ -138,7 +138,7 @@ impl Work {
 }
 
 /// Returns the first ordinal of the chunk that has a task, if it is held.
-pub(crate) fn first_of(held: &BTreeMap<u32, Held>, ordinal: u32) -> Option<u32> {
+pub(super) fn first_of(held: &BTreeMap<u32, Held>, ordinal: u32) -> Option<u32> {
     // Chunks do not overlap, so the last one that begins before has the task.
     let (&first, held) = held.range(..=ordinal).next_back()?;
     (ordinal <= held.last).then_some(first)

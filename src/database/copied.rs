@@ -18,7 +18,7 @@ SELECT chunk, from_worker, by_worker, (extract(epoch FROM at) * 1000000)::bigint
 FROM takeover WHERE run = $1 ORDER BY at, chunk";
 
 /// Why a copy failed.
-pub(crate) enum Failed {
+pub(super) enum Failed {
     Client(tokio_postgres::Error),
     Store(StoreError),
 }
@@ -36,7 +36,7 @@ impl From<StoreError> for Failed {
 }
 
 /// Copies who carried the run out.
-pub(crate) async fn copy_workers(
+pub(super) async fn copy_workers(
     snapshot: &Transaction<'_>,
     run: i64,
     connection: &Connection,
@@ -67,17 +67,17 @@ pub(crate) async fn copy_workers(
 
 /// What one worker recorded about the run.
 #[derive(Default)]
-pub(crate) struct OwnRecords {
-    pub(crate) began_us: Option<i64>,
-    pub(crate) ended_us: Option<i64>,
+pub(super) struct OwnRecords {
+    pub(super) began_us: Option<i64>,
+    pub(super) ended_us: Option<i64>,
     /// The tasks whose ids are lost, as a repair has recorded it.
-    pub(crate) lost_tasks: u64,
+    pub(super) lost_tasks: u64,
     /// `None` is a damaged one.
-    pub(crate) bodies: Vec<Option<Vec<u8>>>,
+    pub(super) bodies: Vec<Option<Vec<u8>>>,
 }
 
 impl OwnRecords {
-    pub(crate) fn add(&mut self, body: Vec<u8>) -> Result<(), Malformed> {
+    pub(super) fn add(&mut self, body: Vec<u8>) -> Result<(), Malformed> {
         run_records(&body, |record| {
             match record {
                 RunRecord::SessionStarted { at_us, .. } => self.began_us = Some(at_us),

@@ -29,18 +29,18 @@ SELECT chunk, seq, epoch, body, crc FROM segment WHERE run = $1 AND chunk >= 0 O
 #[derive(Debug, Clone)]
 pub struct CopyMark {
     /// The number of the run in the database.
-    pub(crate) run: i64,
+    pub(super) run: i64,
     /// The number of segments in the copy.
-    pub(crate) segments: u64,
+    pub(super) segments: u64,
     /// The epoch of each chunk, and the number of its segments in the database.
-    pub(crate) chunks: Vec<(u32, u32)>,
+    pub(super) chunks: Vec<(u32, u32)>,
     /// The damaged segments about the run itself: the number of the worker, negative, and theirs.
-    pub(crate) damaged_of_workers: Vec<(i32, i32)>,
+    pub(super) damaged_of_workers: Vec<(i32, i32)>,
 }
 
 impl CopyMark {
     /// Returns the epoch of a chunk, and the number of its segments in the database.
-    pub(crate) fn of_chunk(&self, no: u32) -> (u32, u32) {
+    pub(super) fn of_chunk(&self, no: u32) -> (u32, u32) {
         let place = usize::try_from(no).unwrap_or(usize::MAX);
         self.chunks.get(place).copied().unwrap_or_default()
     }
@@ -48,7 +48,7 @@ impl CopyMark {
 
 /// What becomes of a row that is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnDamage {
+pub(super) enum OnDamage {
     /// The run is not copied.
     Refuse,
     /// It is copied, so that the file is damaged in the same place.
@@ -60,7 +60,7 @@ const MOST_MISSING: u32 = 1 << 16;
 
 /// Copies the row of a run or of one of its targets into a file that is not in its place yet. The row
 /// begins with its number, the description, the checksum of that, and why it stops.
-pub(crate) async fn copy_row(
+pub(super) async fn copy_row(
     snapshot: &Transaction<'_>,
     row: &Row,
     path: &Path,

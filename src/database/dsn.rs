@@ -11,7 +11,7 @@ use tokio_postgres::config::Host;
 const USUAL_PORT: u16 = 5432;
 
 /// An address, without the options that are for batchctl to decide on.
-pub(crate) struct Dsn {
+pub(super) struct Dsn {
     /// What is left for the client.
     text: String,
     own: Vec<(String, String)>,
@@ -23,7 +23,7 @@ impl Dsn {
     /// # Errors
     ///
     /// It is no address of PostgreSQL; the reason quotes nothing of it, because it may hold a password.
-    pub(crate) fn without(text: &str, names: &[&str]) -> Result<Self, &'static str> {
+    pub(super) fn without(text: &str, names: &[&str]) -> Result<Self, &'static str> {
         let (scheme, _) = text.split_once("://").ok_or("this is no URL")?;
         if !matches!(scheme, "postgres" | "postgresql") {
             return Err("it begins with another word");
@@ -49,12 +49,12 @@ impl Dsn {
     }
 
     /// Returns the value of an option that was taken out.
-    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.own.iter().rev().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 
     /// Reads what is left.
-    pub(crate) fn config(&self) -> Result<Config, &'static str> {
+    pub(super) fn config(&self) -> Result<Config, &'static str> {
         let config: Config =
             self.text.parse().map_err(|_| "an option of it is unknown, or a port is no number")?;
         let (hosts, ports) = (config.get_hosts().len(), config.get_ports().len());
@@ -75,7 +75,7 @@ fn decoded(text: &str) -> Result<String, &'static str> {
 }
 
 /// Returns the names of the hosts.
-pub(crate) fn hosts(config: &Config) -> Vec<String> {
+pub(super) fn hosts(config: &Config) -> Vec<String> {
     config.get_hosts().iter().map(name_of).collect()
 }
 
@@ -87,7 +87,7 @@ fn name_of(host: &Host) -> String {
 }
 
 /// Returns a port for each host.
-pub(crate) fn ports(config: &Config) -> Vec<u16> {
+pub(super) fn ports(config: &Config) -> Vec<u16> {
     let ports = config.get_ports();
     let port = |place: usize| ports.get(place).or(ports.first()).copied().unwrap_or(USUAL_PORT);
     (0..config.get_hosts().len()).map(port).collect()
@@ -95,7 +95,7 @@ pub(crate) fn ports(config: &Config) -> Vec<u16> {
 
 /// Returns one configuration for each host, in their order. So each host has its own time to answer:
 /// one that takes connections and says nothing keeps nobody from the next.
-pub(crate) fn for_each_host(config: &Config) -> Vec<Config> {
+pub(super) fn for_each_host(config: &Config) -> Vec<Config> {
     let (hosts, ports) = (config.get_hosts(), ports(config));
     let one = |(place, host): (usize, &Host)| {
         let mut one = Config::new();

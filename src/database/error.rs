@@ -140,11 +140,11 @@ pub enum DatabaseError {
 }
 
 /// The oldest server, as `server_version_num` says it.
-pub(crate) const OLDEST_SERVER: i32 = 140_000;
+pub(super) const OLDEST_SERVER: i32 = 140_000;
 
 impl DatabaseError {
     /// Sorts an error of the client: whether the server said no, or did not answer.
-    pub(crate) fn from_client(shown: &str, source: tokio_postgres::Error) -> Self {
+    pub(super) fn from_client(shown: &str, source: tokio_postgres::Error) -> Self {
         let shown = shown.to_owned();
         let Some(said) = source.as_db_error() else {
             return Self::Unreachable { shown, source: Box::new(source) };

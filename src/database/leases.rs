@@ -73,7 +73,7 @@ pub struct Worker {
 
 /// The answer to a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ChunkClaim {
+pub(super) enum ChunkClaim {
     /// This chunk is the worker's now.
     Chunk(LeasedChunk),
     /// Others have all that is left.
@@ -84,49 +84,49 @@ pub(crate) enum ChunkClaim {
 
 /// A chunk under a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeasedChunk {
+pub(super) struct LeasedChunk {
     /// Its number.
-    pub(crate) no: u32,
+    pub(super) no: u32,
     /// The number of the lease.
-    pub(crate) epoch: u32,
+    pub(super) epoch: u32,
     /// The sequence number of the next segment.
-    pub(crate) next_seq: u32,
+    pub(super) next_seq: u32,
     /// The number of its tasks.
-    pub(crate) tasks: u32,
+    pub(super) tasks: u32,
     /// The plan of the chunk.
-    pub(crate) body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// The worker that had it before, if it is known.
-    pub(crate) before: Option<i32>,
+    pub(super) before: Option<i32>,
     /// Whether that worker's lease had ended. Otherwise the chunk was given back, or is new.
-    pub(crate) was_leased: bool,
+    pub(super) was_leased: bool,
 }
 
 impl LeasedChunk {
     /// Returns whether its tasks in doubt are to be told, of which it has so many. A chunk that was given
     /// back has some, too, if its worker lost its lease or gave up calls on the wire.
-    pub(crate) fn is_takeover(&self, in_doubt: u32) -> bool {
+    pub(super) fn is_takeover(&self, in_doubt: u32) -> bool {
         self.was_leased || in_doubt > 0
     }
 }
 
 /// The records of one chunk in one flush.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Flush {
+pub(super) struct Flush {
     /// The chunk.
-    pub(crate) no: u32,
+    pub(super) no: u32,
     /// The lease.
-    pub(crate) epoch: u32,
+    pub(super) epoch: u32,
     /// The sequence number of the segment.
-    pub(crate) seq: u32,
+    pub(super) seq: u32,
     /// The records.
-    pub(crate) body: Vec<u8>,
+    pub(super) body: Vec<u8>,
     /// The tasks that it settles.
-    pub(crate) settled: OutcomeCounts,
+    pub(super) settled: OutcomeCounts,
 }
 
 /// What became of the flush of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(super) enum Fate {
     /// It is committed, now or by an earlier try whose answer was lost.
     Kept,
     /// It is not, and the chunk is still the worker's: send it again.
@@ -138,7 +138,7 @@ pub(crate) enum Fate {
 impl Worker {
     /// Claims the first chunk that is free, or whose lease has ended, but for those that this worker
     /// has itself.
-    pub(crate) async fn claim(
+    pub(super) async fn claim(
         self,
         link: &mut Link,
         own: &[u32],
@@ -169,14 +169,14 @@ impl Worker {
     }
 
     /// Returns whether a chunk has a task without an outcome.
-    pub(crate) async fn is_open(self, link: &mut Link) -> Result<bool, DatabaseError> {
+    pub(super) async fn is_open(self, link: &mut Link) -> Result<bool, DatabaseError> {
         let values: Values<'_, 1> = [(&self.run, Type::INT8)];
         let row = link.with(async |client| client.query_typed_one(IS_OPEN, &values).await).await?;
         Ok(row.get(0))
     }
 
     /// Appends segments to chunks, each of which counts only if its lease is this worker's.
-    pub(crate) async fn flush(
+    pub(super) async fn flush(
         self,
         link: &mut Link,
         flushes: &[Flush],
@@ -237,7 +237,7 @@ impl Worker {
     }
 
     /// Gives chunks back, so that others can claim them at once.
-    pub(crate) async fn give_back(
+    pub(super) async fn give_back(
         self,
         link: &mut Link,
         chunks: &[(u32, u32)],
@@ -250,7 +250,7 @@ impl Worker {
     }
 
     /// Leaves the run: says that this worker is gone.
-    pub(crate) async fn leave(self, link: &mut Link) -> Result<(), DatabaseError> {
+    pub(super) async fn leave(self, link: &mut Link) -> Result<(), DatabaseError> {
         link.with(async |client| {
             let left = client.query_opt(LEAVE, &[&self.run, &self.no]).await?;
             // A worker may delete where there is something to delete, and needs no right without it.
@@ -263,7 +263,7 @@ impl Worker {
     }
 
     /// Records how many tasks of a chunk were in doubt when this worker claimed it: a takeover.
-    pub(crate) async fn note_doubts(
+    pub(super) async fn note_doubts(
         self,
         link: &mut Link,
         chunk: &LeasedChunk,
@@ -279,7 +279,7 @@ impl Worker {
     }
 }
 
-pub(crate) fn split(chunks: &[(u32, u32)]) -> (Vec<i32>, Vec<i32>) {
+pub(super) fn split(chunks: &[(u32, u32)]) -> (Vec<i32>, Vec<i32>) {
     chunks.iter().map(|&(no, epoch)| (i32_of(no), i32_of(epoch))).unzip()
 }
 
@@ -290,7 +290,7 @@ impl Flush {
     }
 
     /// Decides what became of a flush that changed nothing, from where its chunk stands.
-    pub(crate) fn fate(&self, epoch: i32, next_seq: i32) -> Fate {
+    pub(super) fn fate(&self, epoch: i32, next_seq: i32) -> Fate {
         if epoch != i32_of(self.epoch) {
             return Fate::Lost;
         }

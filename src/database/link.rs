@@ -11,15 +11,15 @@ use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one statement may take.
-pub(crate) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a host may take until a connection can be used, with the name of the host, TLS and a login.
 const HOST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The values of a statement, each with its type: so it needs one round trip and no preparation.
-pub(crate) type Values<'a, const N: usize> = [(&'a (dyn ToSql + Sync), Type); N];
+pub(super) type Values<'a, const N: usize> = [(&'a (dyn ToSql + Sync), Type); N];
 
 /// A connection that may have to be made again.
-pub(crate) struct Link {
+pub(super) struct Link {
     address: DatabaseAddress,
     tls: Option<MakeRustlsConnect>,
     client: Option<Client>,
@@ -29,18 +29,18 @@ pub(crate) struct Link {
 
 impl Link {
     /// Returns a link without a connection.
-    pub(crate) fn new(address: DatabaseAddress) -> Result<Self, DatabaseError> {
+    pub(super) fn new(address: DatabaseAddress) -> Result<Self, DatabaseError> {
         let tls = connector(&address)?;
         Ok(Self { address, tls, client: None, last_host: 0 })
     }
 
     /// Returns the link without its connection, for another runtime.
-    pub(crate) fn without_connection(self) -> Self {
+    pub(super) fn without_connection(self) -> Self {
         Self { client: None, ..self }
     }
 
     /// Returns host and database, for messages.
-    pub(crate) fn shown(&self) -> &str {
+    pub(super) fn shown(&self) -> &str {
         self.address.shown()
     }
 
@@ -50,7 +50,7 @@ impl Link {
     ///
     /// The database is away or refuses. After an error that may pass, what the statements did is
     /// not known: they may be committed.
-    pub(crate) async fn with<T>(
+    pub(super) async fn with<T>(
         &mut self,
         statements: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, DatabaseError> {
@@ -58,7 +58,7 @@ impl Link {
     }
 
     /// Carries out some statements that may take so long together.
-    pub(crate) async fn with_limit<T>(
+    pub(super) async fn with_limit<T>(
         &mut self,
         limit: Duration,
         statements: impl AsyncFnOnce(&mut Client) -> Result<T, tokio_postgres::Error>,

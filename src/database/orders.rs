@@ -26,7 +26,7 @@ WITH me AS (UPDATE run SET workers = workers + 1, change_no = change_no + 1 WHER
 SELECT workers FROM me";
 
 /// Whether a worker is on a run; nobody changes the run meanwhile.
-pub(crate) const BUSY: &str = "
+pub(super) const BUSY: &str = "
 SELECT EXISTS (SELECT FROM worker w WHERE w.run = r.no AND w.gone IS NULL
     AND w.seen > clock_timestamp() - r.lease) FROM run r WHERE r.no = $1 FOR UPDATE";
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// The chunks that a worker had, and whose last records may still come.
 #[derive(Debug, Default)]
-pub(crate) struct Parting {
+pub(super) struct Parting {
     /// Chunks that are lost, and the dispatcher does not know it.
     untold: BTreeSet<u32>,
     /// Chunks that it has dropped, or drops with the answer on its way: one more commit may have
@@ -18,29 +18,29 @@ pub(crate) struct Parting {
 
 impl Parting {
     /// Notes that a chunk was found to be another worker's.
-    pub(crate) fn lose(&mut self, no: u32) {
+    pub(super) fn lose(&mut self, no: u32) {
         self.untold.insert(no);
     }
 
     /// Notes that the dispatcher has dropped a chunk by itself.
-    pub(crate) fn give_up(&mut self, no: u32) {
+    pub(super) fn give_up(&mut self, no: u32) {
         self.untold.remove(&no);
         self.told.insert(no);
     }
 
     /// Notes the end of a commit, whose answer tells what is lost.
-    pub(crate) fn committed(&mut self) {
+    pub(super) fn committed(&mut self) {
         self.told = std::mem::take(&mut self.untold);
     }
 
     /// Notes that a claim found nothing: the dispatcher waits before it asks again, and hands over
     /// what it has meanwhile.
-    pub(crate) fn found_nothing(&mut self) {
+    pub(super) fn found_nothing(&mut self) {
         self.told.clear();
     }
 
     /// Returns the chunks.
-    pub(crate) fn chunks(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = u32> {
         self.untold.iter().chain(&self.told).copied()
     }
 }

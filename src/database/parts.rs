@@ -22,7 +22,7 @@ SELECT split_part(r.id, '.', 1), sum(
 FROM run r GROUP BY 1";
 
 /// Returns the id of the row of a target; that of the first is the run's own.
-pub(crate) fn row_id(run: &RunId, index: usize) -> String {
+pub(super) fn row_id(run: &RunId, index: usize) -> String {
     match index {
         0 => run.to_string(),
         _ => format!("{run}.{}", index + 1),

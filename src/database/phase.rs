@@ -29,7 +29,7 @@ impl Phase {
         if is_gated { Self::Canary } else { Self::Send }
     }
 
-    pub(crate) fn number(self) -> i16 {
+    pub(super) fn number(self) -> i16 {
         match self {
             Self::Survey => 0,
             Self::Canary => 1,
@@ -39,7 +39,7 @@ impl Phase {
         }
     }
 
-    pub(crate) fn of_number(number: i16) -> Self {
+    pub(super) fn of_number(number: i16) -> Self {
         match number {
             0 => Self::Survey,
             1 => Self::Canary,

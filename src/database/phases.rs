@@ -173,7 +173,7 @@ impl DatabaseRuns {
 
 impl Worker {
     /// Lets all workers send, if the canary is still this one's.
-    pub(crate) async fn open(self, link: &mut Link) -> Result<(), DatabaseError> {
+    pub(super) async fn open(self, link: &mut Link) -> Result<(), DatabaseError> {
         link.with(async |client| client.execute(OPEN, &[&self.run, &self.no]).await.map(drop)).await
     }
 }

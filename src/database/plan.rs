@@ -16,13 +16,13 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
 /// How long the load of a plan may take.
-pub(crate) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
+pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many chunks a plan has at least, if it has enough tasks: small runs are shared, too.
 const CHUNKS: u64 = 64;
 const LEAST_TASKS: u64 = 16;
 
 /// Why nobody works on a plan of its own.
-pub(crate) const NOT_APPLIED: &str = "not_applied";
+pub(super) const NOT_APPLIED: &str = "not_applied";
 
 /// The time between two slots where a search for the rate begins.
 const SEARCHED_NS: i64 = 100_000_000;

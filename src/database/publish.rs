@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::Transaction;
 
 const LOCK: &str = "SELECT phase_epoch FROM run WHERE no = $1 FOR UPDATE";
-pub(crate) const JOIN: &str =
+pub(super) const JOIN: &str =
     "UPDATE run SET workers = workers + 1 WHERE no = $1 RETURNING workers";
 const CHUNKS: &str = "
 UPDATE chunk c SET epoch = c.epoch + 1, next_seq = c.next_seq + f.added, owner = $3, lease_until = NULL,
@@ -55,7 +55,7 @@ pub enum Then {
 
 /// What was added to a copy.
 #[derive(Debug, Default)]
-pub(crate) struct Additions {
+pub(super) struct Additions {
     chunks: BTreeMap<u32, ChunkAddition>,
     /// The segments about the run itself.
     run: Vec<Vec<u8>>,
@@ -72,7 +72,7 @@ struct ChunkAddition {
 }
 
 impl Additions {
-    pub(crate) fn add(
+    pub(super) fn add(
         &mut self,
         chunk: Option<u32>,
         body: &[u8],
@@ -108,7 +108,7 @@ impl Additions {
     }
 
     /// Returns the segments as rows, those about the run under the number of a worker.
-    pub(crate) fn rows(&self, worker: i32) -> Vec<SegmentRow<'_>> {
+    pub(super) fn rows(&self, worker: i32) -> Vec<SegmentRow<'_>> {
         let of_run = (0..).zip(&self.run);
         let of_run = of_run.map(|(seq, body)| SegmentRow::of_worker(worker, seq, body));
         let of_chunks = self.chunks.iter().flat_map(|(&no, chunk)| {

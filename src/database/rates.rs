@@ -32,18 +32,18 @@ impl RateTerms {
 }
 
 /// Returns a limit as its row has it.
-pub(crate) fn text_of(limit: Option<Rate>) -> String {
+pub(super) fn text_of(limit: Option<Rate>) -> String {
     limit.map_or_else(|| "none".to_owned(), |rate| rate.to_string())
 }
 
 /// Returns the name under which the workers of a run share their rate.
-pub(crate) fn scope_of(run: i64) -> String {
+pub(super) fn scope_of(run: i64) -> String {
     format!("run:{run}")
 }
 
 /// Returns the time between two sending slots: no window of the rate holds more than its limit,
 /// though each slot is used up to the uncertainty and the lateness after its time.
-pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
+pub(super) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
     let uncertainty = most_uncertainty(Some(rate), trip);
     let lateness = (rate.window / 100).max(LATENESS);
     let widened = (rate.window + uncertainty + lateness).as_nanos();
@@ -51,6 +51,6 @@ pub(crate) fn interval_nanos(rate: Rate, trip: Duration) -> i64 {
 }
 
 /// Returns how uncertain a worker may be of the database's time.
-pub(crate) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
+pub(super) fn most_uncertainty(rate: Option<Rate>, trip: Duration) -> Duration {
     rate.map_or(trip, |rate| rate.window.mul_f64(0.015).max(trip))
 }

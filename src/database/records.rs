@@ -11,18 +11,18 @@ use std::collections::BTreeMap;
 
 /// A chunk that is held.
 #[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) no: u32,
-    pub(crate) epoch: u32,
+pub(super) struct Held {
+    pub(super) no: u32,
+    pub(super) epoch: u32,
     /// The ordinal of its last task.
-    pub(crate) last: u32,
-    pub(crate) next_seq: u32,
-    pub(crate) unsettled: u64,
+    pub(super) last: u32,
+    pub(super) next_seq: u32,
+    pub(super) unsettled: u64,
 }
 
 /// The records that wait for a commit, and what they count up to.
 #[derive(Debug)]
-pub(crate) struct Records {
+pub(super) struct Records {
     origin: Timestamp,
     chunks: BTreeMap<u32, ChunkSegment>,
     run: RunSegmentWriter,
@@ -36,13 +36,13 @@ pub(crate) struct Records {
 
 /// The records of one chunk in one commit.
 #[derive(Debug, Default)]
-pub(crate) struct ChunkSegment {
+pub(super) struct ChunkSegment {
     writer: SegmentWriter,
     settled: OutcomeCounts,
 }
 
 impl Records {
-    pub(crate) fn new(origin: Timestamp) -> Self {
+    pub(super) fn new(origin: Timestamp) -> Self {
         Self {
             origin,
             chunks: BTreeMap::new(),
@@ -57,7 +57,7 @@ impl Records {
     /// Writes an event into the segment that it belongs to; returns whether it will be recorded.
     ///
     /// `first_of` finds the chunk of a task among those that are held.
-    pub(crate) fn write(
+    pub(super) fn write(
         &mut self,
         event: &Event,
         first_of: impl FnOnce(u32) -> Option<u32>,
@@ -98,17 +98,17 @@ impl Records {
     }
 
     /// Forgets the attempts of a chunk that is not held any more: nothing tells of their end.
-    pub(crate) fn forget(&mut self, first: u32) {
+    pub(super) fn forget(&mut self, first: u32) {
         self.in_flight.remove(&first);
     }
 
     /// Returns what the worker tells of itself.
-    pub(crate) fn sign_of_life(&self) -> SignOfLife {
+    pub(super) fn sign_of_life(&self) -> SignOfLife {
         SignOfLife { in_flight: self.in_flight.values().sum(), ..self.sign }
     }
 
     /// Takes the segment about the run, if there is a record for it.
-    pub(crate) fn of_the_run(&mut self) -> Option<(u32, Vec<u8>)> {
+    pub(super) fn of_the_run(&mut self) -> Option<(u32, Vec<u8>)> {
         if self.run.is_empty() {
             return None;
         }
@@ -119,7 +119,7 @@ impl Records {
     }
 
     /// Takes the segments of chunks, by the first ordinals of these.
-    pub(crate) fn of_chunks(&mut self) -> BTreeMap<u32, ChunkSegment> {
+    pub(super) fn of_chunks(&mut self) -> BTreeMap<u32, ChunkSegment> {
         let mut chunks = std::mem::take(&mut self.chunks);
         chunks.retain(|_, segment| !segment.writer.is_empty());
         chunks
@@ -128,7 +128,7 @@ impl Records {
 
 impl ChunkSegment {
     /// Returns the flush that appends it to its chunk.
-    pub(crate) fn flush(&self, held: &Held) -> Flush {
+    pub(super) fn flush(&self, held: &Held) -> Flush {
         let mut body = Vec::new();
         self.writer.write(u64::from(held.next_seq.min(1)), &mut body);
         let (no, epoch, seq) = (held.no, held.epoch, held.next_seq);
@@ -141,12 +141,12 @@ fn is_throttled(result: &AttemptResult) -> bool {
 }
 
 /// Returns whether an event is the outcome of a failed task.
-pub(crate) fn is_failure(event: &Event) -> bool {
+pub(super) fn is_failure(event: &Event) -> bool {
     matches!(event.kind, EventKind::TaskSettled { outcome: Outcome::Failed, .. })
 }
 
 /// Returns the task of an event that a chunk's segment records.
-pub(crate) fn task_of(event: &Event) -> Option<Ordinal> {
+pub(super) fn task_of(event: &Event) -> Option<Ordinal> {
     match &event.kind {
         EventKind::AttemptStarted { task, .. }
         | EventKind::AttemptWithdrawn { task, .. }

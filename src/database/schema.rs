@@ -45,7 +45,7 @@ enum Found {
 ///
 /// The tables are foreign or newer, or this user may not make or change them. They are old, and
 /// workers of an older version are on a run.
-pub(crate) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
+pub(super) async fn prepare(link: &mut Link) -> Result<(), DatabaseError> {
     match found_version(link).await {
         Ok(VERSION) => return Ok(()),
         Ok(_) | Err(DatabaseError::NoTables { .. }) => {}
@@ -97,7 +97,7 @@ async fn version(transaction: &Transaction<'_>) -> Result<Option<i32>, tokio_pos
 }
 
 /// Checks that the tables are there and of a version that is known.
-pub(crate) async fn check(link: &mut Link) -> Result<(), DatabaseError> {
+pub(super) async fn check(link: &mut Link) -> Result<(), DatabaseError> {
     found_version(link).await.map(drop)
 }
 

@@ -13,17 +13,17 @@ const AT_ONCE: usize = 256;
 
 /// A row of the table of segments.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SegmentRow<'a> {
-    pub(crate) chunk: i32,
-    pub(crate) seq: i32,
-    pub(crate) epoch: i32,
-    pub(crate) body: &'a [u8],
-    pub(crate) crc: i64,
+pub(super) struct SegmentRow<'a> {
+    pub(super) chunk: i32,
+    pub(super) seq: i32,
+    pub(super) epoch: i32,
+    pub(super) body: &'a [u8],
+    pub(super) crc: i64,
 }
 
 impl<'a> SegmentRow<'a> {
     /// Returns a segment of a chunk under the epoch of its lease.
-    pub(crate) fn of_chunk(no: u32, epoch: u32, seq: u32, body: &'a [u8]) -> Self {
+    pub(super) fn of_chunk(no: u32, epoch: u32, seq: u32, body: &'a [u8]) -> Self {
         let place = Place::Segment { chunk: Some(no), epoch, seq: u64::from(seq) };
         let (chunk, seq, epoch) = (i32_of(no), i32_of(seq), i32_of(epoch));
         Self { chunk, seq, epoch, body, crc: i64::from(place.checksum(body)) }
@@ -31,7 +31,7 @@ impl<'a> SegmentRow<'a> {
 
     /// Returns a segment about the run itself: it has the number of a worker, negative, in place of a
     /// chunk.
-    pub(crate) fn of_worker(worker: i32, seq: u32, body: &'a [u8]) -> Self {
+    pub(super) fn of_worker(worker: i32, seq: u32, body: &'a [u8]) -> Self {
         let epoch = worker.unsigned_abs();
         let place = Place::Segment { chunk: None, epoch, seq: u64::from(seq) };
         let (chunk, seq, epoch) = (-i32_of(epoch), i32_of(seq), i32_of(epoch));
@@ -40,7 +40,7 @@ impl<'a> SegmentRow<'a> {
 }
 
 /// Adds segments that a worker has written.
-pub(crate) async fn insert(
+pub(super) async fn insert(
     transaction: &Transaction<'_>,
     run: i64,
     worker: i32,

@@ -35,7 +35,7 @@ const MOST_TRIPS: u32 = 5;
 const TAKEN_AGAIN: Duration = Duration::from_millis(20);
 
 /// Called once with the uncertainty of this worker's clock and the longest one that keeps the rate.
-pub(crate) type OnUncertain = Box<dyn Fn(Duration, Duration) + Send>;
+pub(super) type OnUncertain = Box<dyn Fn(Duration, Duration) + Send>;
 
 /// Which slots a worker asks for.
 pub(crate) struct SlotTerms {
@@ -127,7 +127,7 @@ impl DatabaseSlots {
     /// # Errors
     ///
     /// The system cannot start a thread.
-    pub(crate) fn start(link: Link, terms: SlotTerms) -> io::Result<Self> {
+    pub(super) fn start(link: Link, terms: SlotTerms) -> io::Result<Self> {
         let pool = Arc::new(Mutex::new(Pool::default()));
         let (requests, queue) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -20,7 +20,7 @@ pub struct SlotGrant {
 }
 
 /// Reserves up to `wanted` slots.
-pub(crate) async fn grant(
+pub(super) async fn grant(
     link: &mut Link,
     scope: &str,
     wanted: i32,
@@ -40,7 +40,7 @@ pub(crate) async fn grant(
 }
 
 /// Grants no more than a quota leaves room for until then, to every worker; 0 is no quota.
-pub(crate) async fn limit(
+pub(super) async fn limit(
     link: &mut Link,
     scope: &str,
     step_ns: i64,
@@ -54,7 +54,7 @@ pub(crate) async fn limit(
 }
 
 /// Keeps all slots free until then, for every worker.
-pub(crate) async fn hold(link: &mut Link, scope: &str, until_ns: i64) -> Result<(), DatabaseError> {
+pub(super) async fn hold(link: &mut Link, scope: &str, until_ns: i64) -> Result<(), DatabaseError> {
     let hold = "UPDATE rate SET hold_until_ns = greatest(hold_until_ns, $2) \
                 WHERE scope = (SELECT timeline FROM rate WHERE scope = $1)";
     link.with(async |client| client.execute(hold, &[&scope, &until_ns]).await.map(drop)).await

@@ -287,7 +287,7 @@ fn standing(
 
 /// Takes the mark of a plan from the record of a run that was applied, and returns whether it had one:
 /// who has applied it may not have begun yet.
-pub(crate) fn note_applied(record: &mut RunRecord, stopping: Option<&str>) -> bool {
+pub(super) fn note_applied(record: &mut RunRecord, stopping: Option<&str>) -> bool {
     stopping != Some(NOT_APPLIED) && record.run.settings.planned_with.take().is_some()
 }
 

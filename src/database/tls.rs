@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Returns what makes connections of this kind; nothing without TLS.
-pub(crate) fn connector(
+pub(super) fn connector(
     address: &DatabaseAddress,
 ) -> Result<Option<MakeRustlsConnect>, DatabaseError> {
     if address.tls == Tls::None {

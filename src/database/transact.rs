@@ -27,7 +27,7 @@ impl Link {
     /// # Errors
     ///
     /// Nothing is committed, unless the database stayed away after its answer was lost.
-    pub(crate) async fn transact<T>(
+    pub(super) async fn transact<T>(
         &mut self,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<Option<T>, tokio_postgres::Error>,
     ) -> Result<Option<T>, DatabaseError> {
@@ -35,7 +35,7 @@ impl Link {
     }
 
     /// Carries out a transaction that may take so long.
-    pub(crate) async fn transact_within<T>(
+    pub(super) async fn transact_within<T>(
         &mut self,
         limit: Duration,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<Option<T>, tokio_postgres::Error>,

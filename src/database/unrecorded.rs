@@ -15,7 +15,7 @@ pub struct UnrecordedOutcomes {
 
 impl UnrecordedOutcomes {
     /// Adds the outcomes among some events.
-    pub(crate) fn add<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
+    pub(super) fn add<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
         for event in events {
             if let EventKind::TaskSettled { task, outcome, .. } = &event.kind {
                 self.count += 1;

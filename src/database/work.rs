@@ -72,7 +72,7 @@ pub struct Flushed {
 }
 
 /// What the thread is asked for.
-pub(crate) enum Job {
+pub(super) enum Job {
     Commit {
         events: Vec<Event>,
         done: oneshot::Sender<Result<Flushed, DatabaseError>>,
@@ -113,22 +113,22 @@ pub struct WorkTerms {
 
 /// What the dispatcher asks without waiting.
 #[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) leases: LeaseClock<ChunkKey>,
-    pub(crate) failures: FailureAllowance,
+pub(super) struct Shared {
+    pub(super) leases: LeaseClock<ChunkKey>,
+    pub(super) failures: FailureAllowance,
     /// When the last sign of life was asked for that kept the job of the run, if it has one.
-    pub(crate) job_kept: Option<Duration>,
+    pub(super) job_kept: Option<Duration>,
     /// What is known and was not recorded, once the worker cannot go on.
-    pub(crate) unrecorded: UnrecordedOutcomes,
+    pub(super) unrecorded: UnrecordedOutcomes,
 }
 
-pub(crate) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+pub(super) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     // Every change is whole, also before a panic.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the thread owns.
-pub(crate) struct Work {
+pub(super) struct Work {
     pub(super) link: Link,
     pub(super) worker: Worker,
     terms: WorkTerms,
@@ -150,16 +150,16 @@ pub(crate) struct Work {
 }
 
 /// What the thread tells its worker by.
-pub(crate) struct Board {
-    pub(crate) shared: Arc<Mutex<Shared>>,
+pub(super) struct Board {
+    pub(super) shared: Arc<Mutex<Shared>>,
     /// What is wanted of the run.
-    pub(crate) wishes: watch::Sender<Option<Wishes>>,
+    pub(super) wishes: watch::Sender<Option<Wishes>>,
     /// Told once the database has been away for too long.
-    pub(crate) on_lost: oneshot::Sender<DatabaseError>,
+    pub(super) on_lost: oneshot::Sender<DatabaseError>,
 }
 
 impl Work {
-    pub(crate) fn new(link: Link, worker: Worker, terms: WorkTerms, board: Board) -> Self {
+    pub(super) fn new(link: Link, worker: Worker, terms: WorkTerms, board: Board) -> Self {
         let WorkTerms { clock, patience, origin } = terms;
         let Board { shared, wishes: board, on_lost } = board;
         Self {
@@ -179,7 +179,7 @@ impl Work {
         }
     }
 
-    pub(crate) async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    pub(super) async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
         let period = BEAT.min(self.worker.lease / BEATS_A_LEASE);
         let mut beats = tokio::time::interval(period);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -51,7 +51,7 @@ impl DatabaseRuns {
 impl Worker {
     /// Appends a segment about the run itself. Only this worker has its sequence numbers, so a second
     /// try of one that landed changes nothing.
-    pub(crate) async fn append(
+    pub(super) async fn append(
         self,
         link: &mut Link,
         seq: u32,
@@ -70,7 +70,7 @@ impl Worker {
 
     /// Returns how many more tasks may fail. All that is on record counts, so asking again does no
     /// harm.
-    pub(crate) async fn allow(self, link: &mut Link) -> Result<Allowed, DatabaseError> {
+    pub(super) async fn allow(self, link: &mut Link) -> Result<Allowed, DatabaseError> {
         let allow = "SELECT allowance, left_over FROM allow($1, $2)";
         let values: Values<'_, 2> = [(&self.run, Type::INT8), (&self.no, Type::INT4)];
         let row = link.with(async |client| client.query_typed_one(allow, &values).await).await?;
@@ -79,7 +79,7 @@ impl Worker {
     }
 
     /// Stops the run for all workers, unless it stops already.
-    pub(crate) async fn stop_all(self, link: &mut Link, reason: &str) -> Result<(), DatabaseError> {
+    pub(super) async fn stop_all(self, link: &mut Link, reason: &str) -> Result<(), DatabaseError> {
         link.with(async |client| client.execute(STOP, &[&self.run, &reason]).await.map(drop)).await
     }
 }

@@ -38,7 +38,7 @@ impl DatabaseWriter {
     /// # Errors
     ///
     /// The system cannot start a thread.
-    pub(crate) fn start(link: Link, worker: Worker, terms: WorkTerms) -> io::Result<Self> {
+    pub(super) fn start(link: Link, worker: Worker, terms: WorkTerms) -> io::Result<Self> {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (wished, wishes) = watch::channel(None);
         let leases = LeaseClock::new(worker.lease);

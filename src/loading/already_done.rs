@@ -10,7 +10,7 @@ use crate::task::Command;
 use std::io;
 
 /// Returns a run and the runs that it follows, the latest first.
-pub(crate) fn runs_followed(
+pub(super) fn runs_followed(
     runs: &RunDirectory,
     run: Option<&RunId>,
 ) -> Result<Vec<RunId>, StoreError> {
@@ -36,7 +36,7 @@ pub(crate) fn runs_followed(
 ///
 /// The runs are opened one after the other: a job that follows itself every night for years has
 /// more runs than a process may have open files.
-pub(crate) fn leave_out_done(
+pub(super) fn leave_out_done(
     part: PlanPart<'_>,
     runs: &RunDirectory,
     followed: &[RunId],

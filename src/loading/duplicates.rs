@@ -17,9 +17,9 @@ use std::ops::ControlFlow::Continue;
 
 /// The rows whose id an earlier row has.
 #[derive(Debug, Default)]
-pub(crate) struct Duplicates {
+pub(super) struct Duplicates {
     /// All of them.
-    pub(crate) rows: OrdinalSet,
+    pub(super) rows: OrdinalSet,
     /// The first rows that are not allowed, each with the row it repeats or contradicts.
     bad: BTreeMap<Ordinal, Ordinal>,
     bad_count: u64,
@@ -34,7 +34,7 @@ struct ShownRow {
 
 impl Duplicates {
     /// Finds the duplicates among the sorted rows of a plan.
-    pub(crate) fn find(mut rows: SortedIds<'_>, on: OnDuplicate) -> io::Result<Self> {
+    pub(super) fn find(mut rows: SortedIds<'_>, on: OnDuplicate) -> io::Result<Self> {
         let mut duplicates = Self::default();
         let mut first: Option<Entry> = None;
         while let Some(row) = rows.next()? {
@@ -63,7 +63,7 @@ impl Duplicates {
     }
 
     /// Adds the rows that are not allowed to the problems of the inputs.
-    pub(crate) fn report(
+    pub(super) fn report(
         &self,
         connection: &Connection,
         sources: &[SourceRecord],

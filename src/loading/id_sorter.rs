@@ -12,24 +12,24 @@ use std::path::Path;
 /// The length of an entry in the file.
 const ENTRY_BYTES: usize = 24;
 /// Entries in order.
-pub(crate) type SortedIds<'a> = Sorted<'a, Entry, ENTRY_BYTES>;
+pub(super) type SortedIds<'a> = Sorted<'a, Entry, ENTRY_BYTES>;
 
 /// A number for an id; entries of equal ids follow each other in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
+pub(super) struct Entry {
     hash: u128,
     /// The number.
-    pub(crate) number: u64,
+    pub(super) number: u64,
 }
 
 impl Entry {
     /// Returns whether both entries are of the same id.
-    pub(crate) fn is_of_same_id(self, other: Self) -> bool {
+    pub(super) fn is_of_same_id(self, other: Self) -> bool {
         self.hash == other.hash
     }
 
     /// Returns whether this entry's id comes before that of the other in the order of the sort.
-    pub(crate) fn is_before(self, other: Self) -> bool {
+    pub(super) fn is_before(self, other: Self) -> bool {
         self.hash < other.hash
     }
 }
@@ -67,29 +67,29 @@ impl HashKeys {
 
 /// Gathers ids with their numbers.
 #[derive(Debug)]
-pub(crate) struct IdSorter {
+pub(super) struct IdSorter {
     keys: HashKeys,
     sorter: ExternalSorter<Entry, ENTRY_BYTES>,
 }
 
 impl IdSorter {
     /// Returns a sorter that writes to a file without a name in this directory, if it has to.
-    pub(crate) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path) -> Self {
         Self { keys: HashKeys::default(), sorter: ExternalSorter::new(directory) }
     }
 
     /// Returns an empty sorter that sorts in the same order.
-    pub(crate) fn alike(&self, directory: &Path) -> Self {
+    pub(super) fn alike(&self, directory: &Path) -> Self {
         Self { keys: self.keys.clone(), sorter: ExternalSorter::new(directory) }
     }
 
     /// Adds an id.
-    pub(crate) fn push(&mut self, id: &str, number: u64) -> io::Result<()> {
+    pub(super) fn push(&mut self, id: &str, number: u64) -> io::Result<()> {
         self.sorter.push(Entry { hash: self.keys.hash(id), number })
     }
 
     /// Returns all entries in order; may be called again.
-    pub(crate) fn sorted(&mut self) -> io::Result<SortedIds<'_>> {
+    pub(super) fn sorted(&mut self) -> io::Result<SortedIds<'_>> {
         self.sorter.sorted()
     }
 }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow::Continue;
 const COUNTED_BITS: u32 = 16;
 
 /// Adds excluded tasks to `without`, in the order of the plan, and records them.
-pub(crate) fn leave_out_excluded(
+pub(super) fn leave_out_excluded(
     connection: &Connection,
     exclusions: &Exclusions,
     without: &mut OrdinalSet,
@@ -42,7 +42,7 @@ pub(crate) fn leave_out_excluded(
 /// The sample is the tasks with the lowest places. The first walk counts places by their highest
 /// bits, so that the second one has to sort only those with the bits of the last place: memory
 /// does not grow with the plan.
-pub(crate) fn leave_out_unsampled(
+pub(super) fn leave_out_unsampled(
     connection: &Connection,
     sample: Sample,
     all: u64,

@@ -130,7 +130,7 @@ fn keep_in(plan: PlanPart<'_>, states: &[Option<TaskState>]) -> Result<(), Store
 }
 
 /// Fills the plans of all targets from inputs.
-pub(crate) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPlan) -> FilledParts {
+pub(super) fn load_parts(parts: &[PlanPart<'_>], runs: &RunDirectory, new: NewPlan) -> FilledParts {
     // Before anything is read: a run that cannot be followed must not cost the reading of inputs.
     let followed = runs_followed(runs, new.after.as_ref())?;
     for part in parts {

@@ -62,34 +62,34 @@ impl PlannedTargets {
 
 /// The plan of one target while it is filled; of a run without targets it is all of the plan.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PlanPart<'a> {
-    pub(crate) connection: &'a Connection,
+pub(super) struct PlanPart<'a> {
+    pub(super) connection: &'a Connection,
     /// The path for messages: a dry run has a file without a name.
-    pub(crate) path: &'a Path,
-    pub(crate) run: &'a NewRun,
+    pub(super) path: &'a Path,
+    pub(super) run: &'a NewRun,
 }
 
 impl PlanPart<'_> {
     /// Returns the directory for what is sorted: beside the run, where that needs space as well.
-    pub(crate) fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         let beside = self.path.parent().filter(|parent| parent.is_dir());
         beside.map_or_else(tempfile::env::temp_dir, Path::to_path_buf)
     }
 
     /// Returns the conversion of SQLite's errors that names this file.
-    pub(crate) fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+    pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         sqlite(self.path)
     }
 }
 
 /// The totals of all targets, or the problems of their inputs.
-pub(crate) type FilledParts = Result<Result<Vec<PlanTotals>, Problems>, StoreError>;
+pub(super) type FilledParts = Result<Result<Vec<PlanTotals>, Problems>, StoreError>;
 
 /// Makes the files of the targets of a new run, calls `fill` for them, and publishes them.
 ///
 /// The runs have the same id, or the next one that no other run has: two processes that begin at the
 /// same moment may have chosen the same.
-pub(crate) fn store_parts(
+pub(super) fn store_parts(
     runs: &RunDirectory,
     parts: &[NewRun],
     holder: &str,

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 const NO_SESSION: u32 = 0;
 
 /// Writes the states of the tasks, in the order of the plan; `None` where none was seen.
-pub(crate) fn keep_states(
+pub(super) fn keep_states(
     connection: &Connection,
     states: &[Option<TaskState>],
 ) -> rusqlite::Result<()> {

@@ -50,7 +50,7 @@ impl PlanTotals {
     }
 
     /// Returns the number of tasks that are left of the rows so far, those of other shards included.
-    pub(crate) fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         let out = self.duplicates + self.not_matched + self.excluded + self.already_done;
         self.rows - out - self.not_sampled - self.before_offset
     }
@@ -84,7 +84,7 @@ impl Sum for PlanTotals {
 }
 
 /// Writes tasks as chunks.
-pub(crate) struct ChunkLoader<'a> {
+pub(super) struct ChunkLoader<'a> {
     home: Home<'a>,
     writer: PlanChunkWriter,
     next: u32,
@@ -92,12 +92,12 @@ pub(crate) struct ChunkLoader<'a> {
 
 impl<'a> ChunkLoader<'a> {
     /// Returns a loader that begins with the first chunk.
-    pub(crate) fn new(connection: &'a Connection) -> Self {
+    pub(super) fn new(connection: &'a Connection) -> Self {
         Self { home: Home::new(connection), writer: PlanChunkWriter::default(), next: 0 }
     }
 
     /// Adds a task.
-    pub(crate) fn push(&mut self, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
+    pub(super) fn push(&mut self, task: &PlannedTask<'_>) -> rusqlite::Result<()> {
         self.writer.push(task);
         if self.writer.tasks() == MAX_CHUNK_TASKS || self.writer.is_large() {
             self.flush()?;
@@ -106,7 +106,7 @@ impl<'a> ChunkLoader<'a> {
     }
 
     /// Writes the last chunk and returns the number of chunks.
-    pub(crate) fn finish(mut self) -> rusqlite::Result<u32> {
+    pub(super) fn finish(mut self) -> rusqlite::Result<u32> {
         if self.writer.tasks() > 0 {
             self.flush()?;
         }
@@ -122,7 +122,7 @@ impl<'a> ChunkLoader<'a> {
 }
 
 /// Returns a row as the journal writes it.
-pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
+pub(super) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
     PlannedTask {
         ordinal: row.ordinal.0,
         id: Text::Plain(row.id.as_str()),
@@ -136,54 +136,54 @@ pub(crate) fn planned_task(row: &PlannedRow) -> PlannedTask<'_> {
 }
 
 /// Returns the number under which a row is sorted by its id: its place and its command.
-pub(crate) fn sort_number(row: &PlannedRow) -> u64 {
+pub(super) fn sort_number(row: &PlannedRow) -> u64 {
     u64::from(row.ordinal.0) << COMMAND_BITS | command_part(row.command)
 }
 
 /// The number of bits in which a number that is sorted holds a command. Only temporary files have
 /// such numbers.
-pub(crate) const COMMAND_BITS: u32 = u16::BITS;
+pub(super) const COMMAND_BITS: u32 = u16::BITS;
 
 /// Returns the lowest bits of a number that is sorted.
-pub(crate) fn command_part(command: Command) -> u64 {
+pub(super) fn command_part(command: Command) -> u64 {
     command.number().into()
 }
 
 /// Returns whether two numbers that are sorted are of one command.
-pub(crate) fn has_same_command(one: u64, other: u64) -> bool {
+pub(super) fn has_same_command(one: u64, other: u64) -> bool {
     (one ^ other).trailing_zeros() >= COMMAND_BITS
 }
 
 /// Returns the place of a row from the number under which it was sorted.
-pub(crate) fn ordinal_of(number: u64) -> Ordinal {
+pub(super) fn ordinal_of(number: u64) -> Ordinal {
     Ordinal(u32::try_from(number >> COMMAND_BITS).expect("it was made of a u32"))
 }
 
 /// Which of the tasks that are left a plan keeps.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kept<'a> {
+pub(super) struct Kept<'a> {
     /// The rows that are none of them.
-    pub(crate) without: &'a OrdinalSet,
+    pub(super) without: &'a OrdinalSet,
     /// The number of tasks before the first one.
-    pub(crate) offset: u64,
+    pub(super) offset: u64,
     /// The most tasks, counted from that one.
-    pub(crate) limit: u64,
+    pub(super) limit: u64,
     /// The shard that they belong to. The offset and the limit are those of all shards together.
-    pub(crate) shard: Option<Shard>,
+    pub(super) shard: Option<Shard>,
 }
 
 /// What is left of a plan.
 #[derive(Debug, Default)]
-pub(crate) struct Remainder {
-    pub(crate) selected: u64,
-    pub(crate) sharded: Option<ShardedPlan>,
+pub(super) struct Remainder {
+    pub(super) selected: u64,
+    pub(super) sharded: Option<ShardedPlan>,
 }
 
 /// Takes tasks out of the plan, and of the `left` others all that are not kept.
 ///
 /// The chunks are written anew in place: each is read before any task of it is written, because no
 /// more tasks are written than were read.
-pub(crate) fn keep(
+pub(super) fn keep(
     connection: &Connection,
     left: u64,
     Kept { without, mut offset, limit, shard }: Kept<'_>,
@@ -218,7 +218,7 @@ pub(crate) fn keep(
 }
 
 /// Records the run itself; a plan without this row is not complete.
-pub(crate) fn insert_run(
+pub(super) fn insert_run(
     connection: &Connection,
     run: &NewRun,
     totals: PlanTotals,
@@ -242,7 +242,7 @@ pub(crate) fn insert_run(
 }
 
 /// Returns the inputs as the run records them.
-pub(crate) fn source_records(sources: Vec<SourceColumns>) -> Vec<SourceRecord> {
+pub(super) fn source_records(sources: Vec<SourceColumns>) -> Vec<SourceRecord> {
     let record =
         |source: SourceColumns| SourceRecord { name: source.name, columns: source.columns };
     sources.into_iter().map(record).collect()

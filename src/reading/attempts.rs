@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 /// The attempts that are begun and not handed out, each as `T` once it has ended.
 #[derive(Debug, Clone)]
-pub(crate) struct Sending<T> {
+pub(super) struct Sending<T> {
     index: ChunkIndex,
     may_have_left: MayHaveLeft,
     /// In the order of their numbers.
@@ -32,7 +32,7 @@ struct Waiting<T> {
 }
 
 /// Calls `take` with what `make` returns for each attempt that may have left.
-pub(crate) fn for_each_attempt<T, E: From<Error>>(
+pub(super) fn for_each_attempt<T, E: From<Error>>(
     home: Home<'_>,
     may_have_left: MayHaveLeft,
     make: impl Fn(Ordinal, &Attempt<'_>) -> T,
@@ -45,13 +45,13 @@ pub(crate) fn for_each_attempt<T, E: From<Error>>(
 
 impl<T> Sending<T> {
     /// Begins before the first segment.
-    pub(crate) fn new(index: ChunkIndex, may_have_left: MayHaveLeft) -> Self {
+    pub(super) fn new(index: ChunkIndex, may_have_left: MayHaveLeft) -> Self {
         let (waiting, begun) = (VecDeque::new(), OrdinalMap::default());
         Self { index, may_have_left, waiting, begun, epoch: 0 }
     }
 
     /// Reads the next segment, and hands out what is known to have ended.
-    pub(crate) fn read<E: From<Error>>(
+    pub(super) fn read<E: From<Error>>(
         &mut self,
         segment: Segment<'_>,
         make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
@@ -76,7 +76,7 @@ impl<T> Sending<T> {
     }
 
     /// Hands out what is left behind the last segment.
-    pub(crate) fn finish<E>(
+    pub(super) fn finish<E>(
         mut self,
         make: &impl Fn(Ordinal, &Attempt<'_>) -> T,
         take: &mut impl FnMut(T) -> Result<(), E>,
@@ -87,7 +87,7 @@ impl<T> Sending<T> {
 
     /// Takes a later word on which attempts may have left, and returns the tasks of those that
     /// had not left before.
-    pub(crate) fn left_since(&mut self, may_have_left: MayHaveLeft) -> Vec<Ordinal> {
+    pub(super) fn left_since(&mut self, may_have_left: MayHaveLeft) -> Vec<Ordinal> {
         let before = std::mem::replace(&mut self.may_have_left, may_have_left);
         let has_left = |seq: u64| may_have_left.includes(seq) && !before.includes(seq);
         let begun = self.begun.iter().filter(|(_, seq)| has_left(**seq));

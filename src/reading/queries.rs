@@ -175,7 +175,7 @@ impl RunReader {
     }
 
     /// Calls `take` for every fact about the run in this file.
-    pub(crate) fn for_each_own_fact(
+    pub(super) fn for_each_own_fact(
         &self,
         mut take: impl FnMut(Fact<'_>) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {

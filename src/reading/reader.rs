@@ -31,32 +31,32 @@ const LARGE: u64 = 5_000;
 /// report takes seconds; nobody should keep a reader for hours.
 #[derive(Debug)]
 pub struct RunReader {
-    pub(crate) connection: Connection,
-    pub(crate) path: PathBuf,
-    pub(crate) origin: Timestamp,
-    pub(crate) totals: Totals,
-    pub(crate) selected: u64,
-    pub(crate) may_have_left: MayHaveLeft,
-    pub(crate) damage: Vec<DamagedPart>,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) origin: Timestamp,
+    pub(super) totals: Totals,
+    pub(super) selected: u64,
+    pub(super) may_have_left: MayHaveLeft,
+    pub(super) damage: Vec<DamagedPart>,
     /// The target that the file belongs to, in a run of several.
-    pub(crate) target: Option<Arc<str>>,
+    pub(super) target: Option<Arc<str>>,
     /// The files of the other shards or targets, for a reader of several.
-    pub(crate) other_shards: Vec<OtherShard>,
+    pub(super) other_shards: Vec<OtherShard>,
     /// Whether it reads one target of several alone.
-    pub(crate) is_alone: Cell<bool>,
+    pub(super) is_alone: Cell<bool>,
 }
 
 /// Another shard of the same plan, or another target of the same run.
 #[derive(Debug)]
-pub(crate) struct OtherShard {
-    pub(crate) run: Mutex<RunReader>,
+pub(super) struct OtherShard {
+    pub(super) run: Mutex<RunReader>,
     /// By how much the places of its tasks are moved, so that no two shards have the same.
-    pub(crate) shift: u32,
+    pub(super) shift: u32,
 }
 
 impl OtherShard {
     /// Calls `ask` with the reader.
-    pub(crate) fn with<T>(&self, ask: impl FnOnce(&RunReader) -> T) -> T {
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&RunReader) -> T) -> T {
         // A reader has no state that a panic could leave half-done.
         ask(&self.run.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -84,12 +84,12 @@ impl RunReader {
     }
 
     /// Opens the file of a run, and those of its other targets.
-    pub(crate) fn open_file(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open_file(path: &Path) -> Result<Self, StoreError> {
         Self::with_targets(path, Self::open_one)
     }
 
     /// Opens the file of a run and those of its other targets, each with `open`.
-    pub(crate) fn with_targets(
+    pub(super) fn with_targets(
         path: &Path,
         open: impl Fn(&Path) -> Result<(Self, Option<TargetPart>), StoreError>,
     ) -> Result<Self, StoreError> {
@@ -139,12 +139,12 @@ impl RunReader {
     }
 
     /// Returns the other files that it reads.
-    pub(crate) fn others(&self) -> &[OtherShard] {
+    pub(super) fn others(&self) -> &[OtherShard] {
         if self.is_alone.get() { &[] } else { &self.other_shards }
     }
 
     /// Asks each file that it reads, its own first.
-    pub(crate) fn each_file<'a, T: 'a>(
+    pub(super) fn each_file<'a, T: 'a>(
         &'a self,
         ask: impl Fn(&Self) -> T + 'a,
     ) -> impl Iterator<Item = T> + 'a {
@@ -170,7 +170,7 @@ impl RunReader {
     }
 
     /// Reads the one file of a connection that has begun its snapshot.
-    pub(crate) fn of_snapshot(
+    pub(super) fn of_snapshot(
         connection: Connection,
         path: &Path,
     ) -> rusqlite::Result<(Self, Option<TargetPart>)> {
@@ -217,7 +217,7 @@ impl RunReader {
         self.totals.settled.all_good() && known <= self.totals.settled.selected()
     }
 
-    pub(crate) fn home(&self) -> Home<'_> {
+    pub(super) fn home(&self) -> Home<'_> {
         Home::new(&self.connection)
     }
 
@@ -263,11 +263,11 @@ impl RunReader {
     }
 
     /// Returns a time of the run.
-    pub(crate) fn at(&self, micros: i64) -> Timestamp {
+    pub(super) fn at(&self, micros: i64) -> Timestamp {
         self.origin.plus_micros(micros)
     }
 
-    pub(crate) fn row(
+    pub(super) fn row(
         &self,
         task: &PlannedTask<'_>,
         record: &TaskRecord<'_>,
@@ -281,7 +281,7 @@ impl RunReader {
 
     /// Calls `take` for the record of every task in this file, in the order of the input, and checks
     /// the sums.
-    pub(crate) fn for_each_record<E: From<StoreError>>(
+    pub(super) fn for_each_record<E: From<StoreError>>(
         &self,
         mut take: impl FnMut(&PlannedTask<'_>, &TaskRecord<'_>) -> Result<(), E>,
     ) -> Result<(), E> {

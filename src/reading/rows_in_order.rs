@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 const WAITING: usize = 2;
 
 /// One kind of rows of a run.
-pub(crate) trait Rows {
+pub(super) trait Rows {
     type Row: Send;
 
     /// Whether it takes long to make them, compared with handing them over.
@@ -46,15 +46,15 @@ pub(crate) trait Rows {
 }
 
 /// Every task.
-pub(crate) struct Tasks;
+pub(super) struct Tasks;
 /// The tasks that are partial, failed or ambiguous.
-pub(crate) struct FailedTasks;
+pub(super) struct FailedTasks;
 /// The attempts that may have left.
-pub(crate) struct Attempts;
+pub(super) struct Attempts;
 /// The times and ends of these attempts.
-pub(crate) struct Sendings;
+pub(super) struct Sendings;
 /// The times in which the whole run waited.
-pub(crate) struct Holds;
+pub(super) struct Holds;
 
 impl Rows for Tasks {
     type Row = TaskRow;
@@ -173,7 +173,7 @@ impl Rows for Holds {
 }
 
 /// Calls `take` for the rows of a run, in order.
-pub(crate) fn for_each<R: Rows, E: From<StoreError>>(
+pub(super) fn for_each<R: Rows, E: From<StoreError>>(
     run: &RunReader,
     mut take: impl FnMut(R::Row) -> Result<(), E>,
 ) -> Result<(), E> {

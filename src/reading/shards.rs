@@ -215,7 +215,7 @@ impl RunReader {
     }
 
     /// Returns the record of the plan that this reader has all shards of, or all targets.
-    pub(crate) fn merged_record(&self) -> Result<RunRecord, StoreError> {
+    pub(super) fn merged_record(&self) -> Result<RunRecord, StoreError> {
         let mut merged = self.own_record()?;
         for other in self.others() {
             let record = other.with(Self::own_record)?;

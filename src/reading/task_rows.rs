@@ -9,7 +9,7 @@ use crate::task::{Failure, FailureKind, Ordinal};
 use std::time::Duration;
 
 /// Returns the row of a task.
-pub(crate) fn task_row(
+pub(super) fn task_row(
     origin: Timestamp,
     task: &PlannedTask<'_>,
     record: &TaskRecord<'_>,
@@ -47,7 +47,7 @@ pub(crate) fn task_row(
 }
 
 /// Returns the row of an attempt.
-pub(crate) fn attempt_row(
+pub(super) fn attempt_row(
     origin: Timestamp,
     ordinal: Ordinal,
     attempt: &Attempt<'_>,
@@ -68,7 +68,7 @@ pub(crate) fn attempt_row(
 }
 
 /// Returns the time and the end of an attempt.
-pub(crate) fn sending_row(origin: Timestamp, attempt: &Attempt<'_>) -> SendingRow {
+pub(super) fn sending_row(origin: Timestamp, attempt: &Attempt<'_>) -> SendingRow {
     let ended = attempt.ended.as_ref();
     let failure = ended.and_then(|ended| ended.failure.as_ref());
     SendingRow {

@@ -6,53 +6,53 @@
 use std::collections::BTreeMap;
 
 /// A chunk, or the run itself.
-pub(crate) type Owner = Option<u32>;
+pub(super) type Owner = Option<u32>;
 
 /// A whole segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) seq: u64,
+pub(super) struct Link {
+    pub(super) seq: u64,
     /// The number of the segment before it; 0 if there was none.
-    pub(crate) before: u64,
+    pub(super) before: u64,
 }
 
 /// The whole segments of every chunk, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Chains {
+pub(super) struct Chains {
     links: BTreeMap<Owner, Vec<Link>>,
 }
 
 impl Chains {
     /// Makes sure that an owner is known, even if nothing of it is whole.
-    pub(crate) fn know(&mut self, owner: Owner) {
+    pub(super) fn know(&mut self, owner: Owner) {
         self.links.entry(owner).or_default();
     }
 
     /// Adds the next whole segment.
-    pub(crate) fn push(&mut self, owner: Owner, link: Link) {
+    pub(super) fn push(&mut self, owner: Owner, link: Link) {
         self.links.entry(owner).or_default().push(link);
     }
 
     /// Returns the whole segments of a chunk.
-    pub(crate) fn of(&self, owner: Owner) -> &[Link] {
+    pub(super) fn of(&self, owner: Owner) -> &[Link] {
         self.links.get(&owner).map_or(&[], Vec::as_slice)
     }
 
     /// Calls `take` for every segment that a whole one follows, with its owner.
-    pub(crate) fn for_each_followed(&self, mut take: impl FnMut(Owner, u64)) {
+    pub(super) fn for_each_followed(&self, mut take: impl FnMut(Owner, u64)) {
         for (&owner, links) in &self.links {
             links.iter().for_each(|link| take(owner, link.before));
         }
     }
 
     /// Returns those that can have had a segment with this number.
-    pub(crate) fn owners_of(&self, seq: u64) -> Vec<Owner> {
+    pub(super) fn owners_of(&self, seq: u64) -> Vec<Owner> {
         let owners = self.links.keys().copied();
         owners.filter(|&owner| self.may_own(owner, seq)).collect()
     }
 
     /// Returns whether a segment with this number can have been one of the owner's.
-    pub(crate) fn may_own(&self, owner: Owner, seq: u64) -> bool {
+    pub(super) fn may_own(&self, owner: Owner, seq: u64) -> bool {
         let Some(links) = self.links.get(&owner) else { return false };
         let place = links.partition_point(|link| link.seq < seq);
         let earlier = place.checked_sub(1).map_or(0, |place| links[place].seq);
@@ -61,7 +61,7 @@ impl Chains {
     }
 
     /// Returns whether nothing of the owner behind this number is whole.
-    pub(crate) fn ends_before(&self, owner: Owner, seq: u64) -> bool {
+    pub(super) fn ends_before(&self, owner: Owner, seq: u64) -> bool {
         self.of(owner).last().is_none_or(|last| last.seq < seq)
     }
 }

@@ -22,13 +22,13 @@ pub struct DamagedPart {
 
 impl DamagedPart {
     /// Returns a plan chunk that is lost, with its rows as far as they are known.
-    pub(crate) fn lost_chunk(chunk: u32, tasks: u64, rows: Option<(String, u64, u64)>) -> Self {
+    pub(super) fn lost_chunk(chunk: u32, tasks: u64, rows: Option<(String, u64, u64)>) -> Self {
         let (rows, lost) = (rows.into_iter().collect(), "its ids, and what became of them".into());
         Self { chunk: Some(chunk), tasks, rows, lost, ..Self::default() }
     }
 
     /// Returns the same part once a repair has set it aside.
-    pub(crate) fn repaired(self) -> Self {
+    pub(super) fn repaired(self) -> Self {
         Self { is_repaired: true, ..self }
     }
 

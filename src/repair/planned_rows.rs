@@ -5,10 +5,10 @@ use crate::repair::search::FoundChunk;
 use rusqlite::Connection;
 
 /// An input, and the first and the last line in it.
-pub(crate) type Rows = (u32, u64, u64);
+pub(super) type Rows = (u32, u64, u64);
 
 /// Returns the rows between the chunks around a lost one, if they are of one input.
-pub(crate) fn rows_between(
+pub(super) fn rows_between(
     connection: &Connection,
     chunks: &[Option<FoundChunk>],
     no: u32,
@@ -34,13 +34,13 @@ pub(crate) fn rows_between(
 }
 
 /// Reads the body of a plan chunk.
-pub(crate) fn plan_body(connection: &Connection, no: u32) -> rusqlite::Result<Vec<u8>> {
+pub(super) fn plan_body(connection: &Connection, no: u32) -> rusqlite::Result<Vec<u8>> {
     let mut query = connection.prepare_cached("SELECT body FROM main.chunk WHERE no = ?")?;
     query.query_row([no], |row| row.get(0))
 }
 
 /// Calls `take` for the ordinal, input and line of each task of a whole plan chunk.
-pub(crate) fn for_each_planned(body: &[u8], mut take: impl FnMut(u32, u32, u64)) {
+pub(super) fn for_each_planned(body: &[u8], mut take: impl FnMut(u32, u32, u64)) {
     let Ok(mut chunk) = PlanChunk::new(body) else { return };
     while let Ok(Some(task)) = chunk.next() {
         take(task.ordinal, task.source, task.line);

@@ -19,22 +19,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The rows that take the place of others.
 #[derive(Debug, Default)]
-pub(crate) struct Rebuilt {
-    pub(crate) parts: Vec<DamagedPart>,
+pub(super) struct Rebuilt {
+    pub(super) parts: Vec<DamagedPart>,
     /// Number, first ordinal, tasks and body of plan chunks.
-    pub(crate) chunks: Vec<(u32, u32, u32, Vec<u8>)>,
+    pub(super) chunks: Vec<(u32, u32, u32, Vec<u8>)>,
     /// The numbers of the rows of plan chunks that are left out.
-    pub(crate) chunks_out: BTreeSet<i64>,
+    pub(super) chunks_out: BTreeSet<i64>,
     /// Owner, epoch, number and body of segments.
-    pub(crate) segments: Vec<(Owner, u32, u64, Vec<u8>)>,
+    pub(super) segments: Vec<(Owner, u32, u64, Vec<u8>)>,
     /// The numbers of the rows of segments that are left out.
-    pub(crate) segments_out: BTreeSet<i64>,
+    pub(super) segments_out: BTreeSet<i64>,
     /// The totals, without outcomes.
-    pub(crate) totals: Totals,
+    pub(super) totals: Totals,
 }
 
 /// Reads a run's file, given what is remembered beside it and the time of a repair, if it is one.
-pub(crate) fn rebuild(
+pub(super) fn rebuild(
     connection: &Connection,
     watermark: Watermark,
     repaired_at: Option<Timestamp>,

@@ -46,7 +46,7 @@ UPDATE main.run SET (totals, totals_crc) = (SELECT totals, totals_crc FROM temp.
 ";
 
 /// Lets every reader of this connection see rebuilt rows; the file stays as it is.
-pub(crate) fn shadow(connection: &Connection, rebuilt: &Rebuilt) -> rusqlite::Result<()> {
+pub(super) fn shadow(connection: &Connection, rebuilt: &Rebuilt) -> rusqlite::Result<()> {
     connection.execute_batch(SHADOWS)?;
     let mut out = connection.prepare("INSERT INTO temp.chunk_out VALUES (?)")?;
     rebuilt.chunks_out.iter().try_for_each(|no| out.execute([no]).map(drop))?;
@@ -69,6 +69,6 @@ pub(crate) fn shadow(connection: &Connection, rebuilt: &Rebuilt) -> rusqlite::Re
 }
 
 /// Replaces in the file what is shadowed, in the transaction under way.
-pub(crate) fn replace(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn replace(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(SET_ASIDE)
 }

@@ -14,8 +14,8 @@ const MOST_TRIED: usize = 32;
 
 /// A row whose checksum does not fit its place, or whose bytes are no records.
 #[derive(Debug, Clone)]
-pub(crate) struct BadRow {
-    pub(crate) seq: i64,
+pub(super) struct BadRow {
+    pub(super) seq: i64,
     chunk: i64,
     epoch: i64,
     body: Vec<u8>,
@@ -24,34 +24,34 @@ pub(crate) struct BadRow {
 
 /// A plan chunk as it was found.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FoundChunk {
-    pub(crate) first: u32,
-    pub(crate) tasks: u32,
+pub(super) struct FoundChunk {
+    pub(super) first: u32,
+    pub(super) tasks: u32,
     /// The ordinal behind the last task.
-    pub(crate) end: u32,
+    pub(super) end: u32,
     /// Whether the columns beside the body say the same.
-    pub(crate) is_noted: bool,
+    pub(super) is_noted: bool,
 }
 
 /// What was found in a run's file.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub(super) struct Findings {
     /// The plan chunks in order; `None` for one that is lost.
-    pub(crate) chunks: Vec<Option<FoundChunk>>,
+    pub(super) chunks: Vec<Option<FoundChunk>>,
     /// The rows of plan chunks to be left out.
-    pub(crate) bad_chunks: Vec<i64>,
+    pub(super) bad_chunks: Vec<i64>,
     /// The whole segments.
-    pub(crate) chains: Chains,
+    pub(super) chains: Chains,
     /// The rows of segments that are not whole.
-    pub(crate) bad_rows: Vec<BadRow>,
+    pub(super) bad_rows: Vec<BadRow>,
     /// The segments that are not whole, with those that they belonged to, if that is known.
-    pub(crate) lost: BTreeMap<u64, Option<Owner>>,
+    pub(super) lost: BTreeMap<u64, Option<Owner>>,
     /// The number of the last segment.
-    pub(crate) last: u64,
+    pub(super) last: u64,
     /// The epoch of each whole segment of which the epoch differs from the one before it.
     epochs: BTreeMap<u64, u32>,
     /// The sessions whose beginning is whole.
-    pub(crate) begun: BTreeSet<u32>,
+    pub(super) begun: BTreeSet<u32>,
     /// The time of the last start before each lost segment.
     times_us: Vec<(u64, i64)>,
     /// The requests for pages of the list since the first call.
@@ -59,16 +59,16 @@ pub(crate) struct Findings {
     /// The plan chunks that an earlier repair has set aside.
     set_aside: BTreeMap<u32, u64>,
     /// The number of their tasks.
-    pub(crate) set_aside_tasks: u64,
+    pub(super) set_aside_tasks: u64,
     /// The requests that were recorded.
-    pub(crate) sendings: Sendings,
+    pub(super) sendings: Sendings,
     /// The first whole segment with a call.
     first_call: Option<u64>,
 }
 
 impl Findings {
     /// Reads a run's file; `segments` is the number of segments, if that is known.
-    pub(crate) fn read(
+    pub(super) fn read(
         connection: &Connection,
         segments: Option<u64>,
         selected: u64,
@@ -225,7 +225,7 @@ impl Findings {
     }
 
     /// Returns all chunks, and the run itself.
-    pub(crate) fn owners(&self) -> Vec<Owner> {
+    pub(super) fn owners(&self) -> Vec<Owner> {
         let count = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX);
         std::iter::once(None).chain((0..count).map(Some)).collect()
     }
@@ -285,23 +285,23 @@ impl Findings {
     }
 
     /// Returns the epoch of the last whole segment before a number; 1 if there is none.
-    pub(crate) fn epoch_before(&self, seq: u64) -> u32 {
+    pub(super) fn epoch_before(&self, seq: u64) -> u32 {
         self.epochs.range(..seq).next_back().map_or(1, |(_, &epoch)| epoch)
     }
 
     /// Returns the epoch of the next whole segment with another epoch, or the one before.
-    pub(crate) fn epoch_after(&self, seq: u64) -> u32 {
+    pub(super) fn epoch_after(&self, seq: u64) -> u32 {
         self.epochs.range(seq..).next().map_or_else(|| self.epoch_before(seq), |(_, &epoch)| epoch)
     }
 
     /// Returns a time near that of a segment, in microseconds after the origin.
-    pub(crate) fn time_at(&self, seq: u64) -> i64 {
+    pub(super) fn time_at(&self, seq: u64) -> i64 {
         let place = self.times_us.partition_point(|&(at, _)| at < seq);
         place.checked_sub(1).map_or(0, |place| self.times_us[place].1)
     }
 
     /// Returns whether states may have been read after the first call and before this segment.
-    pub(crate) fn may_have_states(&self, seq: u64) -> bool {
+    pub(super) fn may_have_states(&self, seq: u64) -> bool {
         // A lost segment of the run may have had a request for a page.
         let mut lost =
             self.lost.range(..seq).filter(|(_, owner)| matches!(owner, None | Some(None)));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// The requests in the whole segments of a run.
 #[derive(Debug, Default)]
-pub(crate) struct Sendings {
+pub(super) struct Sendings {
     /// The numbers of attempts that were begun.
     known: OrdinalSet,
     highest: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Sendings {
 
 impl Sendings {
     /// Begins a segment of a session.
-    pub(crate) fn begin(&mut self, epoch: u32) {
+    pub(super) fn begin(&mut self, epoch: u32) {
         if self.epoch != epoch {
             self.epoch = epoch;
             // Those that had not left were withdrawn, and the next session uses their numbers again.
@@ -38,7 +38,7 @@ impl Sendings {
     }
 
     /// Notes a fact about the task at a place.
-    pub(crate) fn read(&mut self, seq: u64, place: (u32, u32), fact: &Fact<'_>) {
+    pub(super) fn read(&mut self, seq: u64, place: (u32, u32), fact: &Fact<'_>) {
         match fact {
             Fact::Started { seq: number, .. } => {
                 self.open.insert(place, *number);
@@ -56,7 +56,7 @@ impl Sendings {
     }
 
     /// Notes a fact about the run.
-    pub(crate) fn read_of_run(&mut self, seq: u64, record: RunRecord<'_>) {
+    pub(super) fn read_of_run(&mut self, seq: u64, record: RunRecord<'_>) {
         if let RunRecord::SessionStarted { at_us, .. } | RunRecord::SessionEnded { at_us, .. } =
             record
         {
@@ -65,7 +65,7 @@ impl Sendings {
     }
 
     /// Notes that the start of an attempt is taken out of a whole segment.
-    pub(crate) fn take_out(&mut self, seq: u64, number: u64) {
+    pub(super) fn take_out(&mut self, seq: u64, number: u64) {
         self.last_taken_out = self.last_taken_out.max(seq);
         self.forget(number);
     }
@@ -78,7 +78,7 @@ impl Sendings {
 
     /// Returns the time until which unrecorded requests may have been sent, `None` for now, and the
     /// most there can be; no number is larger if that is not known.
-    pub(crate) fn unrecorded(
+    pub(super) fn unrecorded(
         &self,
         lost: &BTreeMap<u64, Option<Owner>>,
         lacks_commits: bool,

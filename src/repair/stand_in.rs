@@ -23,7 +23,7 @@ pub(crate) fn open_damaged(path: &Path) -> Result<(Connection, Vec<DamagedPart>)
 /// Lets a connection see whole rows in the place of damaged ones, and returns what is damaged.
 ///
 /// A repair has a time: what it loses is recorded for those who go on.
-pub(crate) fn stand_in(
+pub(super) fn stand_in(
     connection: &Connection,
     path: &Path,
     watermark: Watermark,

@@ -7,7 +7,7 @@ use crate::journal::Fact;
 
 /// What is known of one task while the whole segments of its chunk are read in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TaskDoubt {
+pub(super) struct TaskDoubt {
     attempts: u32,
     is_open: bool,
     is_settled: bool,
@@ -21,7 +21,7 @@ pub(crate) struct TaskDoubt {
 
 impl TaskDoubt {
     /// Notes a lost segment.
-    pub(crate) fn lose(&mut self, seq: u64, may_have_states: bool) {
+    pub(super) fn lose(&mut self, seq: u64, may_have_states: bool) {
         if self.lost.is_some() {
             return;
         }
@@ -33,7 +33,7 @@ impl TaskDoubt {
     }
 
     /// Notes a fact; returns whether it is kept.
-    pub(crate) fn keeps(&mut self, fact: &Fact<'_>) -> bool {
+    pub(super) fn keeps(&mut self, fact: &Fact<'_>) -> bool {
         if self.lost.is_some() {
             return false;
         }
@@ -75,19 +75,19 @@ impl TaskDoubt {
     }
 
     /// Ends the chunk.
-    pub(crate) fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Some(suspect) = self.suspect.take() {
             self.lost.get_or_insert(suspect);
         }
     }
 
     /// Returns the lost segment from which on nothing is known of it.
-    pub(crate) fn lost(&self) -> Option<u64> {
+    pub(super) fn lost(&self) -> Option<u64> {
         self.lost
     }
 
     /// Returns the lost segment that may have had what became of it, if its call is known.
-    pub(crate) fn unseen(&self) -> Option<u64> {
+    pub(super) fn unseen(&self) -> Option<u64> {
         self.unseen
     }
 }

@@ -119,7 +119,7 @@ impl SimulatedDatabase {
         chunk.leased.map(|(worker, _)| worker)
     }
 
-    pub(crate) fn claim(&mut self, worker: u32, own: &[u32]) -> ChunkClaim {
+    pub(super) fn claim(&mut self, worker: u32, own: &[u32]) -> ChunkClaim {
         let (now, lease) = (self.clock.instant(), self.lease);
         let is_free = |chunk: &Chunk| chunk.leased.is_none_or(|(_, until)| until < now);
         let mut places = (0_u32..).zip(&self.chunks);
@@ -143,7 +143,7 @@ impl SimulatedDatabase {
     }
 
     /// Takes note of the tasks of a chunk that were in doubt when it was claimed.
-    pub(crate) fn note_doubts(&mut self, chunk: &LeasedChunk, in_doubt: u32) {
+    pub(super) fn note_doubts(&mut self, chunk: &LeasedChunk, in_doubt: u32) {
         let is_told = chunk.is_takeover(in_doubt);
         if is_told && (chunk.was_leased || self.neglect != Neglect::Doubts) {
             self.told.insert((chunk.no, chunk.epoch), u64::from(in_doubt));
@@ -156,12 +156,12 @@ impl SimulatedDatabase {
     }
 
     /// Returns what is left of a chunk.
-    pub(crate) fn tasks_of(&self, chunk: &LeasedChunk) -> Result<ChunkTasks, String> {
+    pub(super) fn tasks_of(&self, chunk: &LeasedChunk) -> Result<ChunkTasks, String> {
         let segments = self.chunks[chunk.no as usize].placed(chunk.no);
         chunk_tasks::fold(chunk, &segments, self.origin).map_err(|damage| damage.to_string())
     }
 
-    pub(crate) fn flush(&mut self, worker: u32, flushes: &[Flush]) -> Vec<Fate> {
+    pub(super) fn flush(&mut self, worker: u32, flushes: &[Flush]) -> Vec<Fate> {
         flushes.iter().map(|flush| self.flush_one(worker, flush)).collect()
     }
 
