@@ -120,6 +120,25 @@ fn every_link_of_the_pages_for_engineers_resolves() {
     assert!(checked > 20, "only {checked} links were found");
 }
 
+/// Returns the Rust files that a page names, also within commands, each with its folder.
+fn source_files(text: &str) -> Vec<&str> {
+    let words = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+    words.filter(|word| word.ends_with(".rs") && word.contains('/')).collect()
+}
+
+#[test]
+fn every_source_file_that_a_page_names_is_there() {
+    let text = "in `store/no_such_file.rs`, `ids.rs` of `store`, and `run src/main.rs`";
+    assert_eq!(source_files(text), ["store/no_such_file.rs", "src/main.rs"]);
+    let is_there = |file: &&str| ["", "src"].iter().any(|of| root().join(of).join(file).is_file());
+    for page in pages() {
+        let text = prose(&read(&page));
+        let gone: Vec<&str> =
+            source_files(&text).into_iter().filter(|file| !is_there(file)).collect();
+        assert!(gone.is_empty(), "{} names {gone:?}", page.display());
+    }
+}
+
 #[test]
 fn every_page_of_the_design_is_linked_from_its_index() {
     let index = read(&root().join("docs/design/README.md"));
