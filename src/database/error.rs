@@ -285,4 +285,26 @@ mod tests {
             assert!(hint(other).starts_with("check the address"));
         }
     }
+
+    #[test]
+    fn the_error_of_the_store_says_what_the_database_said() {
+        let away = || DatabaseError::Unreachable {
+            shown: "runs on db".into(),
+            source: Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)),
+        };
+        let damaged = || DatabaseError::Damaged { shown: "runs on db".into(), detail: "x".into() };
+        let told = |error: DatabaseError| match StoreError::from(error) {
+            StoreError::OtherHome(error) => error,
+            other => panic!("{other:?}"),
+        };
+        for (error, passed_on) in [(away(), told(away())), (damaged(), told(damaged()))] {
+            assert_eq!(passed_on.to_string(), error.to_string());
+            assert_eq!(passed_on.hint(), error.hint());
+            let reason = |error: &dyn Error| error.source().map(ToString::to_string);
+            assert_eq!(reason(&StoreError::from(passed_on)), reason(&error));
+        }
+        assert!(told(away()).may_pass() && !told(away()).is_damage());
+        assert!(told(damaged()).is_damage() && !told(damaged()).may_pass());
+        assert!(!told(DatabaseError::WriterGone).may_pass());
+    }
 }
