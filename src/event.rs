@@ -5,9 +5,11 @@
 
 mod operator;
 mod stop_reason;
+mod store_wait;
 
 pub use operator::Operator;
 pub use stop_reason::{StopReason, UnknownStopReason};
+pub use store_wait::{StoreWait, WaitCause};
 
 use crate::clock::Timestamp;
 use crate::task::{Counts, DrillEnd, DrilledTask, Failure, Outcome, Rate, ServiceLimit, Task};
@@ -69,6 +71,22 @@ pub trait Watch: Send {
     /// several in a database. By default does nothing.
     fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
         let _ = (target, settled, now);
+    }
+
+    /// Receives that the store waits, such as for room on a full disk, and then, with `None`, that it
+    /// waits no longer. By default does nothing.
+    fn on_store_wait(&mut self, wait: Option<&StoreWait>, now: Timestamp) {
+        let _ = (wait, now);
+    }
+
+    /// Receives the same of one target, in a run of several. By default does nothing.
+    fn on_target_store_wait(
+        &mut self,
+        target: &Arc<str>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        let _ = (target, wait, now);
     }
 
     /// Called about once a second, even without events. By default does nothing.

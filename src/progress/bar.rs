@@ -8,7 +8,7 @@ use super::render::{render_bar, render_line};
 use super::tally::Tally;
 use super::target_tallies::TargetTallies;
 use crate::clock::{Clock, Timestamp};
-use crate::event::{Event, Watch};
+use crate::event::{Event, StoreWait, Watch};
 use crate::text::Style;
 use console::{measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, TermLike};
@@ -108,6 +108,19 @@ impl Watch for Bar {
 
     fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
         lock(&self.tallies).settled_by_all(Some(target), settled, now);
+    }
+
+    fn on_store_wait(&mut self, wait: Option<&StoreWait>, now: Timestamp) {
+        lock(&self.tallies).wait_for_store(None, wait, now);
+    }
+
+    fn on_target_store_wait(
+        &mut self,
+        target: &Arc<str>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        lock(&self.tallies).wait_for_store(Some(target), wait, now);
     }
 
     fn finish(&mut self) {

@@ -7,7 +7,7 @@
 use super::render;
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::event::{Event, EventKind, RunStarted, Watch};
+use crate::event::{Event, EventKind, RunStarted, StoreWait, Watch};
 use crate::text::{grouped, plural};
 use std::fmt;
 use std::io::Write;
@@ -199,6 +199,25 @@ impl Watch for Lines {
 
     fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
         self.of_target(target).on_settled_by_all(settled, now);
+    }
+
+    fn on_store_wait(&mut self, wait: Option<&StoreWait>, now: Timestamp) {
+        let before = self.tally.store_wait().map(|wait| wait.cause);
+        self.tally.wait_for_store(wait, now);
+        match (wait, before) {
+            (Some(wait), _) => self.write(now, &render::store_waits(wait)),
+            (None, Some(cause)) => self.write(now, render::store_goes_on(cause)),
+            (None, None) => {}
+        }
+    }
+
+    fn on_target_store_wait(
+        &mut self,
+        target: &Arc<str>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        self.of_target(target).on_store_wait(wait, now);
     }
 
     fn tick(&mut self, now: Timestamp) {

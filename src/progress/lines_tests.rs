@@ -1,7 +1,7 @@
 //! Which lines a run without a terminal writes, and when.
 
 use super::*;
-use crate::event::StopReason;
+use crate::event::{StopReason, WaitCause};
 use crate::progress::test_events::{TestRun, noon_plus};
 use crate::task::Outcome;
 use insta::assert_snapshot;
@@ -186,4 +186,24 @@ fn a_closed_stream_is_ignored() {
     lines.tick(noon_plus(60_000));
     lines.finish();
     assert_eq!(lines.tally.done(), 10);
+}
+
+#[test]
+fn a_wait_for_store_has_a_line_at_once_and_one_at_its_end() {
+    let (page, mut lines) = lines();
+    let wait = StoreWait {
+        cause: WaitCause::NoRoom,
+        place: "/srv/runs".into(),
+        since: noon_plus(0),
+        until: noon_plus(60_000),
+    };
+    lines.on_events(&TestRun::new(4, 0).events);
+    lines.on_store_wait(Some(&wait), noon_plus(0));
+    lines.tick(noon_plus(1_000));
+    lines.on_store_wait(None, noon_plus(2_000));
+    assert_snapshot!(page.text(), @"
+    2024-07-05T12:00:00.000Z starting with 4 tasks, at 10/s, 16 at a time
+    2024-07-05T12:00:00.000Z no space is left in /srv/runs: nothing new is sent until there is; otherwise the run ends here at 12:01:00 UTC
+    2024-07-05T12:00:02.000Z there is room for the run store again: going on
+    ");
 }

@@ -3,8 +3,11 @@
 //! Foreign text is made safe in both formats: in text it is escaped and cut, in JSON it is complete
 //! and in ASCII. Errors of the writer are ignored.
 
+use super::render::store_waits;
 use crate::clock::Timestamp;
-use crate::event::{AttemptResult, AttemptSeq, Change, Event, EventKind, Operator, Watch};
+use crate::event::{
+    AttemptResult, AttemptSeq, Change, Event, EventKind, Operator, StoreWait, Watch,
+};
 use crate::task::{Outcome, Task};
 use crate::text::{ascii_json, grouped, plural, printable};
 use serde::Serialize;
@@ -138,6 +141,23 @@ impl Watch for Log {
         self.on_events(events);
         self.target = None;
     }
+
+    fn on_store_wait(&mut self, wait: Option<&StoreWait>, now: Timestamp) {
+        let line = self.format.store_wait(now, wait, self.target.as_deref());
+        let _ = self.out.write_all(line.unwrap_or_default().as_bytes());
+        let _ = self.out.flush();
+    }
+
+    fn on_target_store_wait(
+        &mut self,
+        target: &Arc<str>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        self.target = Some(Arc::clone(target));
+        self.on_store_wait(wait, now);
+        self.target = None;
+    }
 }
 
 /// The content of a line.
@@ -207,8 +227,23 @@ impl LogFormat {
         by: Operator,
         target: Option<&str>,
     ) -> Option<String> {
-        let entry = || JsonEntry { target, ..JsonEntry::of_change(at, change, by) };
+        let (change, by) = (Some(change.to_string()), Some(by.to_string()));
+        let entry = || JsonEntry { change, by, target, ..JsonEntry::of_run(at, "run_changed") };
         (self == Self::Json).then(|| written(&entry()))
+    }
+
+    /// Writes a wait of the store in JSON only, for the same reason.
+    fn store_wait(
+        self,
+        at: Timestamp,
+        wait: Option<&StoreWait>,
+        target: Option<&str>,
+    ) -> Option<String> {
+        let said = wait.map(store_waits);
+        let event = if wait.is_some() { "store_waits" } else { "store_goes_on" };
+        let entry =
+            JsonEntry { error_msg: said.as_deref(), target, ..JsonEntry::of_run(at, event) };
+        (self == Self::Json).then(|| written(&entry))
     }
 }
 
@@ -272,10 +307,11 @@ struct JsonEntry<'a> {
 }
 
 impl JsonEntry<'_> {
-    fn of_change(at: Timestamp, change: Change, by: Operator) -> Self {
+    /// Returns a line about the run, and no task.
+    fn of_run(at: Timestamp, event: &'static str) -> Self {
         Self {
             at: at.to_string(),
-            event: "run_changed",
+            event,
             id: None,
             command: None,
             attempt: None,
@@ -285,8 +321,8 @@ impl JsonEntry<'_> {
             error_code: None,
             error_msg: None,
             duration_ms: None,
-            change: Some(change.to_string()),
-            by: Some(by.to_string()),
+            change: None,
+            by: None,
             target: None,
         }
     }

@@ -1,7 +1,8 @@
 //! The lines of a log, as text and as JSON.
 
 use super::*;
-use crate::progress::test_events::{TestRun, answered, service_failed};
+use crate::event::WaitCause;
+use crate::progress::test_events::{NOON, TestRun, answered, service_failed};
 use crate::task::{Failure, FailureKind};
 use insta::assert_snapshot;
 use std::io;
@@ -147,4 +148,24 @@ fn a_closed_stream_is_ignored() {
     drop(written);
     let mut log = Log::new(Box::new(Pipe(sender)), Verbosity::Attempts, LogFormat::Text);
     log.on_events(&run().events);
+}
+
+#[test]
+fn a_wait_for_store_has_a_line_of_json_and_none_of_text() {
+    let until = NOON.plus_micros(60_000_000);
+    let wait =
+        StoreWait { cause: WaitCause::NoRoom, place: "/srv/runs".into(), since: NOON, until };
+    let logged = |format| {
+        let (sender, written) = mpsc::channel();
+        let mut log = Log::new(Box::new(Pipe(sender)), Verbosity::Tasks, format);
+        log.on_target_store_wait(&"north".into(), Some(&wait), NOON);
+        log.on_store_wait(None, until);
+        drop(log);
+        String::from_utf8(written.iter().flatten().collect()).unwrap()
+    };
+    assert_eq!(logged(LogFormat::Text), "");
+    assert_snapshot!(logged(LogFormat::Json), @r#"
+    {"at":"2024-07-05T12:00:00.000Z","event":"store_waits","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":"no space is left in /srv/runs: nothing new is sent until there is; otherwise the run ends here at 12:01:00 UTC","duration_ms":null,"change":null,"by":null,"target":"north"}
+    {"at":"2024-07-05T12:01:00.000Z","event":"store_goes_on","id":null,"command":null,"attempt":null,"http_status":null,"outcome":null,"error_kind":null,"error_code":null,"error_msg":null,"duration_ms":null,"change":null,"by":null}
+    "#);
 }

@@ -7,7 +7,9 @@ use super::condition::{Hold, Trouble};
 use super::layout::{DisplayLine, Piece, flow, sentence};
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::event::{Change, HoldReason, Operator, StopReason, SurveyCounts, WaveStarted};
+use crate::event::{
+    Change, HoldReason, Operator, StopReason, StoreWait, SurveyCounts, WaitCause, WaveStarted,
+};
 use crate::task::{Outcome, UnderWay};
 use crate::text::{Colour, Style, grouped, plural, printable, span};
 use std::time::Duration;
@@ -231,7 +233,28 @@ fn notice(tally: &Tally, now: Timestamp) -> Option<String> {
     // The most final condition wins: a run that stops ignores its pause, and a pause its hold.
     let stopping = tally.stopping().map(|reason| stopping(reason, tally.on_wire()));
     let paused = || tally.paused_since().map(paused);
-    stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(tally, hold, now)))
+    let own = stopping.or_else(paused).or_else(|| tally.hold().map(|hold| held(tally, hold, now)));
+    // Beside any other one: whoever reads this can end it.
+    let notices: Vec<_> = own.into_iter().chain(tally.store_wait().map(store_waits)).collect();
+    (!notices.is_empty()).then(|| notices.join("; "))
+}
+
+/// Returns the text for a wait of the store.
+pub(super) fn store_waits(wait: &StoreWait) -> String {
+    let (place, until) = (printable(&wait.place, TROUBLE_COLUMNS), time_of_day(wait.until));
+    let (what, that) = match wait.cause {
+        WaitCause::NoRoom => (format!("no space is left in {place}"), "there is"),
+        WaitCause::DatabaseAway => (format!("the database {place} does not answer"), "it does"),
+    };
+    format!("{what}: nothing new is sent until {that}; otherwise the run ends here at {until}")
+}
+
+/// Returns the text for the end of a wait of the store.
+pub(super) fn store_goes_on(cause: WaitCause) -> &'static str {
+    match cause {
+        WaitCause::NoRoom => "there is room for the run store again: going on",
+        WaitCause::DatabaseAway => "the database answers again: going on",
+    }
 }
 
 fn paused(since: Timestamp) -> String {

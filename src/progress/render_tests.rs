@@ -369,3 +369,24 @@ fn what_is_settling_has_arrived_or_is_stuck_is_counted() {
 fn surveyed_event(counts: SurveyCounts) -> Event {
     Event { at: NOON, kind: EventKind::Surveyed(counts) }
 }
+
+fn store_wait() -> StoreWait {
+    let (since, until) = (NOON, NOON.plus_micros(60_000_000));
+    StoreWait { cause: WaitCause::NoRoom, place: "/srv/\u{1b}[31mruns".into(), since, until }
+}
+
+#[test]
+fn a_wait_of_the_store_is_told_beside_any_other_condition_and_promises_no_end() {
+    let shown = |run: &TestRun| {
+        let mut tally = tally(run);
+        tally.wait_for_store(Some(&store_wait()), run.now());
+        assert_eq!(tally.eta(run.now()), None);
+        render_line(&tally, run.now()).split_once("; ").unwrap().1.to_owned()
+    };
+    assert_snapshot!(shown(&middle()), @r"no space is left in /srv/\u{1b}[31mruns: nothing new is sent until there is; otherwise the run ends here at 12:01:00 UTC");
+    assert_snapshot!(shown(&stopping()), @r"stopping: interrupted; 13 calls on the wire may finish; no space is left in /srv/\u{1b}[31mruns: nothing new is sent until there is; otherwise the run ends here at 12:01:00 UTC");
+    let mut tally = tally(&middle());
+    tally.wait_for_store(Some(&store_wait()), middle().now());
+    tally.wait_for_store(None, middle().now());
+    assert_eq!(render_line(&tally, middle().now()), line_of(&middle()));
+}

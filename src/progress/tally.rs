@@ -8,7 +8,7 @@ use super::estimate::{Sendings, SettlingRate};
 use crate::clock::Timestamp;
 use crate::event::{
     ArrivalCounts, AttemptResult, Change, Event, EventKind, HoldReason, RunStarted, RunStats,
-    StopReason, SurveyCounts, WaveStarted,
+    StopReason, StoreWait, SurveyCounts, WaveStarted,
 };
 use crate::task::{Ordinal, Outcome, OutcomeCounts, Rate, ServiceLimit};
 use std::collections::HashSet;
@@ -51,6 +51,7 @@ pub struct Tally {
     hold: Option<Hold>,
     trouble: Option<Trouble>,
     paused_since: Option<Timestamp>,
+    store_wait: Option<StoreWait>,
     service_limit: ServiceLimit,
     wave: Option<WaveStarted>,
     stopping: Option<StopReason>,

@@ -2,7 +2,7 @@
 
 use super::tally::Tally;
 use crate::clock::Timestamp;
-use crate::event::Event;
+use crate::event::{Event, StoreWait};
 use std::sync::Arc;
 
 /// The tally of a run, or those of its targets.
@@ -31,6 +31,19 @@ impl TargetTallies {
         let Some(target) = target else { return self.whole.settled_by_all(settled, now) };
         if let Ok(place) = self.targets.binary_search_by(|(name, _)| name.cmp(target)) {
             self.targets[place].1.settled_by_all(settled, now);
+        }
+    }
+
+    /// Takes that the store waits, or no longer: for one target, or for a run without targets.
+    pub fn wait_for_store(
+        &mut self,
+        target: Option<&Arc<str>>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        let Some(target) = target else { return self.whole.wait_for_store(wait, now) };
+        if let Ok(place) = self.targets.binary_search_by(|(name, _)| name.cmp(target)) {
+            self.targets[place].1.wait_for_store(wait, now);
         }
     }
 

@@ -89,7 +89,7 @@ impl Planned {
             exclusions: self.exclusions,
             slots: slots.clone(),
             clock: self.clock,
-            ledger: StoreLedger { writer, watcher_channel, ended_by },
+            ledger: StoreLedger::new(writer, watcher_channel, ended_by),
             control_router: ControlRouter::new(control),
             drill,
         };

@@ -28,6 +28,16 @@ pub(crate) enum RunEndedBy {
 }
 
 impl StoreLedger {
+    /// Returns the ledger of a writer, whose waits for room the watchers are shown.
+    pub(crate) fn new(
+        writer: RunWriter,
+        watcher_channel: WatcherChannel,
+        ended_by: RunEndedBy,
+    ) -> Self {
+        watcher_channel.show_waits(writer.sign());
+        Self { writer, watcher_channel, ended_by }
+    }
+
     /// Makes one event durable and shows it.
     pub(crate) async fn emit(&mut self, at: Timestamp, kind: EventKind) -> Result<(), RunError> {
         let committed = self.writer.commit(vec![Event { at, kind }]).await?;

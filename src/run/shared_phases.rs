@@ -269,7 +269,7 @@ impl<A: TaskApi> SharedPhases<'_, A> {
         let (api, clock, settings) = (self.api, self.planned.clock, self.settings);
         let (slots, watcher_channel) = (self.slots.clone(), self.watcher_channel.clone());
         let writer = self.writer()?;
-        let ledger = StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases };
+        let ledger = StoreLedger::new(writer, watcher_channel, RunEndedBy::Phases);
         let working = router.beside(async |control| {
             let phases = RunPhases {
                 api,

@@ -266,7 +266,7 @@ impl Planned {
         engine.slots = shared.slots.clone();
         engine.max_duration = engine.max_duration.into_iter().chain(self.time_left).min();
         let watcher_channel = shared.channel.of_target(target.name());
-        let ledger = StoreLedger { writer, watcher_channel, ended_by: ended_by(settings) };
+        let ledger = StoreLedger::new(writer, watcher_channel, ended_by(settings));
         let Some(api) = api else {
             let (ledger, engine) = (Box::new(ledger), Box::new(engine));
             return Ok(RunningTarget::Over { ledger, engine, at: now });

@@ -192,7 +192,7 @@ impl ReopenedRun {
             settings: &part.settings,
             slots,
             clock: self.clock,
-            ledger: StoreLedger { writer, watcher_channel, ended_by: RunEndedBy::Phases },
+            ledger: StoreLedger::new(writer, watcher_channel, RunEndedBy::Phases),
             control_router: ControlRouter::new(control),
         })
     }

@@ -3,8 +3,9 @@
 //! A terminal may block for hours (Ctrl-S) and a watcher may panic; the run goes on. A watcher that
 //! panics is dropped, and one that is too slow misses events. Both are counted.
 
-use crate::clock::Clock;
-use crate::event::{Event, Watch};
+use crate::clock::{Clock, Timestamp};
+use crate::event::{Event, StoreWait, Watch};
+use crate::store::WaitSign;
 use std::convert::Infallible;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +38,8 @@ pub(crate) struct WatcherChannel {
 enum Shown {
     /// Events, with the target that they are of.
     Events(Option<Arc<str>>, Vec<Event>),
+    /// What tells whether the store waits, of one target or of the run.
+    Sign(Option<Arc<str>>, WaitSign),
     /// The number of tasks that all workers have settled, of one target or of the run.
     #[cfg(feature = "postgres")]
     SettledByAll(Option<Arc<str>>, u64),
@@ -69,7 +72,7 @@ pub(crate) fn open(
     let thread = {
         let missed = Arc::clone(&missed);
         let queue = Queue { shown: queue, closing };
-        let audience = Audience { watchers, clock, reported: 0 };
+        let audience = Audience { watchers, clock, reported: 0, signs: Vec::new() };
         name.spawn(move || show_all(&queue, &missed, audience))?
     };
     let missing = Arc::clone(&missed);
@@ -90,6 +93,13 @@ impl WatcherChannel {
         if self.shown.try_send(Shown::Events(self.target.clone(), events)).is_err() {
             self.missed.fetch_add(count, Ordering::Relaxed);
         }
+    }
+}
+
+impl WatcherChannel {
+    /// Shows from now on whether the store waits. Called once, before there are events.
+    pub(crate) fn show_waits(&self, sign: WaitSign) {
+        let _ = self.shown.try_send(Shown::Sign(self.target.clone(), sign));
     }
 }
 
@@ -149,6 +159,7 @@ fn show_all(queue: &Queue, missed: &AtomicU64, mut audience: Audience) -> u64 {
         // must not look frozen.
         if clock.instant() >= next_tick {
             let now = clock.now();
+            audience.look_for_waits(now);
             audience.each(|watcher| watcher.tick(now));
             next_tick = clock.instant() + TICK;
         }
@@ -164,6 +175,26 @@ struct Audience {
     clock: Clock,
     /// How many events they have been told that they missed.
     reported: u64,
+    signs: Vec<ShownSign>,
+}
+
+/// What the watchers know of the waits of a store.
+struct ShownSign {
+    target: Option<Arc<str>>,
+    sign: WaitSign,
+    wait: Option<StoreWait>,
+}
+
+impl ShownSign {
+    /// Returns whether a wait has begun or ended since the last look.
+    fn has_changed(&mut self, now: Timestamp) -> bool {
+        let is_up = self.sign.is_up();
+        if is_up == self.wait.is_some() {
+            return false;
+        }
+        self.wait = is_up.then(|| self.sign.wait_since(now));
+        true
+    }
 }
 
 impl Audience {
@@ -174,6 +205,7 @@ impl Audience {
                 Some(target) => watcher.on_target_events(target, &events),
                 None => watcher.on_events(&events),
             }),
+            Shown::Sign(target, sign) => self.signs.push(ShownSign { target, sign, wait: None }),
             #[cfg(feature = "postgres")]
             Shown::SettledByAll(target, settled) => {
                 let now = self.clock.now();
@@ -183,6 +215,19 @@ impl Audience {
                 });
             }
         }
+    }
+
+    /// Passes on whether a store has begun or ceased to wait.
+    fn look_for_waits(&mut self, now: Timestamp) {
+        let mut signs = std::mem::take(&mut self.signs);
+        for shown in signs.iter_mut().filter_map(|it| it.has_changed(now).then_some(&*it)) {
+            let wait = shown.wait.as_ref();
+            self.each(|watcher| match &shown.target {
+                Some(target) => watcher.on_target_store_wait(target, wait, now),
+                None => watcher.on_store_wait(wait, now),
+            });
+        }
+        self.signs = signs;
     }
 
     /// Passes on how many events were missed since the last report.
@@ -206,7 +251,7 @@ impl Audience {
 mod tests {
     use super::*;
     use crate::clock::Timestamp;
-    use crate::event::EventKind;
+    use crate::event::{EventKind, WaitCause};
 
     fn continued() -> Vec<Event> {
         vec![Event { at: Timestamp::from_micros(0), kind: EventKind::RunContinued }]
@@ -237,7 +282,8 @@ mod tests {
         }
         let (sender, counts) = mpsc::channel();
         let watchers: Vec<Box<dyn Watch>> = vec![Box::new(Counting(sender))];
-        let mut audience = Audience { watchers, clock: Clock::start(), reported: 0 };
+        let mut audience =
+            Audience { watchers, clock: Clock::start(), reported: 0, signs: Vec::new() };
         let missed = AtomicU64::new(3);
         audience.report_missed(&missed);
         audience.report_missed(&missed);
@@ -303,5 +349,41 @@ mod tests {
         queue.gather();
         assert_eq!(next(), Ok(MAX_BATCHES));
         assert_eq!(next(), Err(RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn a_wait_for_store_is_told_once_when_it_begins_and_once_when_it_ends() {
+        struct Told(mpsc::Sender<Option<i64>>);
+        impl Watch for Told {
+            fn on_events(&mut self, _: &[Event]) {}
+            fn on_target_store_wait(
+                &mut self,
+                target: &Arc<str>,
+                wait: Option<&StoreWait>,
+                _: Timestamp,
+            ) {
+                assert_eq!(&**target, "north");
+                let left = wait.map(|wait| (wait.until.since(wait.since).as_secs(), &*wait.place));
+                assert!(left.is_none_or(|left| left == (60, "/srv/runs")));
+                self.0.send(wait.map(|wait| wait.since.as_micros())).unwrap();
+            }
+        }
+        let (sender, told) = mpsc::channel();
+        let watchers: Vec<Box<dyn Watch>> = vec![Box::new(Told(sender))];
+        let (clock, signs) = (Clock::start(), Vec::new());
+        let mut audience = Audience { watchers, clock, reported: 0, signs };
+        let minute = Duration::from_secs(60);
+        let sign = WaitSign::new(WaitCause::NoRoom, "/srv/runs".into(), minute);
+        audience.show(Shown::Sign(Some("north".into()), sign.clone()));
+        for (at, waits) in [false, true, true, false, false, true].into_iter().enumerate() {
+            if waits {
+                sign.raise();
+            } else {
+                sign.lower();
+            }
+            audience.look_for_waits(Timestamp::from_micros(at as i64));
+        }
+        drop(audience);
+        assert_eq!(told.iter().collect::<Vec<_>>(), [Some(1), None, Some(5)]);
     }
 }

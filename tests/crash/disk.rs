@@ -72,7 +72,8 @@ fn a_full_disk_holds_the_run_until_there_is_room() {
     let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=8m") else {
         return skip("a small tmpfs cannot be mounted");
     };
-    let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &["--rate", "100/s"]);
+    let more = ["--rate", "100/s", "--progress", "lines"];
+    let mut process = rehearsal.start(&rehearsal.input(&plain_ids(300)), &more);
     rehearsal.service.await_requests(50);
     let ballast = rehearsal.state.join("ballast");
     let mut file = fs::File::create(&ballast).unwrap();
@@ -86,8 +87,13 @@ fn a_full_disk_holds_the_run_until_there_is_room() {
     });
     assert!(!process.has_ended());
     assert!(rehearsal.service.requests() < 300, "it was too fast for the disk to matter");
+    let place = rehearsal.state.join("runs");
+    process.wait_until_it_says(&format!("no space is left in {}", place.display()));
+    let status = rehearsal.run(&["ctl", "status", "--json"]);
+    assert!(status.stdout.contains("\"no_room\""), "{status:?}");
     drop(file);
     fs::remove_file(ballast).unwrap();
+    process.wait_until_it_says("there is room for the run store again");
     let ended = process.ended();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(Ledger::read(&rehearsal.file()).settled("succeeded"), 300);

@@ -5,7 +5,7 @@ use crate::cli::output::stream::{Audience, Stderr, standard_error};
 use crate::cli::process::environment::Environment;
 use crate::cli::run::log_file::LogFile;
 use batchctl::clock::{Clock, Timestamp};
-use batchctl::event::{Event, StopReason, Watch};
+use batchctl::event::{Event, StopReason, StoreWait, Watch};
 use batchctl::progress::{
     AsciiTerminal, Bar, Lines, Log, LogFormat, Tally, TargetTallies, Verbosity, render_line,
 };
@@ -119,13 +119,10 @@ fn status_of(tally: &Tally, now: Timestamp) -> Value {
     let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
     let outcomes =
         Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
-    let hold = tally.hold().map(|hold| {
-        json!({
-            "reason": hold.reason.as_str(),
-            "since": hold.since.to_string(),
-            "until": hold.until.to_string(),
-        })
-    });
+    let held = |reason: &str, since: Timestamp, until: Timestamp| json!({ "reason": reason, "since": since.to_string(), "until": until.to_string() });
+    let hold = tally.hold().map(|hold| held(hold.reason.as_str(), hold.since, hold.until));
+    // No hold ends as long as the store waits.
+    let waits = tally.store_wait().map(|wait| held(wait.cause.as_str(), wait.since, wait.until));
     json!({
         "state": state(tally),
         "line": render_line(tally, now),
@@ -141,7 +138,7 @@ fn status_of(tally: &Tally, now: Timestamp) -> Value {
         "set_by_service": tally.service_limit().per_second.map(|limit| (limit * 1_000.0).round() / 1_000.0),
         "at_a_time_set_by_service": tally.service_limit().at_a_time,
         "concurrency": tally.concurrency(),
-        "held": hold,
+        "held": waits.or(hold),
         "paused_since": tally.paused_since().map(|since| since.to_string()),
         "stopping": tally.stopping().map(StopReason::as_str),
         "elapsed_ms": whole_millis(tally.elapsed(now)),
@@ -157,10 +154,11 @@ fn state(tally: &Tally) -> &'static str {
     if tally.stopping().is_some() || tally.ended().is_some() {
         return "stopping";
     }
-    match (tally.paused_since(), tally.hold()) {
-        (Some(_), _) => "paused",
-        (None, Some(_)) => "held",
-        (None, None) => "running",
+    let is_held = tally.hold().is_some() || tally.store_wait().is_some();
+    match tally.paused_since() {
+        Some(_) => "paused",
+        None if is_held => "held",
+        None => "running",
     }
 }
 
@@ -253,6 +251,19 @@ impl Watch for Counting {
 
     fn on_target_settled_by_all(&mut self, target: &Arc<str>, settled: u64, now: Timestamp) {
         lock(&self.0).settled_by_all(Some(target), settled, now);
+    }
+
+    fn on_store_wait(&mut self, wait: Option<&StoreWait>, now: Timestamp) {
+        lock(&self.0).wait_for_store(None, wait, now);
+    }
+
+    fn on_target_store_wait(
+        &mut self,
+        target: &Arc<str>,
+        wait: Option<&StoreWait>,
+        now: Timestamp,
+    ) {
+        lock(&self.0).wait_for_store(Some(target), wait, now);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::settings::LeftOut;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
 use crate::store::home::Home;
+use crate::store::wait_sign::WaitSign;
 use crate::store::writing::journal_scan::JournalScan;
 use crate::store::writing::observed_states;
 use crate::store::writing::observed_states::TaskSelection;
@@ -33,6 +34,7 @@ pub struct RunWriter {
     hurried: Arc<AtomicBool>,
     departure_writer: Option<DepartureWriter>,
     resume_point: ResumePoint,
+    sign: WaitSign,
 }
 
 impl RunWriter {
@@ -99,10 +101,11 @@ impl RunWriter {
         let lock = lock.hold();
         let departure_writer = writer.watermark.as_ref().map(CommitWriter::departure_writer);
         let departure_writer = departure_writer.transpose().map_err(&failed)?;
-        let hurried = Arc::clone(&writer.hurried);
+        let (hurried, sign) = (Arc::clone(&writer.hurried), writer.sign.clone());
         let thread = thread::Builder::new().name("store".into());
         let thread = thread.spawn(move || writer.work(&queue, lock)).map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), hurried, departure_writer, resume_point })
+        let (jobs, thread) = (Some(jobs), Some(thread));
+        Ok(Self { jobs, thread, hurried, departure_writer, resume_point, sign })
     }
 
     /// Returns where the run stood when it was opened.
@@ -151,6 +154,11 @@ impl RunWriter {
         self.departure_writer
             .as_ref()
             .is_none_or(|departure_writer| departure_writer.may_leave(last))
+    }
+
+    /// Returns the sign that is up while the writer waits for room on a full disk.
+    pub fn sign(&self) -> WaitSign {
+        self.sign.clone()
     }
 
     /// Ends all waiting for room on a full disk, now and later.
@@ -292,6 +300,8 @@ impl Drop for RunWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::WaitCause;
+    use std::time::Duration;
 
     fn block_on<F: Future>(future: F) -> F::Output {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -310,6 +320,7 @@ mod tests {
             hurried: Arc::default(),
             departure_writer: None,
             resume_point: ResumePoint::default(),
+            sign: WaitSign::new(WaitCause::NoRoom, String::new(), Duration::ZERO),
         };
         for _ in 0..2 {
             let committed = block_on(writer.commit(Vec::new()));

@@ -6,11 +6,13 @@
 //! report as safe what the first one lost. See `docs/GLOSSARY.md`: commit, durable, session.
 
 use crate::clock::Timestamp;
+use crate::event::WaitCause;
 use crate::journal::Fact;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark};
 use crate::store::home::{Home, read_sessions};
 use crate::store::schema;
+use crate::store::wait_sign::WaitSign;
 use crate::store::writing::batch::{Batch, Scratch};
 use crate::store::writing::event_records::session_started;
 use crate::store::writing::integrity_check;
@@ -76,6 +78,8 @@ pub(crate) struct WriterThread {
     pub(crate) connection: Connection,
     pub(crate) patience: Patience,
     pub(crate) hurried: Arc<AtomicBool>,
+    /// Up while it waits for room.
+    pub(crate) sign: WaitSign,
     pub(crate) path: PathBuf,
     pub(crate) origin: Timestamp,
     /// The number of selected tasks whose ids are known.
@@ -159,11 +163,13 @@ impl WriterThread {
         }
         let resume_point = ResumePoint::new(&scan, origin, selected);
         let totals_are_known = scan.settled.is_some();
+        let place = path.parent().unwrap_or(path).display().to_string();
         let queue = TaskQueue::new(scan.open, settled, origin);
         let writer = Self {
             connection,
             patience: PATIENCE,
             hurried: Arc::default(),
+            sign: WaitSign::new(WaitCause::NoRoom, place, PATIENCE.whole),
             path: path.to_owned(),
             origin,
             selected,
@@ -228,10 +234,14 @@ impl WriterThread {
             }
             match self.commit(&write).map_err(sqlite(&self.path)) {
                 Err(StoreError::Full { .. }) if self.waits(waited) => {
+                    self.sign.raise();
                     (self.patience.pause)(self.patience.step);
                     waited += self.patience.step;
                 }
-                result => return result,
+                result => {
+                    self.sign.lower();
+                    return result;
+                }
             }
         }
     }

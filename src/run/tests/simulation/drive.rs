@@ -245,7 +245,7 @@ impl Stage {
         let watcher = move |events: &[Event]| seen.lock().unwrap().extend_from_slice(events);
         let (channel, thread) = watchers::open(vec![Box::new(watcher)], self.clock).unwrap();
         let ended_by = RunEndedBy::Engine;
-        let store = StoreLedger { writer, watcher_channel: channel, ended_by };
+        let store = StoreLedger::new(writer, channel, ended_by);
         let end = self.engine(store, &settings, number > 0, &ordeal.orders).await;
         let trouble = thread.close();
         if trouble != watchers::WatchTrouble::default() {

@@ -207,7 +207,7 @@ async fn carry_out(tasks: u32) -> (RunStats, Seen, Report, Duration) {
     let engine_settings = engine_settings(&planned.settings, starting_point(&writer));
     let (watcher_channel, thread) = watchers::open(Vec::new(), clock).unwrap();
     let ended_by = RunEndedBy::Engine;
-    let mut ledger = Standing(StoreLedger { writer, watcher_channel, ended_by });
+    let mut ledger = Standing(StoreLedger::new(writer, watcher_channel, ended_by));
     let began = clock.instant();
     let seen = Seen {
         done: vec![false; tasks as usize],
