@@ -1,7 +1,7 @@
 //! Carries a planned run out: wires store, engine, survey and watchers together.
 
 use crate::api::TaskApi;
-use crate::engine::{Control, Numbering, StartingPoint};
+use crate::engine::{Control, EngineSettings, Numbering, StartingPoint};
 use crate::event::{RunStats, StopReason, Watch};
 use crate::policy::{REMEMBERED_SENDINGS, SharedSlots, SlotTrouble};
 use crate::run::control_router::ControlRouter;
@@ -15,7 +15,7 @@ use crate::run::settings::{engine_settings, remembered_sendings};
 #[cfg(feature = "postgres")]
 use crate::run::target_orders::TargetOrders;
 use crate::run::watchers;
-use crate::run::watchers::WatchTrouble;
+use crate::run::watchers::{WatchTrouble, WatcherChannel, WatcherThread};
 use crate::run::waves::WaveOrigin;
 use crate::settings::RunSettings;
 use crate::slots::FileSlots;
@@ -59,8 +59,46 @@ impl Planned {
             let orders = TargetOrders { all: control, one: mpsc::unbounded_channel().1 };
             return self.carry_out_shared(&[Some(api)], watchers, orders).await;
         }
+        let memory = self.memory(0);
+        let begun = self.begin_whole(&memory, watchers);
+        let Begun { writer, engine, watcher_channel, thread } =
+            begun.map_err(RunError::before_the_first_call)?;
+        let slots = engine.slots.clone();
+        let phases = RunPhases {
+            api,
+            settings: &self.settings,
+            exclusions: self.exclusions.clone(),
+            slots: slots.clone(),
+            clock: self.clock,
+            ledger: StoreLedger::new(writer, watcher_channel, ended_by(&self.settings)),
+            control_router: ControlRouter::new(control),
+            drill: Drill::of(&self.runs, &self.id, 0, &self.settings),
+        };
+        // Dropping the phases closes the watchers' channel, without which their thread never ends.
+        let ran = phases.run(engine).await;
+        let watch_trouble = thread.close();
+        let stats = ran?;
+        let is_lost = stats.stopped == Some(StopReason::RateGroupLost);
+        let group_trouble = slots.filter(|_| is_lost).and_then(|slots| slots.trouble());
+        let learning_trouble = memory.keep(self.clock.now()).err();
+        // Last, so that the next holder of the lock finds the learnt rate as well.
+        drop(self.lock);
+        let targets = Vec::new();
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+    }
+
+    /// Returns what keeps the rate of one target, or of a run without targets.
+    pub(super) fn memory(&self, part: usize) -> RateMemory<'_> {
         let profile = self.profile.as_deref();
-        let memory = RateMemory { runs: &self.runs, run: &self.id, part: 0, profile };
+        RateMemory { runs: &self.runs, run: &self.id, part, profile }
+    }
+
+    /// Opens all that the run needs. Nothing is sent before all of it is there.
+    fn begin_whole(
+        &self,
+        memory: &RateMemory<'_>,
+        watchers: Vec<Box<dyn Watch>>,
+    ) -> Result<Begun, RunError> {
         let learnt = memory.before()?;
         // Also without a rate limit: an operator may set one while the run is under way.
         let recall = remembered_sendings(&self.settings).max(REMEMBERED_SENDINGS);
@@ -72,39 +110,25 @@ impl Planned {
             None => WaveOrigin::default(),
         };
         let writer = RunWriter::open(&self.runs, &self.lock, self.clock.now(), recall)?;
-        let mut settings = engine_settings(&self.settings, starting_point(&writer));
-        settings.pace.learnt = learnt;
-        settings.origin.changes = self.changes;
-        settings.origin.unsent = waves.unsent;
-        settings.origin.wave_pause_until = waves.pause_until;
-        settings.slots = slots.clone();
-        settings.max_duration = settings.max_duration.into_iter().chain(self.time_left).min();
+        let mut engine = engine_settings(&self.settings, starting_point(&writer));
+        engine.pace.learnt = learnt;
+        engine.origin.changes.clone_from(&self.changes);
+        engine.origin.unsent = waves.unsent;
+        engine.origin.wave_pause_until = waves.pause_until;
+        engine.slots = slots;
+        engine.max_duration = engine.max_duration.into_iter().chain(self.time_left).min();
         let (watcher_channel, thread) =
             watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let drill = Drill::of(&self.runs, &self.id, 0, &self.settings);
-        let ended_by = ended_by(&self.settings);
-        let phases = RunPhases {
-            api,
-            settings: &self.settings,
-            exclusions: self.exclusions,
-            slots: slots.clone(),
-            clock: self.clock,
-            ledger: StoreLedger::new(writer, watcher_channel, ended_by),
-            control_router: ControlRouter::new(control),
-            drill,
-        };
-        // Dropping the phases closes the watchers' channel, without which their thread never ends.
-        let ran = phases.run(settings).await;
-        let watch_trouble = thread.close();
-        let stats = ran?;
-        let is_lost = stats.stopped == Some(StopReason::RateGroupLost);
-        let group_trouble = slots.filter(|_| is_lost).and_then(|slots| slots.trouble());
-        let learning_trouble = memory.keep(self.clock.now()).err();
-        // Last, so that the next holder of the lock finds the learnt rate as well.
-        drop(self.lock);
-        let targets = Vec::new();
-        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+        Ok(Begun { writer, engine, watcher_channel, thread })
     }
+}
+
+/// What a run needs before its first call.
+struct Begun {
+    writer: RunWriter,
+    engine: EngineSettings,
+    watcher_channel: WatcherChannel,
+    thread: WatcherThread,
 }
 
 /// Returns which part emits the end of a session.

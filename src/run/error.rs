@@ -32,6 +32,9 @@ pub enum RunError {
         /// The run.
         run: RunId,
     },
+    /// The run could not be begun: nothing was sent.
+    #[error(transparent)]
+    NotBegun(Box<RunError>),
     /// The store ended the run.
     #[error("the run stopped because its events could not be recorded any longer")]
     Ledger(#[source] LedgerError),
@@ -54,6 +57,13 @@ pub enum RunError {
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
+}
+
+impl RunError {
+    /// Returns the error of a run that could not be begun.
+    pub(crate) fn before_the_first_call(self) -> Self {
+        Self::NotBegun(Box::new(self))
+    }
 }
 
 fn counted(groups: usize) -> String {

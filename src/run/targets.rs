@@ -21,12 +21,11 @@ use crate::run::error::RunError;
 use crate::run::ledger::StoreLedger;
 use crate::run::phases::RunPhases;
 use crate::run::plan::{Planned, RunRequest, TargetRun, holder, new_run};
-use crate::run::rate_memory::RateMemory;
 use crate::run::running_target::{RunningTarget, run_all};
 use crate::run::settings::{engine_settings, remembered_sendings};
 use crate::run::target_orders::{TargetOrders, share_out};
 use crate::run::watchers;
-use crate::run::watchers::WatcherChannel;
+use crate::run::watchers::{WatcherChannel, WatcherThread};
 use crate::run::waves::WaveOrigin;
 use crate::settings::RunSettings;
 use crate::store::{NewRun, RunDirectory, RunWriter, ServiceRecord};
@@ -189,11 +188,38 @@ impl Planned {
             let apis: Vec<Option<&A>> = apis.iter().map(Option::as_ref).collect();
             return self.carry_out_shared(&apis, watchers, orders).await;
         }
+        let begun = self.begin_targets(apis, watchers);
+        let BegunTargets { parts, senders, slots, thread } =
+            begun.map_err(RunError::before_the_first_call)?;
+        let ran = tokio::select! {
+            biased;
+            () = share_out(orders, senders) => unreachable!("orders are shared out for ever"),
+            ran = run_all(parts) => ran,
+        };
+        let watch_trouble = thread.close();
+        let targets = ran?;
+        let now = self.clock.now();
+        let memories = self.targets.iter().map(|target| self.memory(target.index));
+        let learning_trouble = memories.filter_map(|memory| memory.keep(now).err()).next();
+        drop(self.lock);
+        let held = targets.iter().map(|stats| stats.held).max().unwrap_or_default();
+        let stats = RunStats { stopped: targets.iter().find_map(|stats| stats.stopped), held };
+        let is_lost = |stats: &RunStats| stats.stopped == Some(StopReason::RateGroupLost);
+        let lost = targets.iter().zip(slots).find(|(stats, _)| is_lost(stats));
+        let group_trouble = lost.and_then(|(_, slots)| slots?.trouble());
+        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+    }
+
+    /// Opens all targets. Nothing is sent before all of them are there.
+    fn begin_targets<'a, A: TaskApi>(
+        &'a self,
+        apis: &'a [Option<A>],
+        watchers: Vec<Box<dyn Watch>>,
+    ) -> Result<BegunTargets<'a, A>, RunError> {
         // Before any session begins: a group that cannot be joined leaves no trace in the run.
         let slots = self.slots()?;
         let (channel, thread) = watchers::open(watchers, self.clock).map_err(RunError::Thread)?;
-        let mut parts = Vec::new();
-        let mut senders = Vec::new();
+        let (mut parts, mut senders) = (Vec::new(), Vec::new());
         let mut waves = self.wave_origins()?;
         for ((api, target), slots) in apis.iter().zip(&self.targets).zip(&slots) {
             let (sender, receiver) = mpsc::unbounded_channel();
@@ -204,24 +230,7 @@ impl Planned {
             parts.push(self.open_target(target, api.as_ref(), shared)?);
         }
         // Every part has a channel of its own; the thread ends with the last of them.
-        drop(channel);
-        let ran = tokio::select! {
-            biased;
-            () = share_out(orders, senders) => unreachable!("orders are shared out for ever"),
-            ran = run_all(parts) => ran,
-        };
-        let watch_trouble = thread.close();
-        let targets = ran?;
-        let now = self.clock.now();
-        let memories = self.targets.iter().map(|target| self.memory(target));
-        let learning_trouble = memories.filter_map(|memory| memory.keep(now).err()).next();
-        drop(self.lock);
-        let held = targets.iter().map(|stats| stats.held).max().unwrap_or_default();
-        let stats = RunStats { stopped: targets.iter().find_map(|stats| stats.stopped), held };
-        let is_lost = |stats: &RunStats| stats.stopped == Some(StopReason::RateGroupLost);
-        let lost = targets.iter().zip(slots).find(|(stats, _)| is_lost(stats));
-        let group_trouble = lost.and_then(|(_, slots)| slots?.trouble());
-        Ok(Ended { stats, targets, watch_trouble, group_trouble, learning_trouble })
+        Ok(BegunTargets { parts, senders, slots, thread })
     }
 
     /// Opens what bounds each target besides its own rate: its rate group, or the rate of all.
@@ -243,11 +252,6 @@ impl Planned {
         Ok(RunReader::open(&self.runs, &self.id)?.of_targets(WaveOrigin::of)?)
     }
 
-    fn memory<'a>(&'a self, target: &TargetRun) -> RateMemory<'a> {
-        let profile = self.profile.as_deref();
-        RateMemory { runs: &self.runs, run: &self.id, part: target.index, profile }
-    }
-
     fn open_target<'a, A: TaskApi>(
         &'a self,
         target: &'a TargetRun,
@@ -255,7 +259,7 @@ impl Planned {
         shared: Shared<'_>,
     ) -> Result<RunningTarget<'a, A>, RunError> {
         let (settings, now) = (&target.settings, self.clock.now());
-        let learnt = self.memory(target).before()?;
+        let learnt = self.memory(target.index).before()?;
         let recall = remembered_sendings(settings).max(REMEMBERED_SENDINGS);
         let writer = RunWriter::open_target(&self.runs, &self.lock, target.index, now, recall)?;
         let mut engine = engine_settings(settings, starting_point(&writer));
@@ -292,6 +296,14 @@ pub(super) fn total_slots<'a>(
 ) -> Option<SharedSlots> {
     let total = targets.find_map(|settings| settings.target.as_ref()?.rate_total)?;
     Some(SharedSlots::in_total(ProcessSlots::new(clock.instant().into()), total))
+}
+
+/// What a run of several targets needs before its first call.
+struct BegunTargets<'a, A> {
+    parts: Vec<RunningTarget<'a, A>>,
+    senders: Vec<(String, mpsc::UnboundedSender<Control>)>,
+    slots: Vec<Option<SharedSlots>>,
+    thread: WatcherThread,
 }
 
 /// What a target shares with the others, and the orders that it is given.

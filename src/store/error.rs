@@ -7,7 +7,7 @@ use crate::store::other_home::OtherHomeError;
 use crate::system::io::Errno;
 use crate::system::process::{Resource, getrlimit};
 use crate::text::shell_quoted;
-use rusqlite::ffi::SQLITE_IOERR_WRITE;
+use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use rusqlite::types::Type;
 use rusqlite::{Error, ErrorCode};
 use std::io;
@@ -226,11 +226,16 @@ pub(crate) fn sqlite(path: &Path) -> impl Fn(Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path: path.clone() },
+        // The index of the log could not be made as large as it has to be.
+        Some(_) if extended(&source) == SQLITE_IOERR_SHMSIZE => match size_limit() {
+            Some(most) => StoreError::Limited { path: path.clone(), most },
+            None => StoreError::Full { path: path.clone() },
+        },
         Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.clone() },
         _ if is_damage(&source) => {
             StoreError::Damaged { path: path.clone(), detail: detail_of(&source) }
         }
-        _ => match size_limit(&source) {
+        _ => match size_limit().filter(|_| extended(&source) == SQLITE_IOERR_WRITE) {
             Some(most) => StoreError::Limited { path: path.clone(), most },
             None => StoreError::Sqlite { path: path.clone(), source },
         },
@@ -251,13 +256,16 @@ fn detail_of(error: &Error) -> String {
     }
 }
 
-/// Returns the limit on file sizes, if a write failed while there is one.
+/// Returns the limit on file sizes, if there is one.
 ///
 /// SQLite keeps no reason for a write that failed, other than a full disk.
-fn size_limit(error: &Error) -> Option<u64> {
-    let Error::SqliteFailure(failure, _) = error else { return None };
-    let is_write = failure.extended_code == SQLITE_IOERR_WRITE;
-    is_write.then(|| getrlimit(Resource::Fsize).current).flatten()
+fn size_limit() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
+}
+
+/// Returns the code that tells most of an error, 0 without one.
+fn extended(error: &Error) -> i32 {
+    error.sqlite_error().map_or(0, |failure| failure.extended_code)
 }
 
 /// Returns whether an error means that the file does not hold what was written to it.

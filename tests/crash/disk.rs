@@ -116,6 +116,42 @@ fn a_disk_too_small_for_the_plan_refuses_it_and_keeps_nothing() {
 }
 
 #[test]
+fn a_new_run_that_cannot_be_begun_leaves_nothing() {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let check = |ended: Ended, words: &[&str]| {
+        check_refused(&ended, words);
+        assert_eq!((rehearsal.service.requests(), rehearsal.runs().len()), (0, 0));
+        assert_eq!(fs::read_dir(rehearsal.state.join("runs")).unwrap().count(), 0);
+    };
+    let input = rehearsal.input(&plain_ids(20));
+    let args = rehearsal.start_arguments(&input, &[]);
+    // In blocks of 512 bytes: the plan fits, the index of its log does not.
+    let limited = "ulimit -f 56; exec \"$0\" \"$@\"";
+    let ended = Running::spawn(rehearsal.scene.in_shell(limited, &args)).ended();
+    check(ended, &["may not grow", "ulimit -f"]);
+    let Some(_disk) = SmallDisk::mount(&rehearsal.state, "mode=700,size=48k") else {
+        return skip("a small tmpfs cannot be mounted");
+    };
+    check(rehearsal.start(&input, &[]).ended(), &["no space is left"]);
+}
+
+#[test]
+fn a_plan_that_cannot_be_begun_stays() {
+    let rehearsal = Rehearsal::answering_in(5..=10);
+    let input = rehearsal.input(&plain_ids(20));
+    let service = ["--endpoint", rehearsal.service.url(), "--project-id", "project-1"];
+    let plan = ["plan", "start", input.to_str().unwrap()];
+    assert_eq!(rehearsal.run(&[&plan[..], &service].concat()).code, Some(0));
+    let limited = "ulimit -f 56; exec \"$0\" \"$@\"";
+    let apply = rehearsal.scene.in_shell(limited, &["apply", "--yes"]);
+    check_refused(&Running::spawn(apply).ended(), &["may not grow", "ulimit -f"]);
+    assert_eq!(rehearsal.service.requests(), 0);
+    let applied = rehearsal.run(&["apply", "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert_eq!(rehearsal.service.requests(), 20);
+}
+
+#[test]
 fn a_file_that_may_not_grow_stops_the_run_at_once() {
     let rehearsal = Rehearsal::answering_in(5..=10);
     let input = rehearsal.input(&plain_ids(2_000));

@@ -185,6 +185,7 @@ impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Store(error) => error.into(),
+            RunError::NotBegun(error) => (*error).into(),
             RunError::Input(problems) => {
                 let status = status_of(&problems);
                 Self::new(status, problems)

@@ -125,8 +125,11 @@ pub(crate) fn carry_out(
     let wanted = how.report_request(&live, &context.run_end);
     let ended = match ended {
         // Nothing was sent, so a new run leaves no trace; a resumed one stays as it was.
-        Err(error @ RunError::UnknownTasks { .. }) if if_not_started == IfNotStarted::Discard => {
-            run::remove(&context.state, &id)?;
+        Err(error @ (RunError::UnknownTasks { .. } | RunError::NotBegun(_)))
+            if if_not_started == IfNotStarted::Discard =>
+        {
+            // The error that called the run off is the one to report.
+            let _ = run::remove(&context.state, &id);
             context.store.forget(&id);
             return Err(error.into());
         }
