@@ -23,6 +23,8 @@ mod locks;
 #[cfg(test)]
 mod looking;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod planted;
 #[cfg(test)]
 mod power;

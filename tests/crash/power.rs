@@ -4,9 +4,21 @@
 
 use crate::support::service::Rehearsal;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+
+/// Builds a library of this folder, to be loaded before the system's.
+pub(crate) fn build_library(folder: &Path, name: &str) -> PathBuf {
+    let library = folder.join(format!("{name}.so"));
+    let source = format!("{}/tests/crash/{name}.c", env!("CARGO_MANIFEST_DIR"));
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+        .args([library.as_os_str(), source.as_ref(), "-ldl".as_ref()])
+        .status();
+    assert!(built.unwrap().success(), "the library is built");
+    library
+}
 
 /// The disk of one run.
 pub(crate) struct Disk {
@@ -17,13 +29,7 @@ impl Disk {
     /// Puts a disk that can lose power below the program.
     pub(crate) fn below(rehearsal: &mut Rehearsal) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let library = folder.path().join("synced.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crash/synced.c");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .args([library.as_os_str(), source.as_ref(), "-ldl".as_ref()])
-            .status();
-        assert!(built.unwrap().success(), "the library is built");
+        let library = build_library(folder.path(), "synced");
         let disk = Self { folder };
         fs::create_dir(disk.synced()).unwrap();
         rehearsal.scene.set("LD_PRELOAD", library.to_str().unwrap());

@@ -5,8 +5,8 @@ use super::wire::{AnyError, Wire};
 use crate::api::endpoint::Endpoint;
 use crate::api::loopback;
 use crate::api::route::{ProxyAddress, Roots, Route};
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::{FutureExt, TryFutureExt};
 use hyper::Uri;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -86,7 +86,7 @@ impl Dialer {
 }
 
 fn socket(connect_timeout: Duration) -> Socket {
-    let mut socket = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+    let mut socket = HttpConnector::new_with_resolver(Resolver::new(connect_timeout));
     // The connector around this one decides which of them is right.
     socket.enforce_http(false);
     socket.set_nodelay(true);
@@ -125,12 +125,30 @@ fn tls(roots: Option<&Roots>) -> Result<ClientConfig, rustls::Error> {
 
 /// The system's look-up of names, with an error type that differs from that of connecting.
 #[derive(Debug, Clone)]
-struct Resolver(GaiResolver);
+struct Resolver {
+    system: GaiResolver,
+    limit: Duration,
+}
+
+impl Resolver {
+    fn new(connect_timeout: Duration) -> Self {
+        // Less than the time for the whole connection: otherwise a silent name server would look like
+        // a silent host.
+        Self { system: GaiResolver::new(), limit: connect_timeout * 9 / 10 }
+    }
+}
 
 /// A name could not be looked up.
 #[derive(Debug, thiserror::Error)]
 #[error("dns error")]
 pub(super) struct DnsError(#[source] io::Error);
+
+impl DnsError {
+    fn too_slow(limit: Duration) -> Self {
+        let message = format!("no name server answered within {limit:?}");
+        Self(io::Error::new(io::ErrorKind::TimedOut, message))
+    }
+}
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
@@ -138,7 +156,7 @@ impl Service<Name> for Resolver {
     type Future = BoxFuture<'static, Result<Self::Response, DnsError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DnsError>> {
-        self.0.poll_ready(cx).map_err(DnsError)
+        self.system.poll_ready(cx).map_err(DnsError)
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
@@ -147,7 +165,11 @@ impl Service<Name> for Resolver {
             let addresses = Vec::from(loopback::addresses(0)).into_iter();
             return future::ready(Ok(addresses)).boxed();
         }
-        let found = self.0.call(name).map_ok(|addresses| addresses.collect::<Vec<_>>().into_iter());
-        found.map_err(DnsError).boxed()
+        let (found, limit) = (tokio::time::timeout(self.limit, self.system.call(name)), self.limit);
+        async move {
+            let addresses = found.await.map_err(|_| DnsError::too_slow(limit))?;
+            Ok(addresses.map_err(DnsError)?.collect::<Vec<_>>().into_iter())
+        }
+        .boxed()
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::output::event_documents::{Beginning, Live};
 use crate::cli::output::lone_files;
 use crate::cli::output::present::{ReportRequest, present};
 use crate::cli::output::stream::Stderr;
-use crate::cli::process::runtime::runtime;
+use crate::cli::process::runtime::{CommandRuntime, runtime};
 use crate::cli::run::display::Displays;
 use crate::cli::run::target::unless_all_refused;
 use crate::cli::run::{display, signals, stored_plan, target_flags};
@@ -107,7 +107,7 @@ struct VerifyForecast {
     clients: Vec<AnyClient>,
     /// Whether the credentials of a target could not be got, so that it is not looked at.
     is_refused: bool,
-    runtime: Runtime,
+    runtime: CommandRuntime,
     clock: Clock,
 }
 

@@ -6,7 +6,7 @@ use crate::cli::connect::destination::Destination;
 use crate::cli::connect::service_place;
 use crate::cli::flags::connection::CredentialArgs;
 use crate::cli::output::error::CommandError;
-use crate::cli::process::runtime::runtime;
+use crate::cli::process::runtime::{CommandRuntime, runtime};
 use batchctl::api::{
     AnyClient, ClientSettings, CredentialSource, Credentials, Endpoint, ServiceClient,
     ServiceClientSettings, ServiceTasks, ServiceWork, ViasClient,
@@ -41,7 +41,7 @@ pub(crate) struct ConnectedTarget<'a> {
 
 /// A client for requests one after the other, and the runtime that carries them out.
 pub(crate) struct ReadingClient {
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: CommandRuntime,
     pub(crate) client: ViasClient,
     /// Where its credentials come from.
     pub(crate) source: CredentialSource,
@@ -64,7 +64,7 @@ pub(crate) fn client_for_reading(
 
 /// A client of any service for requests that only read, and the runtime that carries them out.
 pub(crate) struct StateReader {
-    pub(crate) runtime: Runtime,
+    pub(crate) runtime: CommandRuntime,
     pub(crate) client: AnyClient,
     /// The credentials, for a client that follows this one; `None` if the service takes none.
     pub(crate) credentials: Option<Arc<Credentials>>,

@@ -5,6 +5,7 @@
 //! kind, whoever has it can speak for the job, so no message shows more than its host.
 
 use crate::cli::output::stream::Stderr;
+use crate::cli::process::runtime::CommandRuntime;
 use batchctl::api::{Route, innermost};
 use batchctl::report::ExitStatus;
 use reqwest::Client;
@@ -78,10 +79,7 @@ fn below(url: &Url, part: &str) -> Url {
 }
 
 fn send(url: &Url, route: &Route) -> Result<(), PingError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(PingError::Runtime)?;
+    let runtime = CommandRuntime::new().map_err(PingError::Runtime)?;
     let client = route
         .client()
         .and_then(|client| client.timeout(PATIENCE).build())

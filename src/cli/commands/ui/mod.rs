@@ -61,7 +61,8 @@ pub(crate) fn serve(args: &UiArgs, context: &Context) -> Result<ExitStatus, Comm
                     in who have the address, and nothing is encrypted";
         return Err(CommandError::usage(error).with_hint(hint));
     }
-    runtime()?.block_on(async {
+    // An order of a page that has begun is finished.
+    runtime()?.finish(async {
         // Before the address is printed: a script may stop the server as soon as it has read it.
         let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::io)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::io)?;
