@@ -203,3 +203,18 @@ fn no_spelling_of_the_token_survives_in_a_document() {
         assert!(!written.contains(&spelling[..16]), "{spelling}: {written}");
     }
 }
+
+#[test]
+fn a_host_that_ends_its_connections_without_a_word_loses_no_calls_once_that_is_known() {
+    let ids: Vec<String> = (0..1_000).map(|number| format!("gate-{number:04}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let limits = ["--rate", "none", "-j", "4", "--on-doubt", "hold", "--max-failures", "100%"];
+    let (_, scene, _) = stop(&ids, &limits, |request| {
+        let body = format!(r#"{{"id":"{}","total_count":1,"failed_count":0}}"#, request.id);
+        let length = body.len();
+        Reply::last(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"))
+    });
+    let doubtful = outcomes(&scene).iter().filter(|outcome| *outcome != "succeeded").count();
+    // Those of the first connections, and of the few that are kept to see whether they still end.
+    assert!(doubtful <= 15, "{doubtful} calls were lost");
+}

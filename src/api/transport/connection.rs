@@ -47,6 +47,7 @@ pub(super) struct Connection {
     signals: Arc<Signals>,
     /// What the driver wakes: the signals, which wake the exchange.
     waker: Waker,
+    answers: u32,
 }
 
 /// The reason for a missing answer.
@@ -66,7 +67,8 @@ impl Connection {
         let wire = GuardedWire::new(wire, Arc::clone(&signals));
         let (sender, driver) = builder.handshake(wire).await?;
         let waker = Waker::from(Arc::clone(&signals));
-        Ok(Self { sender, driver: Some(Box::new(driver)), signals, waker })
+        let driver = Some(Box::new(driver));
+        Ok(Self { sender, driver, signals, waker, answers: 0 })
     }
 
     /// Returns whether another request can follow the last one.
@@ -76,8 +78,14 @@ impl Connection {
 
     /// Notes that an answer was read to its end. Bytes that come before the next request would be
     /// taken for its answer, and so they end the connection.
-    pub(super) fn end_exchange(&self) {
+    pub(super) fn end_exchange(&mut self) {
         self.signals.end_exchange();
+        self.answers = self.answers.saturating_add(1);
+    }
+
+    /// Returns the number of answers that it has brought.
+    pub(super) fn answers(&self) -> u32 {
+        self.answers
     }
 
     /// Writes a request at once, and waits for the head of its answer.

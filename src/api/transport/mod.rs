@@ -8,6 +8,7 @@
 mod connection;
 mod dialer;
 mod head;
+mod reuse;
 mod trouble;
 mod tunnel;
 mod wire;
@@ -24,6 +25,7 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use hyper::http::uri::PathAndQuery;
 use hyper::{HeaderMap, Request, StatusCode, Uri};
+use reuse::Reuse;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,8 +61,15 @@ pub(super) struct Transport {
     most: NonZeroUsize,
     clock: Clock,
     dialling: Semaphore,
-    /// The connections without a call, the last one used at the end.
-    idle: Mutex<Vec<(Connection, Instant)>>,
+    idle: Mutex<Idle>,
+}
+
+/// The connections without a call.
+#[derive(Default)]
+struct Idle {
+    /// Each with the time of its last answer, the last one used at the end.
+    connections: Vec<(Connection, Instant)>,
+    reuse: Reuse,
 }
 
 struct Forwarding {
@@ -107,14 +116,18 @@ impl Transport {
 
     /// Writes a request, and waits for the head of its answer.
     pub(super) async fn send(&self, mut request: Outgoing) -> Result<Reply<'_>, TransportError> {
-        while let Some(mut connection) = self.take() {
+        while let Some((mut connection, since)) = self.take() {
             request = match connection.send(request).await {
                 Ok(answer) => return self.reply(answer, connection),
                 // The other side closed it meanwhile, or something came over it that nobody had
                 // asked for; the others may be as old.
-                Err(Unanswered::Unsent(request, _)) => request,
+                Err(Unanswered::Unsent(request, _)) => {
+                    self.ended(&connection, since);
+                    request
+                }
                 // Some of it may have left, so sending it again here would be a second call.
                 Err(Unanswered::Lost(error)) => {
+                    self.ended(&connection, since);
                     return Err(TransportError::Lost { error, is_new: false });
                 }
             };
@@ -162,29 +175,37 @@ impl Transport {
         connection.map_err(TransportError::Unsent)
     }
 
-    /// Takes the connection that was used last, if it is young enough.
-    fn take(&self) -> Option<Connection> {
-        let mut idle = self.idle();
+    /// Takes the connection that was used last, if it is young enough, with the time of its last answer.
+    fn take(&self) -> Option<(Connection, Instant)> {
+        let connections = &mut self.idle().connections;
         // The last one used comes first, so surplus connections grow old and are closed.
-        let (connection, since) = idle.pop()?;
+        let (connection, since) = connections.pop()?;
         if self.clock.instant() - since > MOST_IDLE {
             // All others are older.
-            idle.clear();
+            connections.clear();
             return None;
         }
-        Some(connection)
+        Some((connection, since))
     }
 
     /// Keeps a connection for the next call.
-    fn keep(&self, connection: Connection) {
-        let mut idle = self.idle();
-        if connection.is_free() && idle.len() < self.most.get() {
+    fn keep(&self, mut connection: Connection) {
+        let Idle { connections, reuse } = &mut *self.idle();
+        if connection.is_free() && connections.len() < self.most.get() {
             connection.end_exchange();
-            idle.push((connection, self.clock.instant()));
+            if reuse.goes_on(connection.answers()) {
+                connections.push((connection, self.clock.instant()));
+            }
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
+    /// Learns from a connection that the other side has closed.
+    fn ended(&self, connection: &Connection, since: Instant) {
+        let after = self.clock.instant() - since;
+        self.idle().reuse.ended(connection.answers(), after);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         // Its holders leave it whole at every step.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -156,7 +156,7 @@ async fn calls_at_a_time_have_a_connection_each_and_no_more_are_kept_than_there_
     assert!(answers.iter().all(|answer| answer.as_deref() == Ok("hello")), "{answers:?}");
     let mut connections = host.connections();
     connections.sort_unstable();
-    assert_eq!((connections, transport.idle().len()), (vec![0, 1, 2], 2));
+    assert_eq!((connections, transport.idle().connections.len()), (vec![0, 1, 2], 2));
 }
 
 #[tokio::test]
@@ -414,7 +414,7 @@ async fn a_body_that_breaks_off_closes_its_connection() {
     }
     assert!(last.is_err());
     drop(reply);
-    assert_eq!(transport.idle().len(), 0);
+    assert_eq!(transport.idle().connections.len(), 0);
 }
 
 #[tokio::test]
@@ -424,7 +424,7 @@ async fn a_call_that_is_given_up_closes_its_connection() {
     let reply = transport.send(put(&transport)).await.map_err(described).unwrap();
     // Its body is there and was not read.
     drop(reply);
-    assert_eq!(transport.idle().len(), 0);
+    assert_eq!(transport.idle().connections.len(), 0);
     while *host.closed.lock().unwrap() == 0 {
         tokio::task::yield_now().await;
     }
@@ -480,16 +480,16 @@ async fn a_connection_that_was_idle_for_long_is_not_used_again() {
             let wire = Box::new(TokioIo::new(wire));
             let connection = Connection::over(wire).await.unwrap();
             let now = transport.clock.instant();
-            transport.idle().push((connection, now));
+            transport.idle().connections.push((connection, now));
         }
         tokio::time::advance(idle).await;
         let taken = transport.take();
         assert_eq!(
-            (taken.is_some(), transport.idle().is_empty()),
+            (taken.is_some(), transport.idle().connections.is_empty()),
             (expected, !expected),
             "{idle:?}"
         );
-        transport.idle().clear();
+        transport.idle().connections.clear();
     };
     check(Duration::from_secs(8), true).await;
     check(Duration::from_millis(8_001), false).await;
