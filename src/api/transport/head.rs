@@ -20,6 +20,8 @@ const MAX_USED_HEADERS: usize = 96;
 const MAX_BEGINNING: usize = 1_024;
 /// The first two bytes of a TLS record: an alert or a handshake message.
 const TLS_RECORDS: [[u8; 2]; 2] = [[0x15, 0x03], [0x16, 0x03]];
+/// The bytes before the content of a frame of HTTP/2.
+const FRAME_HEAD: usize = 9;
 /// The headers that say where the body ends.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 /// The other headers that are used.
@@ -43,6 +45,8 @@ pub(crate) enum HeadError {
     TooManyInterim,
     #[error("this port speaks TLS and the address says http: use https")]
     Tls,
+    #[error("this port speaks HTTP/2 alone, and batchctl needs HTTP/1.1")]
+    Http2,
     /// Its beginning may hold a secret, so whoever shows it takes that out first.
     #[error("the answer is not HTTP")]
     NotHttp(String),
@@ -135,8 +139,23 @@ fn check_protocol(received: &[u8], interim: u32) -> Result<(), HeadError> {
     if resembles(b"HTTP/") {
         return Ok(());
     }
+    if interim == 0 && received.iter().take(FRAME_HEAD).enumerate().all(fits_settings) {
+        return if received.len() < FRAME_HEAD { Ok(()) } else { Err(HeadError::Http2) };
+    }
     let beginning = &received[..received.len().min(MAX_BEGINNING)];
     Err(HeadError::NotHttp(String::from_utf8_lossy(beginning).trim().to_owned()))
+}
+
+/// Returns whether a byte can stand there in the head of a frame of settings, which is the first of a
+/// host that speaks HTTP/2 (RFC 9113, sections 3.4 and 6.5).
+fn fits_settings((place, &byte): (usize, &u8)) -> bool {
+    match place {
+        // The beginning of the length, and the number of the stream.
+        0 | 5.. => byte == 0,
+        // The type.
+        3 => byte == 4,
+        _ => true,
+    }
 }
 
 /// Returns what stands between line feeds, and behind the last one.
@@ -482,6 +501,9 @@ mod tests {
     #[test]
     fn other_protocols_are_named() {
         check_refused("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", "use https");
+        check_refused("\0\0\u{12}\u{4}\0\0\0\0\0\0\u{3}\0\0\0d", "HTTP/2 alone");
+        check_refused("\0\0\u{12}\u{4}\0\0\0\0\u{1}", "the answer is not HTTP");
+        check_refused("\0\0\u{12}\u{1}", "the answer is not HTTP");
         check_refused("SSH-2.0-server\r\n\r\n", "the answer is not HTTP");
     }
 

@@ -126,6 +126,9 @@ fn remedy(error: &rustls::Error) -> Option<&'static str> {
         }
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
         | rustls::Error::PeerIncompatible(_) => Some("TLS 1.2 or 1.3 is needed"),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            Some("it does not speak HTTP/1.1, which batchctl needs")
+        }
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             Some("no host of that name is there: check the endpoint")
         }
@@ -183,6 +186,10 @@ fn lost(error: &hyper::Error, is_new: bool, redactor: &Redactor) -> Description 
     match causes(error).find_map(wrapped::<HeadError>) {
         // A host that waits for a handshake took the request for a broken one.
         Some(tls @ HeadError::Tls) if is_new => wants_tls(tls),
+        // Nor does a host that waits for another beginning of the connection.
+        Some(other @ HeadError::Http2) if is_new => {
+            (FailureKind::Connect, Delivery::NeverLeft, other.to_string())
+        }
         // It spoke HTTP before, so it may have understood this request as well.
         Some(HeadError::Tls) => {
             (FailureKind::Body, possible, "TLS came in place of an answer".into())
@@ -275,6 +282,7 @@ mod tests {
         assert_eq!(told(client), Some(NO_SERVER));
         assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
         let alert = |alert| remedy(&rustls::Error::AlertReceived(alert));
+        assert!(alert(AlertDescription::NoApplicationProtocol).unwrap().contains("HTTP/1.1"));
         assert!(alert(AlertDescription::ProtocolVersion).unwrap().contains("TLS 1.2"));
         assert_eq!(alert(AlertDescription::InternalError), None);
     }

@@ -64,8 +64,11 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("an alert of TLS", "failed - tls 2 sent, exit 1", "use https", |_| {
         Reply::last(b"\x15\x03\x01\x00\x02\x02\x0a")
     }),
-    fault("a frame of HTTP/2", "ambiguous - body 2 sent, exit 1", "the answer is not HTTP", |_| {
+    fault("settings of HTTP/2", "failed - connect 2 sent, exit 1", "speaks HTTP/2 alone", |_| {
         Reply::last(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+    }),
+    fault("another frame", "ambiguous - body 2 sent, exit 1", "the answer is not HTTP", |_| {
+        Reply::last(b"\x00\x00\x00\x01\x00\x00\x00\x00\x01")
     }),
 ];
 
