@@ -25,14 +25,13 @@ const LONGEST_SANE: Duration = Duration::from_secs(366 * 86_400);
 /// assert_eq!(retry_after("soon", None, now), None);
 /// ```
 pub fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
     // The date first: one of its forms begins with a digit.
-    let wait = match httpdate::parse_http_date(value) {
-        Ok(until) => {
-            let sent = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+    let wait = match latest_date(value) {
+        Some(until) => {
+            let sent = date.and_then(http_date);
             until.duration_since(sent.unwrap_or(now)).unwrap_or(Duration::ZERO)
         }
-        Err(_) => Duration::from_secs(longest_of_seconds(value)?),
+        None => Duration::from_secs(longest_of_seconds(value)?),
     };
     (wait <= LONGEST_SANE).then_some(wait)
 }
@@ -40,6 +39,28 @@ pub fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> Option<D
 /// Reads seconds, or the longest of several: a proxy may write two headers as one (RFC 9110, 5.3).
 fn longest_of_seconds(value: &str) -> Option<u64> {
     value.split(',').try_fold(0, |longest, one| Some(seconds_rounded_up(one.trim())?.max(longest)))
+}
+
+/// Reads a date, or the latest of several that a proxy wrote as one. Most have a comma themselves.
+fn latest_date(value: &str) -> Option<SystemTime> {
+    if let Some(date) = http_date(value) {
+        return Some(date);
+    }
+    let commas = value.match_indices(',').map(|(at, _)| at);
+    commas.into_iter().find_map(|at| {
+        let (first, rest) = (http_date(&value[..at])?, latest_date(&value[at + 1..])?);
+        Some(first.max(rest))
+    })
+}
+
+/// Reads a date in one of the forms of HTTP, or with another name of the same zone.
+fn http_date(value: &str) -> Option<SystemTime> {
+    let value = value.trim();
+    let zone = [" UTC", " UT", " Z", " +0000"].into_iter().find_map(|it| value.strip_suffix(it));
+    match zone {
+        Some(rest) => httpdate::parse_http_date(&format!("{} GMT", rest.trim_end())).ok(),
+        None => httpdate::parse_http_date(value).ok(),
+    }
 }
 
 /// Reads the window in the gateway's message, `…,limit:200,time:5 minute`.
@@ -133,6 +154,27 @@ mod tests {
         for value in ["1,", ",", "1, soon", "1;2"] {
             check(value, None);
         }
+    }
+
+    #[test]
+    fn of_two_dates_that_a_proxy_made_one_the_later_counts() {
+        check("Sun, 06 Nov 1994 08:49:57 GMT, Sun, 06 Nov 1994 08:49:47 GMT", Some(20));
+        check("Sun Nov  6 08:49:47 1994,Sunday, 06-Nov-94 08:49:57 GMT", Some(20));
+        check("Sun, 06 Nov 1994 08:49:57 GMT, 20", None);
+        check("Sun, 06 Nov 1994 08:49:57 GMT,", None);
+    }
+
+    #[test]
+    fn a_date_may_call_its_zone_by_another_name() {
+        for zone in ["UTC", "UT", "Z", "+0000"] {
+            check(&format!("Sun, 06 Nov 1994 08:49:57 {zone}"), Some(20));
+            let now = format!("Sun, 06 Nov 1994 08:49:37 {zone}");
+            let wait =
+                retry_after("Sun, 06 Nov 1994 08:49:57 GMT", Some(&now), SystemTime::UNIX_EPOCH);
+            assert_eq!(wait, Some(Duration::from_secs(20)), "{zone}");
+        }
+        check("Sun, 06 Nov 1994 08:49:57 +0100", None);
+        check("Sun, 06 Nov 1994 08:49:57 CET", None);
     }
 
     #[test]
