@@ -304,9 +304,12 @@ pub enum RowProblem {
         /// The position of the opening quote.
         opened: Position,
     },
-    /// The quote that opens here is closed neither in the file nor within a megabyte.
+    /// The quote that opens here is not closed in the file.
     #[error("the quote that opens here is never closed")]
     UnclosedQuote,
+    /// The quote that opens here is not closed within a megabyte; nobody looked any further.
+    #[error("the quote that opens here is not closed within 1 MiB")]
+    LongQuote,
     /// The row is longer than any row of a table.
     #[error("the row is longer than 1 MiB")]
     TooLong,
@@ -340,7 +343,7 @@ impl RowProblem {
     /// Returns whether the rows after this one can no longer be separated.
     fn is_fatal(&self) -> bool {
         match self {
-            Self::UnclosedQuote | Self::TooLong => true,
+            Self::UnclosedQuote | Self::LongQuote | Self::TooLong => true,
             Self::Id { .. }
             | Self::IdPattern { .. }
             | Self::Action { .. }

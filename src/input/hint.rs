@@ -212,10 +212,10 @@ fn about_row(name: &str, problem: &RowProblem) -> Option<String> {
         RowProblem::TextAfterQuote { .. } => {
             Some("a quote inside a quoted cell is written twice: `\"\"`".into())
         }
-        RowProblem::UnclosedQuote => {
+        RowProblem::UnclosedQuote | RowProblem::LongQuote => {
             Some("close it, or write it twice if it belongs to a quoted text".into())
         }
-        RowProblem::TooLong => Some("every row must end with a line break".into()),
+        RowProblem::TooLong => Some("end every row with a line break; leave long cells out".into()),
         RowProblem::Heading { .. } => {
             Some("a heading can be the first line only; remove this one".into())
         }

@@ -147,10 +147,9 @@ impl Records {
         let open =
             locate::cells(record, self.delimiter).find(|cell| cell.quoting == Quoting::Unclosed);
         match open {
-            Some(cell) => ReadFault::Row(
-                locate::after(start, &record[..cell.start]),
-                RowProblem::UnclosedQuote,
-            ),
+            Some(cell) => {
+                ReadFault::Row(locate::after(start, &record[..cell.start]), RowProblem::LongQuote)
+            }
             None => ReadFault::Row(start, RowProblem::TooLong),
         }
     }

@@ -393,8 +393,12 @@ fn a_record_beyond_all_bounds_ends_the_reading() {
         rows.map(|row| row.map_or_else(|error| error.to_string(), |row| shown_row(&row))).collect()
     };
     let unclosed = read(format!("id,x\nabcd,1\nefgh,\"{rest}"));
-    let expected = ["2:1 abcd [\"1\"]", "-:3:6: the quote that opens here is never closed"];
+    let expected =
+        ["2:1 abcd [\"1\"]", "-:3:6: the quote that opens here is not closed within 1 MiB"];
     assert_eq!(unclosed, expected);
+    // Whether it is closed later is not said.
+    let closed = read(format!("id,x\nabcd,1\nefgh,\"{rest}\"\n"));
+    assert_eq!(closed, expected);
     let endless = read(format!("id,x\nabcd,{}", rest.replace('\n', "y")));
     assert_eq!(endless, ["-:2:1: the row is longer than 1 MiB"]);
     let list = read(format!("abcd\n{}", rest.replace('\n', "y")));
