@@ -14,7 +14,7 @@ use crate::database::records::{Held, Records};
 use crate::database::unrecorded::UnrecordedOutcomes;
 use crate::event::Event;
 use crate::policy::{FailureAllowance, LeaseClock};
-use crate::store::UnsettledTask;
+use crate::store::{UnsettledTask, WaitSign};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,12 +33,13 @@ macro_rules! patiently {
         loop {
             match $statement.await {
                 Ok(answer) => {
-                    $work.away_since = None;
+                    $work.note_answer();
                     break answer;
                 }
                 Err(error)
                     if error.may_pass() && $work.clock.instant() - began < $work.patience =>
                 {
+                    $work.sign.raise();
                     tokio::time::sleep($crate::database::work::AGAIN_AFTER).await;
                 }
                 Err(error) => return Err(error),
@@ -136,7 +137,9 @@ pub(super) struct Work {
     /// How long the database may be away.
     pub(super) patience: Duration,
     /// When the first of the beats began that nothing has answered since.
-    pub(super) away_since: Option<Instant>,
+    away_since: Option<Instant>,
+    /// Up while the database cannot be used.
+    pub(super) sign: WaitSign,
     /// Told once the database has been away for too long.
     on_lost: Option<oneshot::Sender<DatabaseError>>,
     pub(super) shared: Arc<Mutex<Shared>>,
@@ -156,12 +159,14 @@ pub(super) struct Board {
     pub(super) wishes: watch::Sender<Option<Wishes>>,
     /// Told once the database has been away for too long.
     pub(super) on_lost: oneshot::Sender<DatabaseError>,
+    /// Up while the database cannot be used.
+    pub(super) sign: WaitSign,
 }
 
 impl Work {
     pub(super) fn new(link: Link, worker: Worker, terms: WorkTerms, board: Board) -> Self {
         let WorkTerms { clock, patience, origin } = terms;
-        let Board { shared, wishes: board, on_lost } = board;
+        let Board { shared, wishes: board, on_lost, sign } = board;
         Self {
             link,
             worker,
@@ -169,6 +174,7 @@ impl Work {
             clock,
             patience,
             away_since: None,
+            sign,
             on_lost: Some(on_lost),
             shared,
             board,
@@ -212,13 +218,11 @@ impl Work {
     /// else may need the database, such as in a pause: so beats alone find that it is lost.
     async fn beat_or_give_up(&mut self) {
         let began = self.clock.instant();
-        let Err(error) = self.beat().await else {
-            self.away_since = None;
-            return;
-        };
+        let Err(error) = self.beat().await else { return self.note_answer() };
         let since = *self.away_since.get_or_insert(began);
         // A removed run does not come back, and a right or a function that is missing is not given soon.
         if error.may_pass() && self.clock.instant() - since < self.patience {
+            self.sign.raise();
             return;
         }
         if let Some(lost) = self.on_lost.take() {
@@ -227,6 +231,12 @@ impl Work {
             // Whoever listened is about to end.
             let _ = lost.send(error);
         }
+    }
+
+    /// Notes that the database is there.
+    pub(super) fn note_answer(&mut self) {
+        self.away_since = None;
+        self.sign.lower();
     }
 
     async fn beat(&mut self) -> Result<(), DatabaseError> {

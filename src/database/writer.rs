@@ -12,8 +12,9 @@ use crate::database::unrecorded::UnrecordedOutcomes;
 use crate::database::work::{
     Board, ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
 };
-use crate::event::Event;
+use crate::event::{Event, WaitCause};
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
+use crate::store::WaitSign;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -30,6 +31,7 @@ pub struct DatabaseWriter {
     wishes: watch::Receiver<Option<Wishes>>,
     worker: Worker,
     lost: Option<oneshot::Receiver<DatabaseError>>,
+    sign: WaitSign,
 }
 
 impl DatabaseWriter {
@@ -47,12 +49,20 @@ impl DatabaseWriter {
         let shared = Arc::new(Mutex::new(shared));
         let (on_lost, lost) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let board = Board { shared: Arc::clone(&shared), wishes: wished, on_lost };
+        let shown = link.shown().to_owned();
+        let sign = WaitSign::new(WaitCause::DatabaseAway, shown, terms.patience);
+        let own = sign.clone();
+        let board = Board { shared: Arc::clone(&shared), wishes: wished, on_lost, sign: own };
         let work = Work::new(link, worker, terms, board);
         let thread = thread::Builder::new().name("store".into());
         let thread = thread.spawn(move || runtime.block_on(work.run(queue)))?;
         let (jobs, thread, lost) = (Some(jobs), Some(thread), Some(lost));
-        Ok(Self { jobs, thread, shared, wishes, worker, lost })
+        Ok(Self { jobs, thread, shared, wishes, worker, lost, sign })
+    }
+
+    /// Returns the sign that is up while the database cannot be used.
+    pub(crate) fn sign(&self) -> WaitSign {
+        self.sign.clone()
     }
 
     /// Returns which worker this is.

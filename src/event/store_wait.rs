@@ -23,7 +23,7 @@ pub struct StoreWait {
 pub enum WaitCause {
     /// The disk is full.
     NoRoom,
-    /// The database does not answer.
+    /// The database cannot be reached, or takes nothing.
     DatabaseAway,
 }
 

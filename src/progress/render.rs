@@ -244,7 +244,7 @@ pub(super) fn store_waits(wait: &StoreWait) -> String {
     let (place, until) = (printable(&wait.place, TROUBLE_COLUMNS), time_of_day(wait.until));
     let (what, that) = match wait.cause {
         WaitCause::NoRoom => (format!("no space is left in {place}"), "there is"),
-        WaitCause::DatabaseAway => (format!("the database {place} does not answer"), "it does"),
+        WaitCause::DatabaseAway => (format!("the database {place} cannot be used"), "it can"),
     };
     format!("{what}: nothing new is sent until {that}; otherwise the run ends here at {until}")
 }
@@ -253,7 +253,7 @@ pub(super) fn store_waits(wait: &StoreWait) -> String {
 pub(super) fn store_goes_on(cause: WaitCause) -> &'static str {
     match cause {
         WaitCause::NoRoom => "there is room for the run store again: going on",
-        WaitCause::DatabaseAway => "the database answers again: going on",
+        WaitCause::DatabaseAway => "the database can be used again: going on",
     }
 }
 

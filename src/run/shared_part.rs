@@ -95,6 +95,7 @@ impl<'a> Opening<'a> {
         let terms =
             WorkTerms { origin: origin_here, clock: planned.clock, patience: shared.patience };
         let writer = runs.writer(worker, terms).map_err(RunError::Thread)?;
+        shown.show_waits(writer.sign());
         let standing = Standing::new(database(shared)?, row, shown.clone());
         let ledger = DatabaseLedger::new(writer)
             .if_near(uncertainty.clone())

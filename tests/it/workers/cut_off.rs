@@ -74,13 +74,16 @@ fn a_worker_that_was_cut_off_for_a_while_goes_on_with_the_others() {
     let relay = Relay::to(stage.database.port());
     stage.plan(400, &["--rate", "60/s", "--lease", "2s"]);
     let far = format!("postgres://batch@127.0.0.1:{}/runs", relay.port());
-    let worker = stage.rehearsal.scene.start(&["work", "-q", "-j", "8", "--store", &far]);
+    let work = ["work", "--progress", "lines", "-j", "8", "--store", &far];
+    let mut worker = stage.rehearsal.scene.start(&work);
     let other = stage.worker();
     stage.await_settled(40);
     relay.cut();
+    worker.wait_until_it_says("cannot be used: nothing new is sent until it can");
     let taken = "SELECT count(*) FROM batchctl.takeover";
     wait_until("a takeover", || stage.database.number(taken) > 0);
     relay.mend();
+    worker.wait_until_it_says("the database can be used again: going on");
     other.ended().expect(0);
     worker.ended().expect(0);
     stage.check(400);
