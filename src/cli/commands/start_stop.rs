@@ -11,6 +11,8 @@ use crate::cli::flags::shared::{SharedPlanArgs, StoreArgs};
 use crate::cli::flags::targets::TargetArgs;
 use crate::cli::flags::values;
 use crate::cli::output::error::CommandError;
+use crate::cli::output::stream::Stderr;
+use crate::cli::run::awaited_stream::AwaitedStream;
 use crate::cli::run::input_run::{InputRun, Purpose};
 use crate::cli::run::launch::launch;
 use crate::cli::run::scene::{LaunchFlags, SharedFlags};
@@ -22,9 +24,11 @@ use batchctl::loading::NewPlan;
 use batchctl::policy::{OnDoubt, Sample};
 use batchctl::report::ExitStatus;
 use batchctl::store::RunId;
+use batchctl::system::files::FileTypeExt;
 use batchctl::task::{Command, Level};
 use batchctl::text::printable;
 use clap::Args;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 const ACTION_HELP: &str = "\
@@ -298,7 +302,7 @@ pub(crate) fn plan_of_all(
         ..input_options(table, inputs.command.clone(), &context.given)
     };
     // Exclusions are read later, because a resumed run has files of its own.
-    Ok(NewPlan::of(sources(inputs)?, options))
+    Ok(NewPlan::of(sources(inputs, context.stderr)?, options))
 }
 
 /// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
@@ -336,7 +340,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
     }
 }
 
-fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
+fn sources(inputs: Inputs, stderr: Stderr) -> Result<Vec<Source>, CommandError> {
     if inputs.paths.is_empty() && inputs.ids.is_empty() {
         return Err(CommandError::usage("there is no input")
             .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
@@ -345,16 +349,22 @@ fn sources(inputs: Inputs) -> Result<Vec<Source>, CommandError> {
         return Err(CommandError::usage("standard input can be read only once")
             .with_hint("put the lists together: `cat A B | batchctl … -`"));
     }
-    let mut sources: Vec<Source> = inputs.paths.into_iter().map(source).collect();
+    let mut sources: Vec<Source> =
+        inputs.paths.into_iter().map(|path| source(path, stderr)).collect();
     if !inputs.ids.is_empty() {
         sources.push(Source::Ids(inputs.ids));
     }
     Ok(sources)
 }
 
-fn source(path: PathBuf) -> Source {
+fn source(path: PathBuf, stderr: Stderr) -> Source {
     if is_stdin(&path) {
-        return Source::Stream { name: "-".into(), reader: Box::new(std::io::stdin()) };
+        let reader = Box::new(AwaitedStream::stdin(stderr));
+        return Source::Stream { name: "-".into(), reader };
+    }
+    if fs::metadata(&path).is_ok_and(|found| found.file_type().is_fifo()) {
+        let name = path.to_string_lossy().into_owned();
+        return Source::Stream { name, reader: Box::new(AwaitedStream::pipe(path, stderr)) };
     }
     Source::File(path)
 }

@@ -1,5 +1,6 @@
 //! Carries out a run: from its settings to its end, with displays, keys, signals and control.
 
+pub(crate) mod awaited_stream;
 pub(crate) mod begin;
 pub(crate) mod control_object;
 pub(crate) mod control_protocol;

@@ -153,3 +153,17 @@ fn a_stopped_run_still_prints_valid_json() {
     assert_eq!(report["stopped"]["reason"], "terminated");
     assert_eq!(report["tasks"]["selected"], TASKS);
 }
+
+#[test]
+fn a_pipe_that_nobody_ends_is_named_while_it_is_awaited() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, scene.path("pipe"), mode).unwrap();
+    let mut waiting = scene.start(&["stop", "pipe"]);
+    waiting.wait_until_it_says("waiting for the end of `pipe`: nothing is sent before it");
+    assert_eq!(server.count(), 0);
+    scene.write("pipe", "gate-1\n");
+    waiting.ended().expect(0);
+    assert_eq!(server.ids(), ["gate-1"]);
+}
