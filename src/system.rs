@@ -7,12 +7,33 @@
 
 /// Files: owners, modes and kinds; opening without following links; locks; reading at a place.
 pub mod files {
+    use rustix::fs::{AtFlags, CWD, linkat};
     pub use rustix::fs::{FlockOperation, Mode, OFlags, flock, open, statfs};
     pub use std::os::fd::{AsFd, AsRawFd};
     pub use std::os::unix::ffi::OsStrExt;
     pub use std::os::unix::fs::{
         DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown,
     };
+    use std::path::Path;
+
+    /// Returns whether a file that has no name can be given one.
+    pub fn can_be_linked(file: &std::fs::File) -> bool {
+        // Only where the files of processes are shown; other ways need rights that few have.
+        std::fs::symlink_metadata(shown(file)).is_ok()
+    }
+
+    /// Gives a file that has no name this one, which nothing may have.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken, or is in another file system.
+    pub fn link_file(file: &std::fs::File, name: &Path) -> rustix::io::Result<()> {
+        linkat(CWD, shown(file), CWD, name, AtFlags::SYMLINK_FOLLOW)
+    }
+
+    fn shown(file: &std::fs::File) -> String {
+        format!("/proc/self/fd/{}", file.as_raw_fd())
+    }
 }
 
 /// Results of the system's own calls.

@@ -1,9 +1,14 @@
 //! A file that takes the place of another: written beside it, with its rights, and renamed over it.
+//!
+//! Where the system can do it, the file has no name before it is whole. So nothing is left of it if the
+//! process is ended in between.
 
 use crate::cli::output::early_sync::EarlySync;
 use crate::cli::output::error::CommandError;
 use crate::cli::output::taken_files::directory_of;
-use batchctl::system::files::{MetadataExt, PermissionsExt, fchown};
+use batchctl::system::files::{
+    MetadataExt, Mode, OFlags, PermissionsExt, can_be_linked, fchown, link_file, open,
+};
 use batchctl::system::process::geteuid;
 use batchctl::text::shell_quoted;
 use std::fs::{File, Metadata, Permissions};
@@ -30,9 +35,69 @@ enum ReplacementError {
 /// A file that is to take the place of its target.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    file: NamedTempFile,
+    draft: Draft,
     target: PathBuf,
     early: EarlySync,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+enum Draft {
+    Nameless(File),
+    /// On a file system where every file has a name.
+    Named(NamedTempFile),
+}
+
+impl Draft {
+    fn in_directory(directory: &Path, mode: u32) -> io::Result<Self> {
+        // What does not work is tried with a name, and the error of that is told.
+        if let Some(file) = nameless(directory, mode) {
+            return Ok(Self::Nameless(file));
+        }
+        let permissions = Permissions::from_mode(mode);
+        let named = temporary().permissions(permissions).tempfile_in(directory);
+        named.map(Self::Named).map_err(without_place)
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Nameless(file) => file,
+            Self::Named(named) => named.as_file(),
+        }
+    }
+
+    fn file_mut(&mut self) -> &mut File {
+        match self {
+            Self::Nameless(file) => file,
+            Self::Named(named) => named.as_file_mut(),
+        }
+    }
+
+    /// Gives the file its name, in the place of whatever has it.
+    fn persist(self, target: &Path) -> io::Result<()> {
+        match self {
+            // A link cannot replace anything, so a name of its own comes first.
+            Self::Nameless(file) => {
+                let link = |path: &Path| link_file(&file, path).map_err(io::Error::from);
+                let named = temporary().make_in(directory_of(target), link)?;
+                named.persist(target).map(drop).map_err(|error| error.error)
+            }
+            Self::Named(named) => named.persist(target).map(drop).map_err(|error| error.error),
+        }
+    }
+}
+
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".batchctl-");
+    builder
+}
+
+/// Opens a file without a name, where there can be one and it can be named later.
+fn nameless(directory: &Path, mode: u32) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = open(directory, flags, Mode::from_raw_mode(mode)).ok().map(File::from)?;
+    can_be_linked(&file).then_some(file)
 }
 
 impl Replacement {
@@ -55,40 +120,36 @@ impl Replacement {
             Some(_) | None => {}
         }
         let mode = if replaced.is_some() { 0o600 } else { NEW };
-        let file = tempfile::Builder::new()
-            .prefix(".batchctl-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(directory_of(target))
-            .map_err(without_place)?;
+        let draft = Draft::in_directory(directory_of(target), mode)?;
         if let Some(replaced) = replaced {
-            take_rights(file.as_file(), &replaced)?;
+            take_rights(draft.file(), &replaced)?;
         }
-        Ok(Self { file, target: target.to_owned(), early: EarlySync::default() })
+        Ok(Self { draft, target: target.to_owned(), early: EarlySync::default() })
     }
 
     /// Returns the file to write to.
     pub(crate) fn file_mut(&mut self) -> &mut File {
-        self.file.as_file_mut()
+        self.draft.file_mut()
     }
 
     /// Puts the file in the place of its target, whole and on disk.
     pub(crate) fn finish(self) -> io::Result<()> {
         // Both before the rename: after a power failure the target must not be an empty file.
         self.early.finish()?;
-        self.file.as_file().sync_all()?;
-        self.file.persist(&self.target).map(drop).map_err(|error| error.error)
+        self.draft.file().sync_all()?;
+        self.draft.persist(&self.target)
     }
 }
 
 impl Write for Replacement {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.as_file_mut().write(bytes)?;
-        self.early.note(written, self.file.as_file());
+        let written = self.draft.file_mut().write(bytes)?;
+        self.early.note(written, self.draft.file());
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_file_mut().flush()
+        self.draft.file_mut().flush()
     }
 }
 
@@ -229,11 +290,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_of_a_file_whose_process_ends_before_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.csv");
+        let names = || fs::read_dir(folder.path()).unwrap().count();
+        let mut begun = Replacement::begin(&target).unwrap();
+        if matches!(begun.draft, Draft::Named(_)) {
+            // Every file of this file system has a name.
+            return;
+        }
+        begun.write_all(b"one").unwrap();
+        assert_eq!(names(), 0);
+        std::mem::forget(begun);
+        for content in ["two", "three"] {
+            let mut begun = Replacement::begin(&target).unwrap();
+            begun.write_all(content.as_bytes()).unwrap();
+            begun.finish().unwrap();
+            assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names()), (content, 1));
+        }
+    }
+
+    #[test]
     fn only_a_regular_file_is_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let (file, pipe) = (directory.path().join("a.csv"), directory.path().join("pipe.csv"));
         fs::write(&file, "old").unwrap();
-        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let mode = Mode::from_raw_mode(0o600);
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
         assert!(Replacement::begin(&file).is_ok());
         assert!(Replacement::begin(&directory.path().join("new.csv")).is_ok());

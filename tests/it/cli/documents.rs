@@ -7,8 +7,12 @@ use crate::support::program::Scene;
 use crate::support::reply::Reply;
 use crate::support::server::Request;
 use crate::support::server::Server;
+use rustix::fs::{Mode, OFlags};
+use std::fs;
 use std::fs::File;
 use std::io::Read;
+use std::thread;
+use std::time::Duration;
 
 fn mixed(request: &Request) -> Reply {
     match &*request.id {
@@ -81,7 +85,7 @@ fn a_pipe_is_not_replaced_by_a_document() {
     let server = Server::start(mixed);
     let scene = scene(&server);
     let pipe = scene.path("pipe.csv");
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let mode = Mode::from_raw_mode(0o600);
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
     let call = ["stop", "tasks.csv", "-o", "pipe.csv"];
     scene.call(&call).expect(74).says("no regular file");
@@ -206,7 +210,7 @@ fn every_command_that_writes_documents_obeys_their_filters() {
     let flags = ["--max-attempts", "2", "--rate", "none", "-o", "t.csv:only=partial,failed"];
     let junit = ["-o", "t.xml:only=partial,failed"];
     let check = |command: &[&str]| {
-        let _ = std::fs::remove_file(scene.path("t.csv"));
+        let _ = fs::remove_file(scene.path("t.csv"));
         scene.call(&[command, &flags, &junit].concat()).expect(1);
         assert_eq!(tasks_in(&scene), [["partial", "failed"], ["partial", "failed"]], "{command:?}");
     };
@@ -253,4 +257,31 @@ fn tables_that_batchctl_wrote_do_not_grow_as_inputs() {
     let diff = ["report", "diff", first_run, "latest", "-o", "d.csv"];
     scene.call(&diff).expect(0);
     assert_eq!(stop("d.csv", "q.csv"), own);
+}
+
+#[test]
+fn nothing_is_left_of_documents_whose_writing_is_cut_short() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    scene.write("out/results.csv", "old\n");
+    let (nameless, mode) = (OFlags::TMPFILE | OFlags::RDWR, Mode::from_raw_mode(0o600));
+    if rustix::fs::open(scene.path("out"), nameless, mode).is_err() {
+        // Every file of this file system has a name.
+        return;
+    }
+    let ids: Vec<String> = (0..5_000).map(|number| format!("task-{number:04}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene.call(&["stop", "tasks.txt", "--rate", "none", "-q"]).expect(0);
+    let report = ["report", "-o", "out/results.csv", "-o", "out/report.html", "-o", "out/a.json"];
+    for millis in (20..400).step_by(20) {
+        let writing = scene.start(&report);
+        // It chooses the moment of the end; any is good.
+        thread::sleep(Duration::from_millis(millis));
+        writing.kill();
+    }
+    let written = ["results.csv", "report.html", "a.json"];
+    for entry in fs::read_dir(scene.path("out")).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(written.iter().any(|known| name == *known), "{name:?} is left");
+    }
 }
