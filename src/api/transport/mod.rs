@@ -32,7 +32,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 pub use trouble::innermost;
 pub(super) use trouble::{Incomplete, TransportError, plain_http_to_tls};
-use tunnel::ProxyRefusal;
+use tunnel::{ProxyAway, ProxyRefusal};
+use wire::AnyError;
 
 /// How long an idle connection is kept: shorter than servers keep theirs, so that a call is
 /// seldom written to a connection that the other side is just closing.
@@ -54,7 +55,9 @@ pub(super) struct Transport {
     host: HeaderValue,
     /// The headers of every request. They are made once, because a copy takes a fifth of the time.
     headers: HeaderMap,
-    /// Whether requests go to a proxy, which needs the absolute address.
+    /// The proxy's address without its password, if there is one.
+    proxy: Option<Arc<str>>,
+    /// Whether requests go to it, which then needs the absolute address.
     forwarding: Option<Forwarding>,
     /// Whether requests are not encrypted.
     is_plain: bool,
@@ -105,6 +108,7 @@ impl Transport {
             connect_timeout,
             host: endpoint.host(),
             headers,
+            proxy: route.proxy.as_ref().map(|proxy| proxy.to_string().into()),
             forwarding: proxy.map(|proxy| Forwarding::through(proxy, endpoint)),
             is_plain: endpoint.is_plain(),
             most,
@@ -169,10 +173,18 @@ impl Transport {
         // The limit begins after the turn has come, so waiting for others never counts as
         // connecting.
         let dialled = tokio::time::timeout(self.connect_timeout, self.dialer.dial()).await;
-        let wire = dialled.map_err(|_| TransportError::TooSlow(self.connect_timeout))?;
-        let connection = Connection::over(wire.map_err(TransportError::Unreached)?).await;
+        let too_slow = |_| TransportError::TooSlow(self.connect_timeout, self.proxy.clone());
+        let wire = dialled.map_err(too_slow)?.map_err(|source| self.unreached(source))?;
+        let connection = Connection::over(wire).await;
         // Setting up HTTP/1.1 writes nothing, so the request cannot have left.
         connection.map_err(TransportError::Unsent)
+    }
+
+    /// Names the proxy that is connected to in the place of the service. A tunnel does so itself.
+    fn unreached(&self, source: AnyError) -> TransportError {
+        let Some(forwarding) = &self.forwarding else { return TransportError::Unreached(source) };
+        let proxy = Arc::clone(&forwarding.proxy);
+        TransportError::Unreached(ProxyAway { proxy, source }.into())
     }
 
     /// Takes the connection that was used last, if it is young enough, with the time of its last answer.

@@ -362,6 +362,31 @@ async fn a_proxy_that_refuses_is_named_with_its_status() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_away_or_slow_is_named_whatever_is_sent_through_it() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for endpoint in ["https://vias.example.com", "http://127.0.0.1:9"] {
+        let called = async |proxy: String, timeout: Duration| {
+            let route = Route { proxy: Some(proxy.parse().unwrap()), ..Route::default() };
+            let endpoint = endpoint.parse().unwrap();
+            let transport = Transport::new(&endpoint, &route, timeout, NonZeroUsize::MIN).unwrap();
+            call(&transport).await.unwrap_err()
+        };
+        let away = called(format!("http://me:pw@{gone}"), TIMEOUT).await;
+        assert_eq!((away.kind, away.delivery), (FailureKind::Connect, Delivery::NeverLeft));
+        let named = format!("cannot connect to the proxy http://{gone}: ");
+        assert!(away.message.starts_with(&named), "{}", away.message);
+        if endpoint.starts_with("https:") {
+            let address = silent.local_addr().unwrap();
+            let slow = called(format!("http://me:pw@{address}"), Duration::from_millis(50)).await;
+            let named = format!("no connection within 50ms through the proxy http://{address}");
+            assert_eq!((slow.message, slow.delivery), (named, Delivery::NeverLeft));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_never_stops_sending_leaves_the_others_their_turn() {
     for (first, then) in [
         ("", "HTTP/1.1 100 Continue\r\n\r\n"),

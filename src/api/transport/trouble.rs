@@ -13,6 +13,7 @@ use crate::task::FailureKind;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest excerpt of an answer that is not HTTP, in characters.
@@ -22,8 +23,8 @@ const MAX_EXCERPT: usize = 40;
 pub(in crate::api) enum TransportError {
     /// No connection was made.
     Unreached(AnyError),
-    /// There was none after that time.
-    TooSlow(Duration),
+    /// There was none after that time, on the way through a proxy if there is one.
+    TooSlow(Duration, Option<Arc<str>>),
     /// The connection was closed before a byte of the request was written.
     Unsent(hyper::Error),
     /// It broke off after that.
@@ -40,11 +41,11 @@ impl TransportError {
     pub(in crate::api) fn described(self, redactor: &Redactor) -> NoResponse {
         let (kind, delivery, message) = match self {
             Self::Unreached(error) => unreached(&*error, redactor),
-            Self::TooSlow(limit) => (
-                FailureKind::Connect,
-                Delivery::NeverLeft,
-                format!("no connection within {limit:?}"),
-            ),
+            Self::TooSlow(limit, proxy) => {
+                let way = proxy.map_or_else(String::new, |it| format!(" through the proxy {it}"));
+                let message = format!("no connection within {limit:?}{way}");
+                (FailureKind::Connect, Delivery::NeverLeft, message)
+            }
             Self::Unsent(error) => (FailureKind::Reset, Delivery::NeverLeft, innermost(&error)),
             Self::Lost { error, is_new } => lost(&error, is_new, redactor),
         };
@@ -275,10 +276,10 @@ mod tests {
         assert!(told(CertificateError::NotValidYet).unwrap().contains("the clock of this machine"));
         assert!(told(CertificateError::NotValidForName).unwrap().contains("endpoint"));
         let own = io::Error::other("CaUsedAsEndEntity");
-        let own = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(own)));
+        let own = CertificateError::Other(rustls::OtherError(Arc::new(own)));
         assert!(told(own).unwrap().contains("an authority"));
         assert_eq!(told(CertificateError::BadSignature), None);
-        let client = CertificateError::Other(rustls::OtherError(std::sync::Arc::new(EkuError)));
+        let client = CertificateError::Other(rustls::OtherError(Arc::new(EkuError)));
         assert_eq!(told(client), Some(NO_SERVER));
         assert_eq!(remedy(&rustls::Error::HandshakeNotComplete), None);
         let alert = |alert| remedy(&rustls::Error::AlertReceived(alert));

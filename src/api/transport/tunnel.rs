@@ -31,8 +31,8 @@ pub(super) struct Tunnel<C> {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot connect to the proxy {proxy}")]
 pub(crate) struct ProxyAway {
-    proxy: Arc<str>,
-    source: AnyError,
+    pub(super) proxy: Arc<str>,
+    pub(super) source: AnyError,
 }
 
 /// The proxy accepted the connection, and its answer is none or cannot be read.
