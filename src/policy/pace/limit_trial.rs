@@ -28,6 +28,8 @@ const LARGE: f64 = 0.25;
 pub(super) const DECISIVE: f64 = 4.0;
 /// The same against all limits, whatever was measured, and how many of them are compared.
 const AGAINST_ANY_LIMIT: f64 = 2.0;
+/// The same of a small share whose calls lie scattered: short windows throttle so, too, just above their limit.
+const AGAINST_ANY_LIMIT_IF_SCATTERED: f64 = 1.0;
 const LIMITS: u32 = 50;
 /// How likely a limit's order must be, as a logarithm, to end a test.
 const ORDERLY: f64 = 6.0;
@@ -144,9 +146,12 @@ impl Trial {
             let against = seen.against_any_limit(counts.chance);
             // Where one of several servers behind a gateway refuses, its calls come in rows. A row
             // counts as one call, and nothing but what was seen at several paces counts.
-            let rows = if counts.is_scattered { 0.0 } else { counts.in_a_row };
-            let is_clear = (counts.is_scattered && !seen.is_large())
-                || against + seen.irregularity() > AGAINST_ANY_LIMIT * (1.0 + rows);
+            let needed = match (counts.is_scattered, seen.is_large()) {
+                (true, false) => AGAINST_ANY_LIMIT_IF_SCATTERED,
+                (true, true) => AGAINST_ANY_LIMIT,
+                (false, _) => AGAINST_ANY_LIMIT * (1.0 + counts.in_a_row),
+            };
+            let is_clear = against + seen.irregularity() > needed;
             // A limit's order counts against chance, as that of chance does against a limit: unless
             // no limit explains what was seen at several paces.
             let order = if against > AGAINST_ANY_LIMIT { 0.0 } else { seen.order().min(0.0) };

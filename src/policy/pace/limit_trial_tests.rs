@@ -24,6 +24,9 @@ fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
     }
 }
 
+/// A measurement of a quarter above the limits of these tests.
+const MEASURED: [(f64, f64, f64); 1] = [(100.0, 25.0, 400.0)];
+
 const AT_300: TrialKind = TrialKind::Test { given: 315.0, chance: 0.25, step: 1 };
 
 #[test]
@@ -43,37 +46,74 @@ fn too_few_answers_decide_nothing_and_hardly_any_throttled_is_tolerated() {
 
 #[test]
 fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
-    let test = trial(AT_300);
+    let mut test = trial(AT_300);
+    test.seen = seen(&MEASURED, 0.0);
     assert_eq!(test.judge(counts(30.0, 0.0, 300.0)), TrialFinding::Near { limit: 315.0 });
     let found = test.judge(counts(32.0, 8.0, 300.0));
     assert_eq!(found, TrialFinding::Chance { share: 0.25 });
 }
 
 #[test]
-fn a_limits_order_counts_against_chance_until_it_outweighs_the_share() {
+fn a_limits_order_counts_against_chance_and_a_clear_one_ends_the_test() {
     let ordered = |calls, throttled, irregularity| {
         let counts = TrialCounts { irregularity, ..counts(calls, throttled, 300.0) };
         trial(AT_300).judge(counts)
     };
-    // The share alone makes chance e^19.09 times as likely, and e^7.71 times.
-    assert_eq!(ordered(32.0, 8.0, -15.0), TrialFinding::Chance { share: 0.25 });
     let lower = TrialFinding::TestAt { rate: 213.75, given: 225.0, chance: 0.25, step: 2 };
-    assert_eq!(ordered(32.0, 8.0, -15.1), lower);
+    assert_eq!(ordered(32.0, 8.0, -6.0), TrialFinding::Open);
+    assert_eq!(ordered(32.0, 8.0, -6.1), lower);
     assert_eq!(ordered(10.0, 3.0, -6.0), TrialFinding::Open);
     let lower = TrialFinding::TestAt { rate: 216.3, given: 210.0, chance: 0.3, step: 2 };
     assert_eq!(ordered(10.0, 3.0, -6.1), lower);
+    // What the share and the order say together has to decide, where a limit explains the shares nearly as well.
+    let ratio = likelihood_ratio(counts(32.0, 8.0, 300.0), 315.0, 0.25);
+    let decides_at = |decisive: f64| {
+        let mut test = trial(AT_300);
+        test.seen = seen(&[(28.0, 7.0, 400.0)], 0.0);
+        let counts = TrialCounts { decisive, irregularity: -0.5, ..counts(32.0, 8.0, 300.0) };
+        let against = test.seen.with(counts.observed()).against_any_limit(0.0);
+        assert!((1.5..AGAINST_ANY_LIMIT).contains(&against), "{against}");
+        test.judge(counts)
+    };
+    assert_eq!(decides_at(ratio - 0.51), TrialFinding::Chance { share: 0.25 });
+    assert_eq!(decides_at(ratio - 0.49), TrialFinding::Open);
+}
+
+#[test]
+fn scattered_calls_are_chance_unless_a_limit_explains_all_paces_nearly_as_well() {
+    let test = |irregularity: f64| {
+        let mut test = trial(AT_300);
+        test.seen = seen(&[(16.0, 4.0, 400.0)], irregularity);
+        (test.seen.with(counts(32.0, 8.0, 300.0).observed()), test)
+    };
+    let (all, _) = test(0.0);
+    let needed = AGAINST_ANY_LIMIT_IF_SCATTERED - all.against_any_limit(0.0);
+    for (more, is_chance) in [(0.01, true), (0.0, false), (-0.01, false)] {
+        let (_, test) = test(needed + more);
+        let found = test.judge(counts(32.0, 8.0, 300.0));
+        assert_eq!(matches!(found, TrialFinding::Chance { .. }), is_chance, "{more}");
+    }
+    // Above a quarter, twice as much is needed.
+    let large = |more: f64| {
+        let mut test = trial(TrialKind::Test { given: 315.0, chance: 0.3, step: 1 });
+        let counts = counts(40.0, 12.0, 300.0);
+        let all = seen(&[(20.0, 6.0, 400.0)], 0.0).with(counts.observed());
+        let needed = AGAINST_ANY_LIMIT - all.against_any_limit(0.0);
+        test.seen = seen(&[(20.0, 6.0, 400.0)], needed + more);
+        matches!(test.judge(counts), TrialFinding::Chance { .. })
+    };
+    assert!(large(0.01) && !large(0.0));
 }
 
 #[test]
 fn the_order_counts_for_nothing_where_no_limit_explains_the_shares_at_several_paces() {
     let mut test = trial(AT_300);
-    let earlier = |rate| Observed { calls: 100.0, throttled: 25.0, rate, irregularity: 0.0 };
     let judged =
         |test: &Trial| test.judge(TrialCounts { irregularity: -20.0, ..counts(32.0, 8.0, 300.0) });
-    // A limit of 225 a second throttles a quarter of 300, and 0.44 of 400.
-    test.seen = Seen::default().with(earlier(400.0));
+    // A limit of 225 a second throttles a quarter of 300, but 0.44 of 400, and none of 200.
+    test.seen = seen(&[(100.0, 25.0, 400.0), (100.0, 25.0, 200.0)], 0.0);
     assert_eq!(judged(&test), TrialFinding::Chance { share: 0.25 });
-    test.seen = Seen::default().with(earlier(300.0));
+    test.seen = seen(&[(100.0, 25.0, 300.0)], 0.0);
     assert!(matches!(judged(&test), TrialFinding::TestAt { .. }));
 }
 
@@ -273,7 +313,10 @@ fn long(_: &mut Trial, counts: &mut TrialCounts) {
 fn chance_is_found_at_a_lower_pace_with_three_throttled_calls_and_enough_certainty() {
     let chance = |share| TrialFinding::Chance { share: f64::midpoint(0.25, share) };
     let open = TrialFinding::Open;
-    let as_is = |_: &mut Trial, _: &mut TrialCounts| {};
+    // No limit throttles the same share at paces that are so different.
+    let as_is = |trial: &mut Trial, _: &mut TrialCounts| {
+        trial.seen = seen(&[(100.0, 25.0, 400.0), (100.0, 25.0, 200.0)], 0.0);
+    };
     assert_eq!(tested((315.0, 0.25), (1.0, 0.0, 300.0), as_is), open);
     // It is lower than 97 % of the pace before.
     assert_eq!(tested((400.0, 0.25), (32.0, 8.0, 388.0), as_is), open);
@@ -286,7 +329,9 @@ fn chance_is_found_at_a_lower_pace_with_three_throttled_calls_and_enough_certain
     // The ratio has to be more than what decides.
     let ratio = likelihood_ratio(counts(32.0, 8.0, 300.0), 315.0, 0.25);
     let decisive = |decisive: f64| {
-        tested((315.0, 0.25), (32.0, 8.0, 300.0), |_, counts| counts.decisive = decisive)
+        tested((315.0, 0.25), (32.0, 8.0, 300.0), |trial, counts| {
+            (trial.seen, counts.decisive) = (seen(&MEASURED, 0.0), decisive);
+        })
     };
     assert_eq!((decisive(ratio), decisive(ratio - 0.01)), (open, chance(0.25)));
 }

@@ -342,6 +342,15 @@ fn a_short_window_that_halves_or_doubles_is_used_within_three_seconds() {
 }
 
 #[test]
+fn no_run_takes_a_short_fixed_window_a_third_below_its_rate_for_chance() {
+    for (limit, ceiling) in [(110.0, 143), (150.0, 195), (170.0, 221), (200.0, 260)] {
+        let row = Row::of(Limiter::Fixed(0.1), limit, Some(ceiling), Seeds::All);
+        let (_, throttled_in_one_run) = row.single;
+        assert!(row.is_good() && throttled_in_one_run <= 0.02, "{row}");
+    }
+}
+
+#[test]
 fn several_clients_of_one_limit_use_it_together() {
     for limiter in [Limiter::Fixed(1.0), Limiter::Sliding(1.0), Limiter::Bucket(0.1)] {
         let level = |_: f64| 300.0;
