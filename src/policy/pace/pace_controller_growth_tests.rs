@@ -82,21 +82,32 @@ fn steps_near_a_limit_are_twice_as_large_where_the_service_saves_nothing() {
 }
 
 #[test]
-fn a_pace_that_grows_past_its_ceiling_has_no_limit() {
-    for (opening, most, is_open) in [
-        (Opening::AtCeiling, 102.0, true),
-        (Opening::AtCeiling, 102.1, false),
-        (Opening::Doubling, 102.0, false),
+fn a_pace_that_was_used_for_a_second_at_its_ceiling_has_no_limit() {
+    for (opening, most, rate, tried, is_open) in [
+        (Opening::AtCeiling, 102.0, 102.0, 1_020, true),
+        (Opening::AtCeiling, 102.0, 102.0, 1_019, false),
+        (Opening::AtCeiling, 102.0, 90.0, 1_020, false),
+        (Opening::AtCeiling, 115.0, 102.0, 1_020, false),
+        (Opening::Doubling, 102.0, 102.0, 1_020, false),
+        // A low one is believed at once.
+        (Opening::AtCeiling, 66.9, 60.0, 100, true),
+        (Opening::AtCeiling, 67.0, 60.0, 100, false),
     ] {
-        let (mut controller, at) = controller(opening, 90.0);
+        let (mut controller, at) = controller(opening, rate);
         (controller.limit, controller.hint, controller.bounds.most) = (Some(100.0), 110.0, most);
-        accept(&mut controller, 50, at(100));
-        let (since, grown) = (at(0), at(0));
-        controller.grow(Growth { since, is_rough: true, step: 0.1, grown, asked: 0 }, at(100));
-        close(controller.rate, 102.0);
-        assert_eq!(matches!(controller.phase, Phase::Open { .. }), is_open, "{most}");
-        let expected = if is_open { (None, Some(at(100))) } else { (Some(100.0), None) };
-        assert_eq!((controller.limit, controller.grown_at), expected);
+        let now = at(tried);
+        (0..110).for_each(|call| controller.history.count_sent(at(10 * call)));
+        let before = Growth { since: at(0), is_rough: true, step: 0.1, grown: at(0), asked: 0 };
+        controller.phase = Phase::Growing(before);
+        controller.grow(before, now);
+        let told = format!("{opening:?} {most} {rate} {tried}");
+        assert_eq!(matches!(controller.phase, Phase::Open { .. }), is_open, "{told}");
+        let expected = if is_open { (None, Some(now)) } else { (Some(100.0), None) };
+        assert_eq!((controller.limit, controller.grown_at), expected, "{told}");
+        // It stays there until that is shown, and goes there first.
+        let stays = rate >= most && tried < 1_020;
+        assert_eq!(!is_open && way_up(&controller).grown == at(0), stays, "{told}");
+        assert!(controller.rate <= most && controller.rate >= rate, "{told}");
     }
 }
 
@@ -363,31 +374,34 @@ fn a_window_is_asked_with_two_calls_above_its_levels() {
 fn a_window_is_asked_once_at_the_ceiling_before_its_limit_is_forgotten() {
     let (_, at) = controller(Opening::AtCeiling, 1.0);
     // Above a ceiling of 103 or 122 a second a window takes no more, so that nothing is to be asked.
-    for (asked, most, is_seconds, is_open) in [
-        (0, 103.1, true, false),
-        (0, 103.0, true, true),
-        (0, 103.1, false, true),
+    for (asked, most, is_seconds, is_asked) in [
+        (0, 103.1, true, true),
+        (0, 103.0, true, false),
+        (0, 103.1, false, false),
         (1, 122.1, true, false),
-        (1, 122.0, true, true),
-        (2, 122.1, true, true),
+        (2, 122.1, true, false),
     ] {
-        let (mut controller, _) = controller(Opening::AtCeiling, 100.0);
+        let (mut controller, _) = controller(Opening::AtCeiling, most);
         (controller.limit, controller.bounds.most) = (Some(100.0), most);
         controller.windows.closed(if is_seconds { 0.0 } else { 2.0 }, true);
         controller.confirmed = 1;
-        accept(&mut controller, 20, at(1_100));
-        let (since, grown) = (at(0), at(1_000));
-        controller.rate = 102.0;
-        controller.grow(Growth { since, is_rough: false, step: 0.2, grown, asked }, at(1_100));
+        let growth = Growth { since: at(0), is_rough: false, step: 0.2, grown: at(1_000), asked };
         let told = format!("{asked} {most} {is_seconds}");
-        assert_eq!(matches!(controller.phase, Phase::Open { .. }), is_open, "{told}");
-        close(controller.rate, most);
-        // At the ceiling only the first question is left.
-        if !is_open {
-            let way_up = way_up(&controller);
-            assert_eq!(controller.question(way_up).is_some(), asked == 0, "{told}");
-        }
+        assert_eq!(controller.question(growth).is_some(), is_asked, "{told}");
+        let now = at(2_020);
+        (0..110).for_each(|call| controller.history.count_sent(at(1_100 + 8 * call)));
+        controller.phase = Phase::Growing(growth);
+        controller.grow(growth, now);
+        assert_eq!(matches!(controller.phase, Phase::Open { .. }), !is_asked, "{told}");
     }
+    // Below the ceiling the second question is asked, too.
+    let (mut controller, _) = controller(Opening::AtCeiling, 110.0);
+    (controller.limit, controller.bounds.most) = (Some(100.0), 122.1);
+    controller.windows.closed(0.0, true);
+    let growth = Growth { since: at(0), is_rough: false, step: 0.2, grown: at(1), asked: 1 };
+    assert!(controller.question(growth).is_some());
+    controller.bounds.most = 122.0;
+    assert!(controller.question(growth).is_none());
 }
 
 #[test]

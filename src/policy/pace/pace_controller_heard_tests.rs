@@ -307,11 +307,17 @@ fn the_limit_is_what_was_accepted_from_one_end_of_an_exhaustion_to_the_next() {
 
 #[test]
 fn a_run_that_has_just_begun_takes_its_window_for_a_short_one() {
-    for (sent, found) in [(249, 10.0 / 0.249), (250, 10.0)] {
+    // One look that it does not fill makes its limit history, where it may be shorter than a second.
+    for (sent, found, unmet) in
+        [(249, 10.0 / 0.249, 1), (250, 10.0, 1), (599, 10.0, 1), (600, 10.0, 0)]
+    {
         let (mut controller, at) = controller(Opening::AtCeiling, 1_000.0);
         (1..=10).for_each(|call| controller.history.count_sent(at(call)));
         controller.resume(at(100), at(sent), at(sent));
         close(controller.limit.unwrap(), 0.995 * found);
+        assert_eq!(controller.unmet, unmet, "{sent}");
+        controller.resume(at(700), at(sent + 1_000), at(sent + 1_000));
+        assert_eq!(controller.unmet, 0, "only of the first one");
     }
 }
 

@@ -351,6 +351,16 @@ fn no_run_takes_a_short_fixed_window_a_third_below_its_rate_for_chance() {
 }
 
 #[test]
+fn a_window_a_few_hundredths_below_the_rate_is_used() {
+    for (limit, ceiling) in [(142.0, 150), (165.0, 174), (187.0, 198), (215.0, 227)] {
+        for limiter in [Limiter::Fixed(1.0), Limiter::Sliding(1.0), Limiter::Weighted] {
+            let row = Row::of(limiter, limit, Some(ceiling), Seeds::wanted());
+            assert!(row.whole >= 0.97 && row.is_good(), "{row}");
+        }
+    }
+}
+
+#[test]
 fn several_clients_of_one_limit_use_it_together() {
     for limiter in [Limiter::Fixed(1.0), Limiter::Sliding(1.0), Limiter::Bucket(0.1)] {
         let level = |_: f64| 300.0;

@@ -21,6 +21,8 @@ const WINDOW_TO: f64 = 1.15;
 const MOST_WINDOWS: f64 = 3.0;
 /// A run that is throttled and served again within so many seconds has met a shorter window.
 pub(super) const SHORT_WINDOW: f64 = 0.25;
+/// The same within so many seconds may have, or the end of one that had begun long before the run.
+const SHORTER_WINDOW: f64 = 0.6;
 /// How many calls in a row are throttled where the service accepts none.
 const ROW: usize = 5;
 const ROW_WITHOUT_LIMIT: usize = 7;
@@ -111,6 +113,10 @@ impl PaceController {
         let part = if is_taken { 1.0 } else { 0.995 };
         self.rest(part * found.max(self.bounds.least), now, now);
         self.is_exact = is_measured;
+        if earlier.is_none() && passed < SHORTER_WINDOW {
+            // It may be a shorter one than a second, so one look that it does not fill is enough.
+            self.unmet = 1;
+        }
         if let Phase::Resting(rest) = &mut self.phase {
             rest.may_slide = is_far;
         }

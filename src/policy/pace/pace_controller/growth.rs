@@ -167,7 +167,11 @@ impl PaceController {
         }
         let phase = Phase::Growing(Growth { since, is_rough, step, grown: now, asked });
         let is_at_ceiling = next >= self.bounds.most && self.opening == Opening::AtCeiling;
-        if is_at_ceiling && self.question(growth).is_none() {
+        let is_shown = is_at_ceiling && self.is_ceiling_shown(growth, now);
+        if is_at_ceiling && !is_shown && self.rate >= self.bounds.most {
+            return;
+        }
+        if is_shown {
             (self.limit, self.grown_at) = (None, Some(now));
             self.open(next, now);
         } else if is_rough && next > 2.0 * limit {
@@ -205,6 +209,14 @@ impl PaceController {
         self.asking = Some(Asking { pace, begun });
         self.set_rate(most.min(pace));
         true
+    }
+
+    /// Returns whether the service takes the ceiling: a window shows that only when it has ended. At a low one
+    /// a second holds too few calls to wait for.
+    fn is_ceiling_shown(&self, growth: Growth, now: Instant) -> bool {
+        let was_tried =
+            self.rate >= self.bounds.most && seconds(growth.grown, now) >= LOOK_AT_WINDOW;
+        (was_tried || self.bounds.most < PAYS_FOR_LOOKS) && self.question(growth).is_none()
     }
 
     /// Returns at how many calls in a window growth asks next whether the service takes more, if it does at
