@@ -72,7 +72,7 @@ fn a_worker_that_is_cut_off_from_the_database_alone_sends_nothing_and_tells_what
 fn a_worker_that_was_cut_off_for_a_while_goes_on_with_the_others() {
     let Some(stage) = Stage::answering_in(20) else { return };
     let relay = Relay::to(stage.database.port());
-    stage.plan(400, &["--rate", "60/s", "--lease", "2s"]);
+    stage.plan(900, &["--rate", "60/s", "--lease", "2s"]);
     let far = format!("postgres://batch@127.0.0.1:{}/runs", relay.port());
     let work = ["work", "--progress", "lines", "-j", "8", "--store", &far];
     let mut worker = stage.rehearsal.scene.start(&work);
@@ -86,7 +86,7 @@ fn a_worker_that_was_cut_off_for_a_while_goes_on_with_the_others() {
     worker.wait_until_it_says("the database can be used again: going on");
     other.ended().expect(0);
     worker.ended().expect(0);
-    stage.check(400);
+    stage.check(900);
 }
 
 #[test]
