@@ -301,8 +301,10 @@ pub(crate) fn plan_of_all(
         level: Some(inputs.level),
         ..input_options(table, inputs.command.clone(), &context.given)
     };
+    // That an input is awaited is progress.
+    let stderr = (!context.given.is_on("quiet")).then_some(context.stderr);
     // Exclusions are read later, because a resumed run has files of its own.
-    Ok(NewPlan::of(sources(inputs, context.stderr)?, options))
+    Ok(NewPlan::of(sources(inputs, stderr)?, options))
 }
 
 /// Returns the sample that is wanted; a seed that is drawn is said, so that it can be used again.
@@ -340,7 +342,7 @@ fn input_options(args: &TableArgs, command: CommandSource, given: &GivenFlags) -
     }
 }
 
-fn sources(inputs: Inputs, stderr: Stderr) -> Result<Vec<Source>, CommandError> {
+fn sources(inputs: Inputs, stderr: Option<Stderr>) -> Result<Vec<Source>, CommandError> {
     if inputs.paths.is_empty() && inputs.ids.is_empty() {
         return Err(CommandError::usage("there is no input")
             .with_hint("name a file of ids, `-` for standard input, or an id with `--id ID`"));
@@ -357,16 +359,15 @@ fn sources(inputs: Inputs, stderr: Stderr) -> Result<Vec<Source>, CommandError> 
     Ok(sources)
 }
 
-fn source(path: PathBuf, stderr: Stderr) -> Source {
-    if is_stdin(&path) {
-        let reader = Box::new(AwaitedStream::stdin(stderr));
-        return Source::Stream { name: "-".into(), reader };
+fn source(path: PathBuf, stderr: Option<Stderr>) -> Source {
+    let is_stdin = is_stdin(&path);
+    if !is_stdin && !fs::metadata(&path).is_ok_and(|found| found.file_type().is_fifo()) {
+        return Source::File(path);
     }
-    if fs::metadata(&path).is_ok_and(|found| found.file_type().is_fifo()) {
-        let name = path.to_string_lossy().into_owned();
-        return Source::Stream { name, reader: Box::new(AwaitedStream::pipe(path, stderr)) };
-    }
-    Source::File(path)
+    let name = path.to_string_lossy().into_owned();
+    let stream =
+        if is_stdin { AwaitedStream::stdin(stderr) } else { AwaitedStream::pipe(path, stderr) };
+    Source::Stream { name, reader: Box::new(stream) }
 }
 
 fn is_stdin(path: &Path) -> bool {

@@ -20,9 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A stream that says once that it is awaited.
 pub(crate) struct AwaitedStream {
+    /// What it is called in a sentence.
     name: String,
     origin: Origin,
-    stderr: Stderr,
+    /// Where it is said, if it is.
+    stderr: Option<Stderr>,
     awaited: Awaited,
 }
 
@@ -45,28 +47,26 @@ enum Origin {
 
 impl AwaitedStream {
     /// Returns standard input.
-    pub(crate) fn stdin(stderr: Stderr) -> Self {
+    pub(crate) fn stdin(stderr: Option<Stderr>) -> Self {
         let origin = Origin::Open(Box::new(io::stdin()));
-        Self { name: "-".into(), origin, stderr, awaited: Awaited::NotYet }
+        Self { name: "standard input".into(), origin, stderr, awaited: Awaited::NotYet }
     }
 
     /// Returns a pipe with a name.
-    pub(crate) fn pipe(path: PathBuf, stderr: Stderr) -> Self {
-        let name = path.to_string_lossy().into_owned();
+    pub(crate) fn pipe(path: PathBuf, stderr: Option<Stderr>) -> Self {
+        let name = format!("`{}`", printable(&path.to_string_lossy(), 200));
         Self { name, origin: Origin::Pipe(path), stderr, awaited: Awaited::NotYet }
     }
 
     /// Begins to wait, unless it has begun.
     fn begin(&mut self) {
-        if !matches!(self.awaited, Awaited::NotYet) {
-            return;
-        }
+        let (Awaited::NotYet, Some(stderr)) = (&self.awaited, self.stderr) else { return };
         let (until_dropped, over) = mpsc::channel();
         self.awaited = Awaited::Now { _until_dropped: until_dropped };
-        let (name, stderr) = (printable(&self.name, 200), self.stderr);
+        let name = self.name.clone();
         let speak = move || {
             if over.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                stderr.line(&format!("waiting for the end of `{name}`: nothing is sent before it"));
+                stderr.line(&format!("waiting for the end of {name}: nothing is sent before it"));
             }
         };
         // Without a thread it is only not said.

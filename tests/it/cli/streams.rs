@@ -155,15 +155,23 @@ fn a_stopped_run_still_prints_valid_json() {
 }
 
 #[test]
-fn a_pipe_that_nobody_ends_is_named_while_it_is_awaited() {
+fn a_pipe_that_nobody_ends_is_named_while_it_is_awaited_unless_all_is_to_be_quiet() {
     let server = Server::obliging();
     let scene = Scene::with(&server);
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    rustix::fs::mkfifoat(rustix::fs::CWD, scene.path("pipe"), mode).unwrap();
+    for pipe in ["pipe", "quiet"] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, scene.path(pipe), mode).unwrap();
+    }
+    let quiet = scene.start(&["stop", "quiet", "-q"]);
     let mut waiting = scene.start(&["stop", "pipe"]);
     waiting.wait_until_it_says("waiting for the end of `pipe`: nothing is sent before it");
     assert_eq!(server.count(), 0);
-    scene.write("pipe", "gate-1\n");
+    for (pipe, id) in [("pipe", "gate-1\n"), ("quiet", "gate-2\n")] {
+        scene.write(pipe, id);
+    }
     waiting.ended().expect(0);
-    assert_eq!(server.ids(), ["gate-1"]);
+    assert_eq!(quiet.ended().expect(0).stderr, "");
+    let mut ids = server.ids();
+    ids.sort_unstable();
+    assert_eq!(ids, ["gate-1", "gate-2"]);
 }
