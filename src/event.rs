@@ -6,10 +6,12 @@
 mod operator;
 mod stop_reason;
 mod store_wait;
+mod wait_sign;
 
 pub use operator::Operator;
 pub use stop_reason::{StopReason, UnknownStopReason};
 pub use store_wait::{StoreWait, WaitCause};
+pub use wait_sign::WaitSign;
 
 use crate::clock::Timestamp;
 use crate::task::{Counts, DrillEnd, DrilledTask, Failure, Outcome, Rate, ServiceLimit, Task};

@@ -12,9 +12,8 @@ use crate::database::unrecorded::UnrecordedOutcomes;
 use crate::database::work::{
     Board, ChunkKey, ClaimedTasks, Flushed, Job, Shared, Work, WorkTerms, lock,
 };
-use crate::event::{Event, WaitCause};
+use crate::event::{Event, WaitCause, WaitSign};
 use crate::policy::{FailureAllowance, LeaseClock, LeaseState};
-use crate::store::WaitSign;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;

@@ -4,8 +4,7 @@
 //! panics is dropped, and one that is too slow misses events. Both are counted.
 
 use crate::clock::{Clock, Timestamp};
-use crate::event::{Event, StoreWait, Watch};
-use crate::store::WaitSign;
+use crate::event::{Event, StoreWait, WaitSign, Watch};
 use std::convert::Infallible;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -23,7 +23,6 @@ pub(crate) mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unsettled;
-mod wait_sign;
 mod writing;
 
 pub use error::StoreError;
@@ -51,7 +50,6 @@ pub use other_home::{OtherHomeError, OtherHomeFailure};
 pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,
 };
-pub use wait_sign::WaitSign;
 #[cfg(feature = "postgres")]
 pub(crate) use writing::event_records::{fact_of, session_started, with_run_record};
 pub use writing::{ResumePoint, RunWriter, Surveyed, TaskSelection, UnsettledTask};

@@ -4,13 +4,12 @@
 //! requests and begin at once; a future only waits for the end of its job.
 
 use crate::clock::Timestamp;
-use crate::event::{ArrivalCounts, AttemptSeq, Event};
+use crate::event::{ArrivalCounts, AttemptSeq, Event, WaitSign};
 use crate::policy::{CalledTask, EarlierCalls, FirstLook, Goal, LastLook, Observation};
 use crate::settings::LeftOut;
 use crate::store::error::{StoreError, file, sqlite};
 use crate::store::files::{CommitWriter, DepartureWriter, MayHaveLeft, RunDirectory, RunLock};
 use crate::store::home::Home;
-use crate::store::wait_sign::WaitSign;
 use crate::store::writing::journal_scan::JournalScan;
 use crate::store::writing::observed_states;
 use crate::store::writing::observed_states::TaskSelection;

@@ -6,13 +6,12 @@
 //! report as safe what the first one lost. See `docs/GLOSSARY.md`: commit, durable, session.
 
 use crate::clock::Timestamp;
-use crate::event::WaitCause;
+use crate::event::{WaitCause, WaitSign};
 use crate::journal::Fact;
 use crate::store::error::{StoreError, sqlite};
 use crate::store::files::{CommitWriter, FileIdentity, MayHaveLeft, Watermark};
 use crate::store::home::{Home, read_sessions};
 use crate::store::schema;
-use crate::store::wait_sign::WaitSign;
 use crate::store::writing::batch::{Batch, Scratch};
 use crate::store::writing::event_records::session_started;
 use crate::store::writing::integrity_check;

@@ -2,8 +2,8 @@
 //!
 //! It is looked for and not told, so that a writer waits for nobody who shows it.
 
+use super::store_wait::{StoreWait, WaitCause};
 use crate::clock::Timestamp;
-use crate::event::{StoreWait, WaitCause};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
