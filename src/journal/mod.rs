@@ -11,6 +11,8 @@ mod checksum;
 mod codes;
 mod failure;
 mod fold;
+mod ordinal_map;
+mod ordinal_set;
 mod plan_chunk;
 mod record;
 mod run_record;
@@ -24,6 +26,8 @@ pub(crate) use bytes::Malformed;
 pub(crate) use checksum::{Damage, Place};
 pub(crate) use failure::FailureTexts;
 pub(crate) use fold::{Attempt, ChunkFold, FoldedTask, TaskRecord};
+pub(crate) use ordinal_map::OrdinalMap;
+pub(crate) use ordinal_set::OrdinalSet;
 pub(crate) use plan_chunk::{
     MAX_CHUNK_TASKS, PlanChunk, PlanChunkWriter, PlannedTask, empty_chunk,
 };

@@ -1,11 +1,12 @@
 //! Leaves out of a plan the tasks that earlier runs have done: by id and command, never by
 //! position.
 
+use crate::journal::OrdinalSet;
 use crate::loading::id_sorter::{Entry, IdSorter, SortedIds};
 use crate::loading::plan_files::PlanPart;
 use crate::loading::tables::{COMMAND_BITS, command_part, has_same_command, ordinal_of};
 use crate::reading::RunReader;
-use crate::store::{OrdinalSet, RunDirectory, RunId, StoreError, file};
+use crate::store::{RunDirectory, RunId, StoreError, file};
 use crate::task::Command;
 use std::io;
 

@@ -4,11 +4,12 @@
 //! index over the ids was rejected: nothing needs it afterwards, and it is as large as the plan.
 //! See `docs/GLOSSARY.md`: duplicate.
 
+use crate::journal::OrdinalSet;
 use crate::loading::id_sorter::{Entry, SortedIds};
 use crate::loading::tables::{has_same_command, ordinal_of};
 use crate::plan::{OnDuplicate, PlanProblem, Problems, SHOWN_PROBLEMS, SourcePosition};
 use crate::store::codes;
-use crate::store::{Home, OrdinalSet, SourceRecord, for_each_planned};
+use crate::store::{Home, SourceRecord, for_each_planned};
 use crate::task::{Command, Ordinal, TaskId};
 use rusqlite::Connection;
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! Finds the tasks that are left out of a plan, once its rows are loaded.
 
+use crate::journal::OrdinalSet;
 use crate::plan::Exclusions;
 use crate::policy::Sample;
 use crate::settings::LeftOut;
 use crate::store::codes;
-use crate::store::{Home, OrdinalSet, for_each_planned};
+use crate::store::{Home, for_each_planned};
 use crate::task::Ordinal;
 use rusqlite::Connection;
 use std::ops::ControlFlow::Continue;

@@ -4,6 +4,7 @@
 //! visible and no other run is overwritten. Memory does not grow with the number of rows.
 
 use crate::input::{InputOptions, Source};
+use crate::journal::OrdinalSet;
 use crate::loading::already_done::{leave_out_done, runs_followed};
 use crate::loading::duplicates::Duplicates;
 use crate::loading::id_sorter::IdSorter;
@@ -16,7 +17,7 @@ use crate::plan;
 use crate::plan::{Exclusions, OnDuplicate, PlannedRow, Problems, Reading, ServiceRows};
 use crate::policy::Sample;
 use crate::store::{
-    NewRun, OrdinalSet, RunDirectory, RunId, ServiceRecord, SourceRecord, StoreError, file, sqlite,
+    NewRun, RunDirectory, RunId, ServiceRecord, SourceRecord, StoreError, file, sqlite,
 };
 use crate::task::{Ordinal, TaskState};
 use ring::digest::{SHA256, digest};

@@ -3,10 +3,10 @@
 //!
 //! Knows nothing of where rows come from or why a task is left out.
 
-use crate::journal::{MAX_CHUNK_TASKS, PlanChunkWriter, PlannedTask, Text};
+use crate::journal::{MAX_CHUNK_TASKS, OrdinalSet, PlanChunkWriter, PlannedTask, Text};
 use crate::plan::{PlannedRow, SourceColumns};
 use crate::store::{
-    Home, NewRun, OrdinalSet, RunRecord, ShardedPlan, SourceRecord, for_each_planned, head_text,
+    Home, NewRun, RunRecord, ShardedPlan, SourceRecord, for_each_planned, head_text,
 };
 use crate::task::{Command, Ordinal, Shard};
 use rusqlite::Connection;

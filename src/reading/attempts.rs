@@ -3,8 +3,8 @@
 //! Segments are read in the order of writing, which is that of starts. An attempt is handed out
 //! once it and all before it have ended, so memory holds the attempts on the wire.
 
-use crate::journal::{Attempt, Ended, Fact, records};
-use crate::store::{ChunkIndex, Home, MayHaveLeft, OrdinalMap, Segment, damage};
+use crate::journal::{Attempt, Ended, Fact, OrdinalMap, records};
+use crate::store::{ChunkIndex, Home, MayHaveLeft, Segment, damage};
 use crate::task::Ordinal;
 use rusqlite::Error;
 use std::collections::VecDeque;

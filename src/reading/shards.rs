@@ -3,10 +3,11 @@
 //! Every file is checked to be another part of the same plan, and that no part is missing, before
 //! anything is read. See `docs/GLOSSARY.md`: shard.
 
+use crate::journal::OrdinalSet;
 use crate::reading::reader::{OtherShard, RunReader};
 use crate::store::{
-    OrdinalSet, RunDirectory, RunId, RunRecord, SessionRecord, ShardedPlan, StoreError, absolute,
-    file, for_each_planned, has_company, is_copy, sqlite,
+    RunDirectory, RunId, RunRecord, SessionRecord, ShardedPlan, StoreError, absolute, file,
+    for_each_planned, has_company, is_copy, sqlite,
 };
 use crate::task::{Ordinal, Shard};
 use crate::text::{plural, printable};

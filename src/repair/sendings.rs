@@ -4,9 +4,9 @@
 //! Attempts are numbered without a gap, so a number without a record is a request that may have been
 //! sent. Requests for pages have no numbers.
 
-use crate::journal::{Fact, RunRecord};
+use crate::journal::{Fact, OrdinalSet, RunRecord};
 use crate::repair::chains::Owner;
-use crate::store::{MayHaveLeft, OrdinalSet};
+use crate::store::MayHaveLeft;
 use crate::task::Ordinal;
 use std::collections::BTreeMap;
 

@@ -15,8 +15,6 @@ mod error;
 mod files;
 mod home;
 mod ids;
-mod ordinal_map;
-mod ordinal_set;
 mod other_home;
 mod record;
 pub(crate) mod schema;
@@ -44,8 +42,6 @@ pub use home::{TakeoverRow, WorkerRow};
 #[cfg(feature = "postgres")]
 pub(crate) use home::{parse_head, write_workers};
 pub use ids::{JobName, JobNameError, RunId, RunIdError};
-pub(crate) use ordinal_map::OrdinalMap;
-pub(crate) use ordinal_set::OrdinalSet;
 pub use other_home::{OtherHomeError, OtherHomeFailure};
 pub use record::{
     NewRun, RunRecord, ServiceRecord, SessionRecord, ShardedPlan, SourceRecord, StoredEnd,

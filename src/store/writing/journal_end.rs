@@ -1,8 +1,8 @@
 //! The end of a run's journal, which the next commit goes on from: totals, the last segment of each
 //! chunk, and which tasks are settled.
 
+use crate::journal::OrdinalSet;
 use crate::store::home::{ChunkIndex, Totals};
-use crate::store::ordinal_set::OrdinalSet;
 use crate::task::Ordinal;
 use std::collections::BTreeMap;
 

@@ -3,11 +3,12 @@
 //! Memory holds a bit for each row of the plan and the tasks that are begun and not settled, however
 //! long the journal is.
 
-use crate::journal::{Damage, Fact, Malformed, RunRecord, distance, records, run_records};
+use crate::journal::{
+    Damage, Fact, Malformed, OrdinalMap, RunRecord, distance, records, run_records,
+};
 use crate::store::error::damage;
 use crate::store::files::MayHaveLeft;
 use crate::store::home::{Home, Segment};
-use crate::store::ordinal_map::OrdinalMap;
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, OutcomeCounts};

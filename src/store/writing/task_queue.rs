@@ -5,11 +5,10 @@
 
 use crate::clock::Timestamp;
 use crate::event::AttemptSeq;
-use crate::journal::{Place, PlanChunk};
+use crate::journal::{OrdinalMap, Place, PlanChunk};
 use crate::store::codes;
 use crate::store::error::damage;
 use crate::store::home::Home;
-use crate::store::ordinal_map::OrdinalMap;
 use crate::store::unsettled::OpenTask;
 use crate::store::writing::journal_end::JournalEnd;
 use crate::task::{Ordinal, Task};
