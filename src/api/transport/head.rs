@@ -77,7 +77,9 @@ impl HeadReader {
         self.received.extend_from_slice(bytes);
         loop {
             self.skip_blank_lines();
-            check_protocol(&self.received, self.interim)?;
+            if !is_http(&self.received, self.interim)? {
+                return Ok(false);
+            }
             let Some(end) = self.find_end() else {
                 // A head that never ends must fail before it fills the memory.
                 let is_short = self.received.len() <= MAX_HEAD;
@@ -128,19 +130,20 @@ impl HeadReader {
     }
 }
 
-/// Checks the first bytes, so that another protocol is named before its time-out.
-fn check_protocol(received: &[u8], interim: u32) -> Result<(), HeadError> {
+/// Checks the first bytes, so that another protocol is named before its time-out. Returns whether they may
+/// be read as HTTP yet: those of another one may look like the end of a head.
+fn is_http(received: &[u8], interim: u32) -> Result<bool, HeadError> {
     let resembles = |record: &[u8]| received.iter().zip(record).all(|(found, byte)| found == byte);
     // Behind an interim answer the host is known to speak HTTP.
     if interim == 0 && TLS_RECORDS.iter().any(|record| resembles(record)) {
         // A single byte decides nothing yet.
-        return if received.len() < 2 { Ok(()) } else { Err(HeadError::Tls) };
+        return if received.len() < 2 { Ok(false) } else { Err(HeadError::Tls) };
     }
     if resembles(b"HTTP/") {
-        return Ok(());
+        return Ok(true);
     }
     if interim == 0 && received.iter().take(FRAME_HEAD).enumerate().all(fits_settings) {
-        return if received.len() < FRAME_HEAD { Ok(()) } else { Err(HeadError::Http2) };
+        return if received.len() < FRAME_HEAD { Ok(false) } else { Err(HeadError::Http2) };
     }
     let beginning = &received[..received.len().min(MAX_BEGINNING)];
     Err(HeadError::NotHttp(String::from_utf8_lossy(beginning).trim().to_owned()))
@@ -503,6 +506,9 @@ mod tests {
         check_refused("\u{15}\u{3}\u{1}\0\u{2}\u{2}\n", "use https");
         check_refused("\0\0\u{12}\u{4}\0\0\0\0\0\0\u{3}\0\0\0d", "HTTP/2 alone");
         check_refused("\0\0\u{12}\u{4}\0\0\0\0\u{1}", "the answer is not HTTP");
+        // The end of a line within its first bytes is none of a head.
+        check_refused("\0\n\n\n\n\n\n", "the answer is not HTTP");
+        check_refused("\0\n\n\u{4}\0\0\0\0\0", "HTTP/2 alone");
         check_refused("\0\0\u{12}\u{1}", "the answer is not HTTP");
         check_refused("SSH-2.0-server\r\n\r\n", "the answer is not HTTP");
     }
