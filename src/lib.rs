@@ -15,6 +15,7 @@ pub mod event;
 mod external_sort;
 pub mod input;
 mod journal;
+mod learnt_rates;
 pub mod loading;
 pub mod plan;
 pub mod policy;

@@ -4,9 +4,9 @@
 //! nothing that goes wrong here stops a run.
 
 use crate::clock::Timestamp;
+use crate::learnt_rates::{RateKey, keep_learnt_rate, learnt_rate};
 use crate::reading::RunReader;
-use crate::store;
-use crate::store::{RateKey, RunDirectory, RunId, RunRecord, StoreError};
+use crate::store::{RunDirectory, RunId, RunRecord, StoreError};
 use crate::task::ServiceLimit;
 
 /// The memory of one run.
@@ -26,7 +26,7 @@ impl RateMemory<'_> {
         let key = self.key(&record);
         // A run without a profile, such as a rehearsal, shares no rate with others.
         let own = last_learnt(&record);
-        let kept = || key.and_then(|key| store::learnt_rate(self.runs, &key)).unwrap_or_default();
+        let kept = || key.and_then(|key| learnt_rate(self.runs, &key)).unwrap_or_default();
         Ok(if own.is_none() { kept() } else { own })
     }
 
@@ -34,7 +34,7 @@ impl RateMemory<'_> {
     pub(crate) fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
         let record = self.record()?;
         let Some(key) = self.key(&record) else { return Ok(()) };
-        store::keep_learnt_rate(self.runs, key, last_learnt(&record), now)
+        keep_learnt_rate(self.runs, key, last_learnt(&record), now)
     }
 
     fn record(&self) -> Result<RunRecord, StoreError> {

@@ -27,11 +27,10 @@ pub use error::StoreError;
 pub(crate) use error::{damage, file, sqlite};
 #[cfg(feature = "postgres")]
 pub use files::TemporaryRuns;
-pub use files::{
-    JobLock, RateKey, RunDirectory, RunLock, find_among, keep_learnt_rate, learnt_rate, lock_job,
-    private_directory,
+pub use files::{JobLock, RunDirectory, RunLock, find_among, lock_job, private_directory};
+pub(crate) use files::{
+    MayHaveLeft, Watermark, absolute, has_company, is_copy, part_of, read_text,
 };
-pub(crate) use files::{MayHaveLeft, Watermark, absolute, has_company, is_copy, part_of};
 #[cfg(feature = "postgres")]
 pub(crate) use files::{beside, remove_if_there};
 pub(crate) use home::{

@@ -61,6 +61,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "database",
         &["task", "clock", "policy", "settings", "event", "journal", "store", "repair", "reading"],
     ),
+    ("learnt_rates", &["task", "clock", "store"]),
     (
         "report",
         &["task", "clock", "text", "policy", "settings", "event", "store", "repair", "reading"],
@@ -73,8 +74,23 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "task", "clock", "policy", "settings", "event", "api", "plan", "engine", "store",
-            "repair", "reading", "loading", "database", "report", "slots", "survey",
+            "task",
+            "clock",
+            "policy",
+            "settings",
+            "event",
+            "api",
+            "plan",
+            "engine",
+            "store",
+            "repair",
+            "reading",
+            "loading",
+            "database",
+            "learnt_rates",
+            "report",
+            "slots",
+            "survey",
         ],
     ),
 ];

@@ -5,9 +5,7 @@
 //! forgotten. It holds no secret, and no run depends on it.
 
 use crate::clock::Timestamp;
-use crate::store::error::{StoreError, file};
-use crate::store::files::directory::RunDirectory;
-use crate::store::files::trusted::read_text;
+use crate::store::{RunDirectory, StoreError, file, read_text};
 use crate::task::ServiceLimit;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,13 +20,13 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// The owner of a rate: services throttle by user, and a profile stands for a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RateKey {
+pub(crate) struct RateKey {
     /// The profile.
-    pub profile: String,
+    pub(crate) profile: String,
     /// The endpoint.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The project.
-    pub project_id: String,
+    pub(crate) project_id: String,
 }
 
 #[derive(Serialize)]
@@ -48,7 +46,7 @@ struct Entry {
 }
 
 /// Returns the limits of the service that an earlier run met, if that is known.
-pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<ServiceLimit> {
+pub(crate) fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<ServiceLimit> {
     let entry = entries(&path(runs)).into_iter().find(|entry| entry.key == *key)?;
     let per_second = entry.per_second.filter(|&rate| rate > 0.0);
     let at_a_time = entry.at_a_time.filter(|&most| most > 0);
@@ -60,7 +58,7 @@ pub fn learnt_rate(runs: &RunDirectory, key: &RateKey) -> Option<ServiceLimit> {
 /// # Errors
 ///
 /// The file cannot be replaced; it is as it was.
-pub fn keep_learnt_rate(
+pub(crate) fn keep_learnt_rate(
     runs: &RunDirectory,
     key: RateKey,
     learnt: ServiceLimit,
