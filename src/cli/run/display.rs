@@ -113,13 +113,16 @@ fn is_over(tally: &Tally) -> bool {
     tally.ended().is_some()
 }
 
+fn held(reason: &str, since: Timestamp, until: Timestamp) -> Value {
+    json!({ "reason": reason, "since": since.to_string(), "until": until.to_string() })
+}
+
 /// Says the state of one tally to programs.
 fn status_of(tally: &Tally, now: Timestamp) -> Value {
     // The tally counts per window of the limit; programs get calls per second.
     let window = tally.rate_limit().map_or(1.0, |limit| limit.window.as_secs_f64());
     let outcomes =
         Outcome::ALL.map(|outcome| (outcome.as_str().into(), tally.outcomes()[outcome].into()));
-    let held = |reason: &str, since: Timestamp, until: Timestamp| json!({ "reason": reason, "since": since.to_string(), "until": until.to_string() });
     let hold = tally.hold().map(|hold| held(hold.reason.as_str(), hold.since, hold.until));
     // No hold ends as long as the store waits.
     let waits = tally.store_wait().map(|wait| held(wait.cause.as_str(), wait.since, wait.until));

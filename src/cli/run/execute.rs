@@ -118,7 +118,7 @@ pub(crate) fn carry_out(
     let clients: Vec<_> = clients.into_iter().map(|client| client.map(recording)).collect();
     let orders = TargetOrders { all: orders, one: orders_of_target };
     let observers = Observers { watchers, live_status, keys_to, control, of_target, orders };
-    // From here on the run has begun and stays, whatever happens.
+    // From here on the run stays, whatever happens, once it has begun.
     let ended = observers.work(pending.begin(), &clients, &runtime, context);
     // Writing the report may take long, and the run has nothing left to lose.
     signals::obey_no_longer(environment).map_err(CommandError::io)?;
