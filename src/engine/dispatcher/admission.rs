@@ -146,6 +146,11 @@ where
 
     /// Moves the attempts of a finished commit to the durable ones, unless the run stops or pauses.
     pub(super) fn mark_durable(&mut self) {
+        if std::mem::take(&mut self.withdraws_commit) && self.stopping.is_none() {
+            for attempt in std::mem::take(&mut self.in_commit) {
+                self.withdraw_for_later(attempt);
+            }
+        }
         self.durable.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
             self.withdraw_all();

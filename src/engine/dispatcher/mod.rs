@@ -97,6 +97,8 @@ pub(super) struct Dispatcher<'a, L, S, F> {
     /// The commit under way, and the attempts whose start it makes durable.
     committing: Option<Commit>,
     in_commit: Vec<Attempt>,
+    /// Whether the attempts in the commit are withdrawn as soon as it is done.
+    withdraws_commit: bool,
     /// Attempts that are durable, but wait for the pacer or a slot.
     durable: VecDeque<Attempt>,
     lookahead: Lookahead,
@@ -159,6 +161,7 @@ where
             admitted: Vec::new(),
             committing: None,
             in_commit: Vec::new(),
+            withdraws_commit: false,
             durable: VecDeque::new(),
             lookahead: Lookahead::default(),
             on_wire: OnWire::new(),

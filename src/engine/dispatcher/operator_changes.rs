@@ -140,11 +140,13 @@ where
     /// Withdraws the attempts that have not left, and holds their tasks.
     ///
     /// A pause may last, and attempts that are recorded as begun are in doubt if this process dies
-    /// meanwhile. Attempts in a commit follow when it is done.
+    /// meanwhile. Attempts in a commit follow when it is done, also if sending goes on before that: what
+    /// made the others wait (a pace, a throttled task that goes first) holds for them as well.
     pub(super) fn withdraw_all_for_later(&mut self) {
         // Durable attempts are older than admitted ones; the held queue keeps this order.
         let attempts: Vec<Attempt> =
             self.durable.drain(..).chain(self.admitted.drain(..)).collect();
+        self.withdraws_commit = !self.in_commit.is_empty();
         for attempt in attempts {
             self.withdraw_for_later(attempt);
         }

@@ -21,11 +21,16 @@ fn holds_of(seen: &Seen) -> (Vec<Duration>, Vec<Duration>) {
 
 /// Checks that nothing was sent for 20 s after `throttled`, and that the run went on by 22 s.
 fn check_silent(seen: &Seen, throttled: Duration) {
+    check_silent_with_commit(seen, throttled, Duration::ZERO);
+}
+
+/// As [`check_silent`], where a start has to be committed before the run goes on.
+fn check_silent_with_commit(seen: &Seen, throttled: Duration, commit: Duration) {
     let sent = seen.sendings();
     let mut later = sent.iter().map(|&(_, at)| at).filter(|&at| at > throttled);
     let next = later.next().unwrap();
     assert!(next >= throttled + secs(20), "{next:?}");
-    assert!(next <= throttled + secs(22) + millis(1), "{next:?}");
+    assert!(next <= throttled + secs(22) + commit + millis(1), "{next:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,8 +101,10 @@ async fn what_was_being_committed_when_the_hold_began_waits_too() {
     };
     let seen =
         Scene::with_tasks(3).concurrency(2).committing_in(&[1_000]).answering(script).run().await;
-    check_silent(&seen, millis(2_500));
+    check_silent_with_commit(&seen, millis(2_500), secs(1));
     assert_eq!(seen.sendings()[..2], [(0, secs(2)), (1, secs(2))]);
+    let later: Vec<u32> = seen.sendings()[2..].iter().map(|&(ordinal, _)| ordinal).collect();
+    assert_eq!(later, [0, 2], "the throttled one goes first");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, secs};
 use super::seen::Seen;
-use super::service::{after_millis, done, refused};
+use super::service::{after_millis, done, refused, throttled};
 use crate::engine::dispatcher::lookahead::MAX_PER_SLOT;
 use crate::event::{Event, EventKind};
 use crate::task::Outcome;
@@ -100,6 +100,25 @@ async fn attempts_begun_ahead_are_withdrawn_when_the_run_stops() {
     let (_, on_wire) = seen.stopping().expect("it was stopped");
     assert!(on_wire <= 8 && !seen.withdrawn().is_empty());
     assert_eq!(seen.results().len(), seen.sendings().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_task_goes_before_all_that_was_begun_ahead_even_in_a_commit_under_way() {
+    for throttled_one in 40..120 {
+        let script = move |ordinal, number| match (ordinal, number) {
+            (_, 1) if ordinal == throttled_one => after_millis(3, throttled(20)),
+            _ => after_millis(10, done()),
+        };
+        let seen = fast_service(160).answering(script).run().await;
+        let sendings = seen.sendings();
+        let asked = seen.sent_at(throttled_one)[0];
+        let held = Duration::from_millis(3)..secs(20);
+        let later = sendings.iter().filter(|&&(_, at)| at > asked + held.start);
+        let later: Vec<_> = later.map(|&(ordinal, at)| (ordinal, at - asked)).collect();
+        assert!(later[0].1 >= held.end, "{:?}", later[0]);
+        assert_eq!(later[0].0, throttled_one, "{:?}", &later[..4]);
+        assert_eq!(seen.count(Outcome::Succeeded), 160);
+    }
 }
 
 #[tokio::test(start_paused = true)]
