@@ -76,6 +76,8 @@ pub(super) struct TrialCounts {
     pub(super) chance: f64,
     /// How sure a verdict of chance must be, as the logarithm of a likelihood ratio.
     pub(super) decisive: f64,
+    /// Whether the pace is below the limit that is known, if one is.
+    pub(super) is_below_known: bool,
     /// Whether the throttled calls lie scattered among the others, and how many follow one another
     /// on average.
     pub(super) is_scattered: bool,
@@ -156,8 +158,13 @@ impl Trial {
             // no limit explains what was seen at several paces.
             let order = if against > AGAINST_ANY_LIMIT { 0.0 } else { seen.order().min(0.0) };
             let is_chance = is_lower && counts.is_steady;
-            if is_chance && ratio + order > counts.decisive && is_clear {
+            let is_likely = is_chance && ratio + order > counts.decisive && is_clear;
+            if is_likely && counts.is_below_known {
                 return TrialFinding::Chance { share: f64::midpoint(chance, share) };
+            }
+            if is_likely {
+                // A bucket had saved some calls when its limit was measured, which then seemed higher.
+                return next_test(counts.rate, counts.accepted(), share.max(0.01), step + 1);
             }
             if order < -ORDERLY {
                 return next_test(counts.rate, counts.accepted(), share.max(0.01), step + 1);

@@ -16,6 +16,7 @@ fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {
         rate,
         chance: 0.0,
         decisive: DECISIVE,
+        is_below_known: true,
         is_scattered: true,
         in_a_row: 1.0,
         conviction: 0.0,
@@ -51,6 +52,15 @@ fn below_a_limit_nothing_is_throttled_and_by_chance_as_many_as_before() {
     assert_eq!(test.judge(counts(30.0, 0.0, 300.0)), TrialFinding::Near { limit: 315.0 });
     let found = test.judge(counts(32.0, 8.0, 300.0));
     assert_eq!(found, TrialFinding::Chance { share: 0.25 });
+}
+
+#[test]
+fn chance_is_found_below_a_limit_that_is_known_and_above_it_a_lower_pace_is_tested() {
+    let mut test = trial(AT_300);
+    test.seen = seen(&MEASURED, 0.0);
+    let found = test.judge(TrialCounts { is_below_known: false, ..counts(32.0, 8.0, 300.0) });
+    let (rate, given) = (OF_GIVEN * 225.0, 225.0);
+    assert_eq!(found, TrialFinding::TestAt { rate, given, chance: 0.25, step: 2 });
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl PaceController {
             chance: self.chance.share(),
             // Where a limit is known, chance is the less likely reason.
             decisive: if self.limit.is_some() { 2.0 * DECISIVE } else { DECISIVE },
+            is_below_known: self.limit.is_none_or(|limit| self.rate < limit),
             is_scattered: groups.are_scattered(),
             in_a_row: groups.in_a_row(),
             conviction: self.chance.conviction(),
