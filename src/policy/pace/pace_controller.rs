@@ -19,6 +19,7 @@ mod listening;
 mod phase;
 mod raising;
 mod resting;
+mod second_window;
 mod short_windows;
 mod spell;
 mod throttling;
@@ -31,7 +32,7 @@ use crate::policy::pace::chance_throttling::ChanceThrottling;
 use crate::policy::pace::throttling_by_pace::ThrottlingByPace;
 use crate::task::{Rate, ServiceLimit};
 use holds::Holds;
-use phase::{Asking, Climb, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
+use phase::{Asking, Climb, Filling, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
 use raising::Rested;
 use std::time::{Duration, Instant};
 use windows::Windows;
@@ -44,8 +45,6 @@ const SHORT_TICK: Duration = Duration::from_millis(10);
 const SEARCH_START: f64 = 10.0;
 /// The lowest pace that follows from throttled calls: one in a quarter of an hour.
 const SLOWEST_PACE: f64 = 0.001;
-/// The longest time between two calls while none is accepted.
-const LONGEST_PROBE: f64 = 5.0;
 
 /// The bounds of the pace, in sendings a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,6 +134,8 @@ pub struct PaceController {
     unmet: i32,
     /// The pace that holds again once the service was asked whether it accepts more.
     asking: Option<Asking>,
+    /// The second window of the run, while it shows whether windows are shorter than a second.
+    filling: Option<Filling>,
 }
 
 impl PaceController {
@@ -189,6 +190,7 @@ impl PaceController {
             holds: Holds::none(now),
             unmet: 0,
             asking: None,
+            filling: None,
         }
     }
 
@@ -340,7 +342,7 @@ impl PaceController {
             Phase::Open { since, was_served } => self.search(since, was_served, now),
             Phase::Trying(trial) => self.judge(trial, now),
             Phase::Exhausted { since, interval, next } if now >= next => {
-                let interval = (exhaustion::PROBES_GROW * interval).min(LONGEST_PROBE);
+                let interval = (exhaustion::PROBES_GROW * interval).min(exhaustion::LONGEST_PROBE);
                 self.phase = Phase::Exhausted { since, interval, next: after(now, interval) };
                 self.set_rate(1.0 / interval);
             }
@@ -381,7 +383,7 @@ impl PaceController {
         }
         self.phase = phase;
         self.set_rate(rate);
-        (self.is_windowed, self.asking) = (false, None);
+        (self.is_windowed, self.asking, self.filling) = (false, None, None);
     }
 
     fn open(&mut self, rate: f64, now: Instant) {

@@ -309,7 +309,7 @@ fn the_limit_is_what_was_accepted_from_one_end_of_an_exhaustion_to_the_next() {
 fn a_run_that_has_just_begun_takes_its_window_for_a_short_one() {
     // One look that it does not fill makes its limit history, where it may be shorter than a second.
     for (sent, found, unmet) in
-        [(249, 10.0 / 0.249, 1), (250, 10.0, 1), (599, 10.0, 1), (600, 10.0, 0)]
+        [(249, 10.0 / 0.249, 1), (250, 10.0, 1), (799, 10.0, 1), (800, 10.0, 0)]
     {
         let (mut controller, at) = controller(Opening::AtCeiling, 1_000.0);
         (1..=10).for_each(|call| controller.history.count_sent(at(call)));

@@ -18,6 +18,8 @@ mod heard;
 mod holds;
 #[path = "pace_controller_rests_tests.rs"]
 mod rests;
+#[path = "pace_controller_second_window_tests.rs"]
+mod second_window;
 #[path = "pace_controller_short_windows_tests.rs"]
 mod short_windows;
 #[path = "pace_controller_throttled_tests.rs"]

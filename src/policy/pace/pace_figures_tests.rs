@@ -181,6 +181,31 @@ fn a_service_that_saves_nothing_is_used_though_each_look_is_throttled_at_once() 
 }
 
 #[test]
+fn windows_of_some_tenths_of_a_second_are_used_from_the_second_one_on() {
+    for (limiter, limit, ceiling) in [
+        (Limiter::Sliding(0.3), 105.0, Some(157)),
+        (Limiter::Sliding(0.3), 165.0, Some(363)),
+        (Limiter::Sliding(0.3), 300.0, Some(400)),
+        (Limiter::Sliding(0.3), 550.0, Some(825)),
+        (Limiter::Sliding(0.3), 165.0, None),
+        (Limiter::Fixed(0.5), 117.0, Some(386)),
+        (Limiter::Fixed(0.5), 300.0, Some(400)),
+        (Limiter::Fixed(0.5), 550.0, Some(825)),
+        (Limiter::Sliding(0.7), 333.0, Some(732)),
+        (Limiter::Fixed(0.5), 165.0, None),
+    ] {
+        let row = Row::of(limiter, limit, ceiling, Seeds::All);
+        assert!(row.is_good(), "{row}");
+    }
+}
+
+#[test]
+fn a_bucket_that_a_search_has_met_is_not_taken_for_chance() {
+    let row = Row::of(Limiter::Bucket(0.5), 142.0, None, Seeds::All);
+    assert!(row.whole >= 0.9 && row.throttled <= 0.015, "{row}");
+}
+
+#[test]
 fn a_limit_of_20_a_second_throttles_hardly_a_call_below_a_rate_though_a_search_costs_ten() {
     for (limiter, ceiling) in [
         (Limiter::Bucket(0.01), 26),

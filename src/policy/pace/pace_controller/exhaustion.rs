@@ -10,6 +10,8 @@ use std::time::Instant;
 const SHORTEST_PROBE: f64 = 0.02;
 const FIRST_PROBE: f64 = 0.05;
 pub(super) const PROBES_GROW: f64 = 1.25;
+/// The longest time from one to the next, in seconds.
+pub(super) const LONGEST_PROBE: f64 = 5.0;
 /// An exhaustion that lasted so long is the end of a window: what slides accepts again at once.
 const WINDOW_CLOSED: f64 = 0.1;
 /// An exhaustion that lasted longer is measured by what was accepted since the one before.
@@ -22,7 +24,7 @@ const MOST_WINDOWS: f64 = 3.0;
 /// A run that is throttled and served again within so many seconds has met a shorter window.
 pub(super) const SHORT_WINDOW: f64 = 0.25;
 /// The same within so many seconds may have, or the end of one that had begun long before the run.
-const SHORTER_WINDOW: f64 = 0.6;
+pub(super) const SHORTER_WINDOW: f64 = 0.8;
 /// How many calls in a row are throttled where the service accepts none.
 const ROW: usize = 5;
 const ROW_WITHOUT_LIMIT: usize = 7;
@@ -91,12 +93,13 @@ impl PaceController {
         let found = found.min(known.unwrap_or(found)).min(self.throttled_at);
         self.confirmed = if known.is_some() { self.confirmed } else { 0 };
         let is_brief = lasted < WINDOW_CLOSED;
+        let is_first = earlier.is_none() && self.is_first_window(passed, sent);
         let is_far = self.throttled_at > TOO_FAR * found;
         // Two that whole seconds lie between are the ends of windows, too, however brief.
         let is_whole = cycle.is_some_and(|(span, _)| are_whole_seconds(span)) && !is_far;
-        self.windows.closed(lasted, !is_brief || is_whole);
+        self.windows.closed(lasted, !is_brief || is_whole || is_first);
         // What slides still counts what was sent when the pace was too high.
-        let is_sliding = is_brief && is_far;
+        let is_sliding = is_brief && is_far && !is_first;
         // Of a first window that was a short one only the end was seen.
         let is_measured = earlier.is_some() || known.is_some() || !is_brief;
         if is_sliding {
@@ -119,6 +122,10 @@ impl PaceController {
         }
         if let Phase::Resting(rest) = &mut self.phase {
             rest.may_slide = is_far;
+        }
+        if is_first {
+            let end = passed - seconds(last, sent) / 2.0;
+            self.begin_second_window(found, passed, end, now);
         }
     }
 }

@@ -28,7 +28,7 @@ const UNCONFIRMED: f64 = 0.01;
 const MOST_UNMET: i32 = 2;
 /// How long a look takes, in seconds; a window of a second shows its limit when it ends.
 const LOOK: f64 = 0.6;
-const LOOK_AT_WINDOW: f64 = 1.02;
+pub(super) const LOOK_AT_WINDOW: f64 = 1.02;
 /// After so many seconds of a look that no call was throttled in, the limit is higher: what was not
 /// used before it is a second's worth at most, which a look makes up for only in half a minute.
 const LONGEST_LOOK: f64 = 5.0;
@@ -136,6 +136,9 @@ impl PaceController {
         let limit = self.known_limit();
         if self.asks(growth, now) {
             return;
+        }
+        if let Some(filling) = self.filling {
+            return self.fill_second_window(growth, filling, now);
         }
         let is_look = !is_rough && self.rate <= (1.0 + self.look()) * limit + 1e-9;
         if !self.is_growth_due(growth, is_look, now) {

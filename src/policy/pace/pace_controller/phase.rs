@@ -71,6 +71,15 @@ pub(super) struct Asking {
     pub(super) begun: Instant,
 }
 
+/// A second window that is filled as fast as the first one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Filling {
+    /// The pace at which it takes as long to fill it as the first one lasted at most.
+    pub(super) pace: f64,
+    /// The limit if the first window was a whole one.
+    pub(super) shown: f64,
+}
+
 /// A rest at the limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rest {

@@ -62,6 +62,12 @@ impl PaceController {
         if let Some((asking, found)) = self.window_asked(sent) {
             return self.wait_for_window(found, asking, sent, now);
         }
+        if self.filling.is_some() {
+            // What slides takes no more than its limit as soon as calls are accepted again.
+            self.drain(0.995 * limit, sent, now);
+            self.is_exact = true;
+            return;
+        }
         let second = self.history.accepted_per_second(1.0, sent).min(self.throttled_at);
         let far = if is_rough { TOO_FAR_WHEN_ROUGH * limit.max(second) } else { TOO_FAR * limit };
         if self.rate > far {

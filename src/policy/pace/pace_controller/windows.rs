@@ -15,7 +15,7 @@ const CLOSES_WITHIN: f64 = 0.1;
 /// How late timers and answers may be, in seconds.
 const LATENESS: f64 = 0.002;
 /// How long before a window a look at it begins.
-const BEFORE_WINDOW: f64 = 0.02;
+pub(super) const BEFORE_WINDOW: f64 = 0.02;
 /// After how many looks in a row that were throttled before their window began its limit is too high. A single
 /// one may have begun too late: windows whose weights slide were left at a doubled limit for it.
 const FULL_RESTS: u32 = 2;
