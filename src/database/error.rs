@@ -48,6 +48,12 @@ pub enum DatabaseError {
         /// Its version.
         found: String,
     },
+    /// A pooler in between gives one session of the server to several connections.
+    #[error("a pooler on the way to the database {shown} gives each transaction another session")]
+    SharedSession {
+        /// Host and database.
+        shown: String,
+    },
     /// A newer version of batchctl made the tables.
     #[error("the tables of the database {shown} have version {found}; this batchctl knows {known}")]
     Newer {
@@ -93,6 +99,14 @@ pub enum DatabaseError {
     /// The user or the database does not exist, or the password is wrong.
     #[error("cannot log in to the database {shown}")]
     NoEntry {
+        /// Host and database.
+        shown: String,
+        /// What the server said.
+        source: ServerWords,
+    },
+    /// A statement names a table or a function that is not there.
+    #[error("the database {shown} misses a part of batchctl's tables")]
+    Undefined {
         /// Host and database.
         shown: String,
         /// What the server said.
@@ -152,6 +166,8 @@ impl DatabaseError {
         let source = ServerWords::of(said);
         match said.code() {
             code if *code == SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRights { shown, source },
+            code if is_of_others(code) => Self::SharedSession { shown },
+            code if is_undefined(code) => Self::Undefined { shown, source },
             code if is_no_entry(code) => Self::NoEntry { shown, source },
             code if is_passing(code) => Self::Unreachable { shown, source: Box::new(source) },
             _ => Self::Statement { shown, source },
@@ -176,6 +192,10 @@ impl DatabaseError {
             }
             Self::TooOld { .. } => {
                 "name another server with `--store postgres://USER@HOST/NAME`".into()
+            }
+            Self::SharedSession { .. } => {
+                "let it pool sessions (`pool_mode = session` of PgBouncer), or name the server itself"
+                    .into()
             }
             Self::Newer { .. } => "use the version that made them, or a newer one".into(),
             Self::Old { why: WhyOld::Busy, .. } => {
@@ -203,6 +223,11 @@ impl DatabaseError {
                 "somebody removed it while this worker was silent; its last calls are in no report"
                     .into()
             }
+            Self::Undefined { .. } => {
+                "somebody changed the schema `batchctl`, or a pooler in between pools transactions \
+                 and not sessions"
+                    .into()
+            }
             Self::Statement { .. } => "the log of the server says more".into(),
             Self::Damaged { .. } => {
                 "nothing of it was sent; `batchctl resume RUN --repair` takes what is damaged as in \
@@ -225,12 +250,14 @@ impl From<DatabaseError> for StoreError {
             DatabaseError::Unreachable { .. } => OtherHomeFailure::MayPass,
             DatabaseError::Damaged { .. } => OtherHomeFailure::Damage,
             DatabaseError::TooOld { .. }
+            | DatabaseError::SharedSession { .. }
             | DatabaseError::Newer { .. }
             | DatabaseError::Old { .. }
             | DatabaseError::Foreign { .. }
             | DatabaseError::NoTables { .. }
             | DatabaseError::NoRights { .. }
             | DatabaseError::NoEntry { .. }
+            | DatabaseError::Undefined { .. }
             | DatabaseError::Statement { .. }
             | DatabaseError::RunGone { .. }
             | DatabaseError::JobTaken { .. }
@@ -249,6 +276,15 @@ fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
     let inner = inner.map(|inner| inner as &(dyn Error + 'static));
     matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
         || inner.or_else(|| error.source()).is_some_and(is_untrusted)
+}
+
+/// Returns whether a prepared statement is missing or there already: each connection names its own.
+fn is_of_others(code: &SqlState) -> bool {
+    [SqlState::DUPLICATE_PSTATEMENT, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code)
+}
+
+fn is_undefined(code: &SqlState) -> bool {
+    [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION].contains(code)
 }
 
 /// Returns whether the server knows no such user or database, or refuses the password.

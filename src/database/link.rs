@@ -5,13 +5,17 @@
 use crate::database::address::DatabaseAddress;
 use crate::database::error::{DatabaseError, OLDEST_SERVER};
 use crate::database::tls::connector;
+use std::sync::LazyLock;
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long one statement may take.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The mark of this process in its sessions: a new one that has it belongs to another connection, too.
+pub(super) static PROCESS: LazyLock<String> =
+    LazyLock::new(|| format!("{:016x}", fastrand::u64(..)));
 /// How long a host may take until a connection can be used, with the name of the host, TLS and a login.
 const HOST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -122,11 +126,19 @@ impl Link {
                 client
             }
         };
-        let limit = STATEMENT_TIMEOUT.as_millis();
+        let (limit, process) = (STATEMENT_TIMEOUT.as_millis(), &*PROCESS);
         let settings = format!(
-            "SET search_path = batchctl; SET statement_timeout = {limit}; SET bytea_output = hex"
+            "SELECT current_setting('batchctl.process', true); SET batchctl.process = '{process}'; \
+             SET search_path = batchctl; SET statement_timeout = {limit}; SET bytea_output = hex"
         );
-        client.batch_execute(&settings).await.map_err(failed)?;
+        let answers = client.simple_query(&settings).await.map_err(failed)?;
+        let marked = answers.iter().find_map(|answer| match answer {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        if marked == Some(process) {
+            return Err(DatabaseError::SharedSession { shown: self.shown().to_owned() });
+        }
         self.check_version(&client).await?;
         Ok(client)
     }

@@ -3,6 +3,7 @@
 use super::Scene;
 use super::server::Server;
 use super::{LONG, chunks, run};
+use crate::database::link::{Link, PROCESS};
 use crate::database::{DatabaseError, DatabaseRuns, TABLES, WhyOld};
 
 /// Tables of an older version.
@@ -65,6 +66,40 @@ async fn tables_that_are_foreign_or_newer_or_not_ours_to_make_are_refused() {
     assert_eq!(said, "FATAL: database \"nowhere\" does not exist");
     let nobody = DatabaseRuns::open(server.address("nobody", "locked")).await.unwrap_err();
     assert!(matches!(nobody, DatabaseError::NoEntry { .. }), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_other_connections_use_too_is_refused_with_the_pooler_as_the_reason() {
+    let Some(server) = Server::start() else { return };
+    let address = server.database("pooled").await;
+    DatabaseRuns::create(address.clone()).await.unwrap();
+    // What a later connection finds where a pooler gives it a session that has one already.
+    server
+        .sql("pooled", &format!("ALTER DATABASE pooled SET batchctl.process = '{}'", *PROCESS))
+        .await;
+    let shared = DatabaseRuns::open(address.clone()).await.unwrap_err();
+    assert!(
+        matches!(shared, DatabaseError::SharedSession { .. }) && !shared.may_pass(),
+        "{shared}"
+    );
+    assert!(shared.hint().contains("pool_mode = session"), "{}", shared.hint());
+    // The mark of another process stays where a session was used before.
+    server.sql("pooled", "ALTER DATABASE pooled SET batchctl.process = 'other'").await;
+    DatabaseRuns::open(address.clone()).await.unwrap();
+    let mut link = Link::new(address).unwrap();
+    let mut refused = async |statement: &str| {
+        link.with(async |client| client.batch_execute(statement).await).await.unwrap_err()
+    };
+    let statements = ["DEALLOCATE s1", "PREPARE s2 AS SELECT 1; PREPARE s2 AS SELECT 1"];
+    for statement in statements {
+        let error = refused(statement).await;
+        assert!(matches!(error, DatabaseError::SharedSession { .. }), "{error:?}");
+    }
+    for statement in ["SELECT nothing()", "SELECT * FROM nothing"] {
+        let error = refused(statement).await;
+        assert!(matches!(error, DatabaseError::Undefined { .. }), "{error:?}");
+        assert!(error.hint().contains("pools transactions"), "{}", error.hint());
+    }
 }
 
 #[tokio::test]
