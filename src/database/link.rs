@@ -126,6 +126,7 @@ impl Link {
                 client
             }
         };
+        self.check_version(&client).await?;
         let (limit, process) = (STATEMENT_TIMEOUT.as_millis(), &*PROCESS);
         let settings = format!(
             "SELECT current_setting('batchctl.process', true); SET batchctl.process = '{process}'; \
@@ -139,7 +140,6 @@ impl Link {
         if marked == Some(process) {
             return Err(DatabaseError::SharedSession { shown: self.shown().to_owned() });
         }
-        self.check_version(&client).await?;
         Ok(client)
     }
 

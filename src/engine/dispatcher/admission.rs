@@ -144,18 +144,18 @@ where
         self.lookahead.commit_started(self.clock.instant());
     }
 
-    /// Moves the attempts of a finished commit to the durable ones, unless the run stops or pauses.
+    /// Moves the attempts of a finished commit to the durable ones, unless they are withdrawn or the run
+    /// stops.
     pub(super) fn mark_durable(&mut self) {
-        if std::mem::take(&mut self.withdraws_commit) && self.stopping.is_none() {
-            for attempt in std::mem::take(&mut self.in_commit) {
-                self.withdraw_for_later(attempt);
-            }
-        }
+        let is_withdrawn = std::mem::take(&mut self.withdraws_commit);
         self.durable.extend(self.in_commit.drain(..));
         if self.stopping.is_some() {
             self.withdraw_all();
-        } else if self.operator.is_paused() || self.gives_back {
-            self.withdraw_all_for_later();
+        } else if is_withdrawn {
+            // All that was durable before is withdrawn already.
+            for attempt in std::mem::take(&mut self.durable) {
+                self.withdraw_for_later(attempt);
+            }
         }
     }
 
