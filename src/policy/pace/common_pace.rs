@@ -5,7 +5,7 @@
 //! was accepted. It sees neither single calls nor their order, so it has no notion of windows.
 //! `docs/design/pace.md` has the reasons and the figures. Never waits, and knows no clock.
 
-use crate::policy::pace::pace_controller::{Opening, PaceStart, RateBounds};
+use crate::policy::pace::pace_start::{Opening, PaceStart, RateBounds};
 
 /// Where a search begins, and by which factor it grows.
 const SEARCH_START: f64 = 10.0;

@@ -9,6 +9,7 @@ mod common_pace;
 mod even_spacing;
 mod limit_trial;
 mod pace_controller;
+mod pace_start;
 mod pacer;
 mod ramp;
 mod rate_hint;
@@ -43,7 +44,8 @@ mod wire;
 
 pub use clock_map::{ClockMap, Learned};
 pub use common_pace::{CommonPace, CommonSample};
-pub use pace_controller::{Opening, PaceController, PaceStart, RateBounds};
+pub use pace_controller::PaceController;
+pub use pace_start::{Opening, PaceStart, RateBounds};
 pub use pacer::{Admission, PaceWindow, Pacer, REMEMBERED_SENDINGS, rate_per_second};
 pub use ramp::{Canary, CanaryState, Ramp};
 pub use rate_hint::{HintedPace, Quota, RateHint, may_tell_rate, quota_in_message, rate_hint};

@@ -29,8 +29,9 @@ mod windows;
 use crate::policy::pace::call_history::{CallHistory, after};
 use crate::policy::pace::calls_at_a_time::CallsAtATime;
 use crate::policy::pace::chance_throttling::ChanceThrottling;
+use crate::policy::pace::pace_start::{Opening, PaceStart, RateBounds, SLOWEST_PACE};
 use crate::policy::pace::throttling_by_pace::ThrottlingByPace;
-use crate::task::{Rate, ServiceLimit};
+use crate::task::ServiceLimit;
 use holds::Holds;
 use phase::{Asking, Climb, Filling, Growth, LONGEST_REST, Listening, Phase, RESTING, Rest};
 use raising::Rested;
@@ -43,47 +44,6 @@ const TICK: Duration = Duration::from_millis(50);
 const SHORT_TICK: Duration = Duration::from_millis(10);
 /// Where a search begins that knows nothing, in sendings a second.
 const SEARCH_START: f64 = 10.0;
-/// The lowest pace that follows from throttled calls: one in a quarter of an hour.
-const SLOWEST_PACE: f64 = 0.001;
-
-/// The bounds of the pace, in sendings a second.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RateBounds {
-    /// The lowest.
-    pub least: f64,
-    /// The highest, unless it is below the lowest; infinite for none.
-    pub most: f64,
-}
-
-/// Where a pace begins that knows nothing of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Opening {
-    /// At its ceiling.
-    AtCeiling,
-    /// At a low pace, which doubles while it is used and nothing is throttled.
-    Doubling,
-}
-
-/// What a controller begins with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PaceStart {
-    /// The bounds of the pace.
-    pub bounds: RateBounds,
-    /// Where it begins.
-    pub opening: Opening,
-    /// The limits that an earlier run met; the pace begins there.
-    pub learnt: ServiceLimit,
-}
-
-impl PaceStart {
-    /// Returns a pace that begins at a rate and stays at or below it; without one nothing but the
-    /// service limits it.
-    pub fn below(rate: Option<Rate>) -> Self {
-        let most = rate.map_or(f64::INFINITY, Rate::per_second);
-        let bounds = RateBounds { least: SLOWEST_PACE, most };
-        Self { bounds, opening: Opening::AtCeiling, learnt: ServiceLimit::default() }
-    }
-}
 
 /// Raises and lowers the pace by what the service answers.
 #[derive(Debug, Clone)]
