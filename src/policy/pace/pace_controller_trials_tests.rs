@@ -32,9 +32,10 @@ fn hardly_any_throttled_calls_let_the_pace_go_on() {
     for (limit, chance, throttled, rate, share) in [
         (None, 0.0, &[][..], 400.0, 1.0 / 401.0),
         (None, 0.01, &[], 400.0, 0.01),
-        // Beside a limit the call that began the measurement shows no chance.
+        // Beside a limit neither the call that began the measurement nor a second one shows chance.
         (Some(90.0), 0.0, &[], 90.0, 0.0),
-        (Some(90.0), 0.0, &[200], 90.0, 1.0 / 400.0),
+        (Some(90.0), 0.0, &[200], 90.0, 0.0),
+        (Some(90.0), 0.0, &[200, 300], 90.0, 2.0 / 400.0),
     ] {
         let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
         (controller.limit, controller.cost) = (limit, 7);

@@ -12,6 +12,8 @@ use std::time::Instant;
 
 /// How many calls in a row, of the first that are throttled, may be the end of a window.
 const ROW_TO_LISTEN: usize = 4;
+/// How many throttled calls of a measurement show chance where a limit is known.
+const SHOWS_CHANCE: f64 = 2.0;
 
 /// What a lower pace is to decide between: a limit and a share by chance.
 struct Tested {
@@ -78,8 +80,9 @@ impl PaceController {
         match trial.judge(counts) {
             TrialFinding::Open => {}
             TrialFinding::Tolerable { share } => {
-                // Of a known limit a single call shows no chance: it would let a row be throttled.
-                if self.limit.is_none() || counts.throttled >= 1.0 {
+                // Of a known limit so few calls show no chance: it would let a row be throttled. The one that
+                // began the measurement is not counted.
+                if self.limit.is_none() || counts.throttled >= SHOWS_CHANCE {
                     self.chance.set_share(share.max(self.chance.share()));
                 }
                 self.go_on(self.rate, now);
