@@ -102,7 +102,7 @@ fn a_fixed_window_that_doubles_is_used_within_three_seconds_though_timers_are_la
                 let late = changes + 3.0..changes + 5.0;
                 [served.iter().filter(|at| late.contains(at)).count() as f64 / 1_200.0]
             };
-            let mean = Seeds::wanted().carry_out(48, [least], used).mean(0);
+            let mean = Seeds::wanted().carry_out(192, [least], used).mean(0);
             assert!(mean >= least, "{ceiling:?}, {wire:?}: {mean:.3}");
         }
     }
