@@ -1,6 +1,7 @@
 //! What throttled calls cost at a low limit: longer rests and rarer single calls.
 
 use super::super::phase::Rest;
+use super::super::windows::FilledWindow;
 use super::*;
 
 /// A controller that knows a limit, after so many calls of which the last ones were throttled.
@@ -30,18 +31,22 @@ fn a_look_at_a_low_limit_waits_until_the_throttled_calls_are_a_small_share_of_al
         (ceiling, 66.9, 100, 20, 3.0 * (67.0_f64 / 66.9).powi(2)),
         (ceiling, 67.0, 100, 20, 0.0),
         // A search affords less, so that its looks wait at twice as high a limit.
-        (Opening::Doubling, 100.0, 250, 3, (4.0 / 0.0105 - 250.0) / 100.0),
+        (Opening::Doubling, 100.0, 250, 3, (4.0 / 0.01 - 250.0) / 100.0),
         (Opening::Doubling, 67.0, 100, 20, 2.0),
-        (Opening::Doubling, 133.9, 100, 20, 2.0),
-        (Opening::Doubling, 134.0, 100, 20, 0.0),
+        (Opening::Doubling, 147.3, 100, 20, 2.0),
+        (Opening::Doubling, 147.5, 100, 20, 0.0),
     ] {
         close(spent(opening, limit, calls, throttled).in_debt_for(), lasts);
     }
-    // They wait for as long as the last one has cost.
-    for (cost, lasts) in [(1, 2.0), (2, 2.5), (3, 3.75), (4, 4.0)] {
+    // They wait for as long as the last one has cost, and for less where it took a whole window.
+    for (cost, lasts, after_window) in [(1, 2.0, 2.0), (2, 2.5, 2.5), (3, 3.75, 3.0), (4, 4.0, 3.0)]
+    {
         let mut search = spent(Opening::Doubling, 100.0, 100, 20);
         search.cost = cost;
         close(search.in_debt_for(), lasts);
+        let begun = search.begun;
+        search.windows.fill(Some(FilledWindow { calls: 100.0, first: begun, fell: begun }));
+        close(search.in_debt_for(), after_window);
     }
     let mut rough = spent(ceiling, 20.0, 100, 3);
     rough.confirmed = 1;

@@ -11,15 +11,17 @@ use std::time::Instant;
 /// The share of all calls since the beginning that may be throttled before a look waits for more.
 const AFFORDED: f64 = 0.015;
 const AFFORDED_BY_SEARCH: f64 = 0.0085;
-const AFFORDED_BY_FAST_SEARCH: f64 = 0.0105;
+const AFFORDED_BY_FAST_SEARCH: f64 = 0.01;
 /// From this limit on looks that come often enough to follow one that doubles are paid for, and from
-/// twice as high a one on a search is, too.
+/// one that is so many times as high on a search is, too.
 pub(super) const PAYS_FOR_LOOKS: f64 = 67.0;
-const PAYS_FOR_SEARCH: f64 = 2.0 * PAYS_FOR_LOOKS;
-/// The longest rest for it, in seconds; and that of a faster search, at least and at most.
+const PAYS_FOR_SEARCH: f64 = 2.2 * PAYS_FOR_LOOKS;
+/// The longest rest for it, in seconds; and that of a faster search, at least and at most. A look that fills a
+/// window takes a second of its own, so that the rest before it is shorter by that.
 const LONGEST_DEBT: f64 = 30.0;
 const FEWEST_SECONDS: f64 = 2.0;
 const MOST_SECONDS: f64 = 4.0;
+const MOST_SECONDS_BETWEEN_WINDOWS: f64 = 3.0;
 /// How often growth must have been throttled for the limit to be known.
 pub(super) const CONFIRMED: u32 = 2;
 /// How many accepted calls pay for one that asks whether a window has ended, and how long it waits
@@ -48,7 +50,11 @@ impl PaceController {
             (LONGEST_REST * (PAYS_FOR_LOOKS / limit).powi(2)).min(LONGEST_DEBT)
         } else {
             // For as long as the last look has cost, so that a doubled limit is still followed.
-            (f64::from(self.cost) / (COST_OF_SEARCHING * limit)).clamp(FEWEST_SECONDS, MOST_SECONDS)
+            let most = match self.windows.is_filled() {
+                true => MOST_SECONDS_BETWEEN_WINDOWS,
+                false => MOST_SECONDS,
+            };
+            (f64::from(self.cost) / (COST_OF_SEARCHING * limit)).clamp(FEWEST_SECONDS, most)
         };
         (((throttled + 1.0) / share - calls) / limit).clamp(0.0, most)
     }

@@ -97,6 +97,11 @@ impl Windows {
         self.filled = filled;
     }
 
+    /// Returns whether the last look was throttled when a window was full, and not before.
+    pub(super) fn is_filled(&self) -> bool {
+        self.filled.is_some()
+    }
+
     /// Takes note of another throttled call of a look that is over: several in a row come at the end
     /// of a window.
     pub(super) fn believe(&mut self, history: &CallHistory) {
