@@ -12,6 +12,7 @@
 mod account;
 mod bounding;
 mod exhaustion;
+mod first_limit;
 mod growth;
 mod holding;
 mod holds;
@@ -58,6 +59,8 @@ pub struct PaceController {
     /// Whether the limit was confirmed by a look just above it, and how often in a row.
     is_exact: bool,
     confirmed: u32,
+    /// Whether looks have met a limit twice in a row in this run.
+    is_settled: bool,
     /// A level that was accepted for a second once, if the limit is a rough one.
     hint: f64,
     phase: Phase,
@@ -126,6 +129,7 @@ impl PaceController {
             limit,
             is_exact: false,
             confirmed: 0,
+            is_settled: false,
             hint: 0.0,
             phase,
             chance: ChanceThrottling::default(),

@@ -10,6 +10,8 @@ mod accounts;
 mod after_trials;
 #[path = "pace_controller_answers_tests.rs"]
 mod answers;
+#[path = "pace_controller_first_limit_tests.rs"]
+mod first_limit;
 #[path = "pace_controller_growth_tests.rs"]
 mod grows;
 #[path = "pace_controller_heard_tests.rs"]

@@ -202,7 +202,29 @@ fn windows_of_some_tenths_of_a_second_are_used_from_the_second_one_on() {
 #[test]
 fn a_bucket_that_a_search_has_met_is_not_taken_for_chance() {
     let row = Row::of(Limiter::Bucket(0.5), 142.0, None, Seeds::All);
-    assert!(row.whole >= 0.9 && row.throttled <= 0.015, "{row}");
+    assert!(row.is_good(), "{row}");
+}
+
+#[test]
+fn a_search_meets_the_first_windows_of_a_low_limit_with_few_calls() {
+    for (limiter, limit) in [
+        (Limiter::Fixed(1.0), 105.0),
+        (Limiter::Fixed(1.0), 117.0),
+        (Limiter::Fixed(1.0), 142.0),
+        (Limiter::Weighted, 105.0),
+        (Limiter::Sliding(1.0), 70.0),
+        (Limiter::SlidingAll(1.0), 117.0),
+        (Limiter::SlidingAll(1.0), 142.0),
+        (Limiter::Fixed(0.5), 117.0),
+    ] {
+        let row = Row::of(limiter, limit, None, Seeds::All);
+        assert!(row.is_good(), "{row}");
+    }
+    // Below 100 a second fixed windows are met with a few calls more.
+    for (limit, throttled) in [(90.0, 0.0115), (80.0, 0.0125), (70.0, 0.014)] {
+        let row = Row::of(Limiter::Fixed(1.0), limit, None, Seeds::All);
+        assert!(row.whole >= 0.95 && row.throttled <= throttled, "{row}");
+    }
 }
 
 #[test]

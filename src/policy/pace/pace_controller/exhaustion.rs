@@ -13,7 +13,7 @@ pub(super) const PROBES_GROW: f64 = 1.25;
 /// The longest time from one to the next, in seconds.
 pub(super) const LONGEST_PROBE: f64 = 5.0;
 /// An exhaustion that lasted so long is the end of a window: what slides accepts again at once.
-const WINDOW_CLOSED: f64 = 0.1;
+pub(super) const WINDOW_CLOSED: f64 = 0.1;
 /// An exhaustion that lasted longer is measured by what was accepted since the one before.
 const WHOLE_CYCLE: f64 = 1.0;
 /// How long a window of a second seems to be from one single call to the next.
@@ -26,7 +26,7 @@ pub(super) const SHORT_WINDOW: f64 = 0.25;
 /// The same within so many seconds may have, or the end of one that had begun long before the run.
 pub(super) const SHORTER_WINDOW: f64 = 0.8;
 /// How many calls in a row are throttled where the service accepts none.
-const ROW: usize = 5;
+pub(super) const ROW: usize = 5;
 const ROW_WITHOUT_LIMIT: usize = 7;
 /// How long an exhaustion lasts, in seconds, that leaves a limit that was known as it is.
 const BRIEF: f64 = 0.5;
@@ -68,6 +68,9 @@ impl PaceController {
     /// which is a whole number of windows, however long a window is.
     pub(super) fn resume(&mut self, since: Instant, sent: Instant, now: Instant) {
         let lasted = seconds(since, now);
+        if self.shows_no_end(lasted) {
+            return self.go_on_resting(now);
+        }
         let total = self.history.accepted_until(now);
         let earlier = self.resumed.replace((now, total));
         let cycle = earlier.map(|(at, accepted)| (seconds(at, now), total - accepted));

@@ -34,9 +34,15 @@ impl PaceController {
         self.throttled_at = self.pace_without_question();
         let accepted = self.history.accepted_per_second(1.0, sent).min(self.rate);
         self.met = accepted;
+        self.hear_out(met, sent, now);
+    }
+
+    /// The same where the pace has just fallen, and what was accepted at the one before it is known.
+    pub(super) fn hear_out(&mut self, met: Met, sent: Instant, now: Instant) {
         let lasts =
             (3.0 * self.history.answers_within()).clamp(SHORTEST_LISTENING, LONGEST_LISTENING);
-        let listening = Listening { since: sent, until: after(now, lasts), accepted, met };
+        let (until, accepted) = (after(now, lasts), self.met);
+        let listening = Listening { since: sent, until, accepted, met };
         self.enter(Phase::Listening(listening), 0.0, now);
     }
 
@@ -129,6 +135,9 @@ impl PaceController {
         if self.finds_calls_at_a_time(now) {
             return;
         }
+        if met == Met::FirstLimit {
+            return self.end_listening_at_first(since, now);
+        }
         let calls = self.history.sent_between(since, self.cut_at);
         let served = calls - self.history.throttled_between(since, self.cut_at);
         let raised = self.raised_at;
@@ -137,7 +146,7 @@ impl PaceController {
         }
         let rate = self.throttled_at;
         let is_nothing = match met {
-            Met::Window => false,
+            Met::Window | Met::FirstLimit => false,
             Met::AtRest if served < 1.0 && self.accepts_nothing_again() => true,
             Met::AtCeiling | Met::Growing | Met::AtRest => {
                 // The call that was throttled first is none of these, but shows as much where a window
@@ -154,7 +163,7 @@ impl PaceController {
             return self.exhaust(now);
         }
         match met {
-            Met::Window => self.rest(self.known_limit(), since, now),
+            Met::Window | Met::FirstLimit => self.rest(self.known_limit(), since, now),
             Met::AtCeiling => {
                 self.rate = rate;
                 self.measure(since, now);
@@ -174,7 +183,8 @@ impl PaceController {
                 let is_near = self.limit.is_some_and(|limit| found < TOO_FAR * limit);
                 let part = if is_first { SHARE_OF_SECOND } else { 0.99 };
                 self.drain((part * accepted).max(0.99 * found), since, now);
-                self.is_exact = is_near && calls >= ENOUGH_ON_THE_WIRE;
+                self.is_exact = is_near
+                    && (calls >= ENOUGH_ON_THE_WIRE || self.are_a_row_of_few(calls, served));
             }
             Met::AtRest => {
                 self.rate = rate;

@@ -60,6 +60,8 @@ pub(super) enum Met {
     AtRest,
     /// In a window that is full.
     Window,
+    /// Near the first limit of a run, which is known badly.
+    FirstLimit,
 }
 
 /// A question whether the service accepts more in a window.

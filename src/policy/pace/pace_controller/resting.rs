@@ -43,6 +43,15 @@ impl PaceController {
         self.pay();
     }
 
+    /// Goes on at a limit that is still believed, after nothing was sent for a moment.
+    pub(super) fn go_on_resting(&mut self, now: Instant) {
+        let until = after(now, SHORTEST_REST);
+        let rest = Rest { since: now, until, lowered: 0, may_slide: false };
+        self.enter(Phase::Resting(rest), RESTING * self.known_limit(), now);
+        self.is_windowed = true;
+        self.pay();
+    }
+
     /// Lets a rest last until the calls that the look before it cost are a small share. The next look
     /// at a window begins when one does, a whole number of seconds after the end of another.
     pub(super) fn pay(&mut self) {

@@ -1,5 +1,6 @@
 //! What follows a call that is throttled while the pace grows.
 
+use super::account::CONFIRMED;
 use super::phase::{
     Asking, ENOUGH_ON_THE_WIRE, Growth, Met, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
 };
@@ -24,6 +25,10 @@ const MOST_OF_A_WINDOW: f64 = 1.02;
 /// service saves nothing.
 const OF_A_SHORT: f64 = 0.93;
 const OF_A_SHORT_IF_NOTHING: f64 = 0.985;
+/// How many seconds between two throttled calls show a mean on a rough way up.
+const WORTH_A_MEAN: f64 = 0.3;
+/// How far above a level that was accepted once a pace is that has not left it.
+const NEAR_HINT: f64 = 1.03;
 /// From which pace on a second call that is throttled shows that the service saves nothing. Below it a tenth
 /// of a second holds too few calls to show what it accepts.
 const SHOWS_WHAT_IS_SAVED: f64 = 100.0;
@@ -80,18 +85,14 @@ impl PaceController {
         let mean = accepted / span.max(0.001);
         self.met = second;
         let looked = seconds(since, sent);
-        let latest = (self.history.sent_between(before(sent, SHORT), sent) / SHORT).min(self.rate);
         let seems_too_low = !is_rough && self.seems_too_low(span, mean);
         if seems_too_low {
             self.rested.count_look(looked);
         }
         let is_full_at_rest =
             !is_rough && self.windows.are_met() && self.windows.are_filled_by_rests(looked);
-        let part = if self.rested.saves_nothing() { OF_A_SHORT_IF_NOTHING } else { OF_A_SHORT };
         let found = match (is_rough, span) {
-            (true, _) if self.windows.are_met() => second,
-            (true, 0.3..) => f64::midpoint(mean, second).max(part * latest),
-            (true, _) => second.max(part * latest),
+            (true, _) => self.found_on_the_way(second, sent),
             (false, _) if is_full_at_rest => second.clamp(LOWERED_BY_REST * limit, limit),
             (false, _) if self.windows.are_met() => {
                 if looked >= NEARLY_LOOK {
@@ -112,12 +113,37 @@ impl PaceController {
             (false, true) => 0.995 * limit,
             (false, false) => 0.999 * limit,
         };
+        let may_end_window = self.may_end_first_window(is_rough, second, sent);
         self.confirmed += 1;
+        self.is_settled |= self.confirmed >= CONFIRMED;
         let is_filled = !is_rough && looked >= NEARLY_LOOK;
         let filled = FilledWindow { calls: second, first: sent, fell: now };
         self.windows.fill(is_filled.then_some(filled));
         self.rest(found.max(least).min(self.throttled_at.max(least)), sent, now);
         self.is_windowed = true;
+        if may_end_window && !self.is_settled {
+            self.hear_out(Met::FirstLimit, sent, now);
+        }
+    }
+
+    /// Returns what is accepted of a pace on the way to a limit that was only roughly known, by the last
+    /// second and the latest calls before one was throttled.
+    fn found_on_the_way(&self, second: f64, sent: Instant) -> f64 {
+        if self.windows.are_met() {
+            return second;
+        }
+        let latest = (self.history.sent_between(before(sent, SHORT), sent) / SHORT).min(self.rate);
+        let part = if self.rested.saves_nothing() { OF_A_SHORT_IF_NOTHING } else { OF_A_SHORT };
+        let latest = part * latest;
+        // A search had passed this level in a quarter of a second, which a window does not show.
+        let is_passed = self.is_search() && !self.is_settled && self.rate < NEAR_HINT * self.hint;
+        let latest = if is_passed { latest.min(second) } else { latest };
+        let (accepted, span) = self.in_cycle(sent);
+        if span >= WORTH_A_MEAN {
+            f64::midpoint(accepted / span, second).max(latest)
+        } else {
+            second.max(latest)
+        }
     }
 
     /// Returns the limit of the window that a question has filled, if its end is known.
