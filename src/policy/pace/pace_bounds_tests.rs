@@ -51,6 +51,23 @@ fn nobody_follows_a_doubled_limit_and_throttles_less_than_these_shares() {
     }
 }
 
+/// How long a throttled answer takes, as in the simulated runs, in seconds.
+const ANSWER: f64 = 0.02;
+
+/// Returns the share that is throttled by a window which counts throttled calls: each one that shows the limit is
+/// followed by those that are due before its answer is there, because it has taken the place of the next one.
+fn throttled_until_answers_come(limit: f64) -> f64 {
+    (1.0 + ANSWER * limit) / (LONGEST_BLINDNESS * limit)
+}
+
+#[test]
+fn nobody_follows_a_window_that_counts_throttled_calls_and_throttles_less_than_these_shares() {
+    for (limit, least) in [(50.0, 0.012), (100.0, 0.009), (150.0, 0.008), (200.0, 0.0075)] {
+        let throttled = throttled_until_answers_come(limit);
+        assert!((least..1.05 * least).contains(&throttled), "{limit}: {throttled:.4}");
+    }
+}
+
 #[test]
 fn no_kind_of_limiter_hides_more_than_a_twentieth_of_its_limit() {
     for limit in [20.0, 50.0, 100.0] {
