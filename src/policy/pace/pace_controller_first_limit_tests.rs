@@ -77,6 +77,32 @@ fn a_look_is_heard_out_in_the_first_two_seconds_after_a_window_until_one_more_ha
     }
 }
 
+#[test]
+fn a_pace_that_a_search_had_passed_shows_no_more_than_the_last_second_did() {
+    for (opening, is_settled, hint, limit) in [
+        // 88 calls in the last second but its last tenth, and 11 in that, are 99; the mean of two seconds is 99.5.
+        (Opening::Doubling, false, 122.0, 99.25),
+        (Opening::Doubling, false, 121.0, 0.93 * 120.0),
+        (Opening::Doubling, true, 122.0, 0.93 * 120.0),
+        (Opening::AtCeiling, false, 122.0, 0.93 * 120.0),
+    ] {
+        let (mut controller, at) = controller(opening, 125.0);
+        (controller.limit, controller.hint) = (Some(100.0), hint);
+        controller.is_settled = is_settled;
+        for (begin, millis, calls) in [(0, 1_000, 100), (1_000, 900, 88), (1_900, 100, 11)] {
+            for call in 1..=calls {
+                let sent = at(begin) + Duration::from_micros(millis * 1_000 * call / (calls + 1));
+                controller.history.count_sent(sent);
+            }
+        }
+        controller.history.count_sent(at(2_000));
+        controller.history.count_throttled(at(2_000), at(2_020));
+        controller.cycle = at(0);
+        throttle(&mut controller, &at, true);
+        close(controller.known_limit(), limit);
+    }
+}
+
 /// A search that hears out a call which was throttled at 122 a second, with so many more on the wire.
 fn heard_out(calls: u64, throttled: u64) -> (PaceController, impl Fn(u64) -> Instant) {
     let (mut controller, at) = near(Opening::Doubling, 122.0, 110);

@@ -1,7 +1,7 @@
 //! How the pace grows: a search that doubles, looks just above a known limit, and what follows them.
 
 use super::account::PAYS_FOR_LOOKS;
-use super::phase::{Asking, Growth, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT};
+use super::phase::{Asking, Growth, NEAR, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT};
 use super::windows::Windows;
 use super::{Opening, PaceController, SHORT_TICK, TICK};
 use crate::policy::pace::call_history::{before, seconds};
@@ -152,7 +152,7 @@ impl PaceController {
             let growth = Growth { since: now, is_rough, step: 0.0, grown: now, asked: 0 };
             return self.enter(Phase::Growing(growth), (1.0 + self.look()) * self.rate, now);
         }
-        let is_near = self.rate < 1.03 * limit.max(self.hint);
+        let is_near = self.rate < NEAR * limit.max(self.hint);
         let step = match is_rough {
             true if self.rate < 0.93 * self.hint => FAR_STEP,
             // A service that saves nothing throttles a step too far at once.

@@ -18,7 +18,7 @@ const SHARE_OF_SECOND: f64 = 0.85;
 /// How many calls in a row were accepted before those that a window throttles at its end.
 const ACCEPTED_BEFORE_ROW: f64 = 10.0;
 /// How many seconds between two throttled calls show a limit.
-const WORTH_A_MEASURE: f64 = 0.3;
+pub(super) const WORTH_A_MEASURE: f64 = 0.3;
 /// How long a window of a second seems to be that ends with calls on the wire.
 const WINDOW_FROM: f64 = 0.8;
 const WINDOW_TO: f64 = 1.15;

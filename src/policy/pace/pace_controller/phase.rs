@@ -11,6 +11,8 @@ pub(super) const LONGEST_REST: f64 = 3.0;
 pub(super) const TOO_FAR: f64 = 1.1;
 /// By what factor a fast search grows, instead of doubling: a step too far costs more.
 pub(super) const SEARCH_FACTOR: f64 = 1.6;
+/// How far above a level a pace is at most that is still near it.
+pub(super) const NEAR: f64 = 1.03;
 /// The first step towards a limit that is only roughly known, as a share of it.
 pub(super) const NEAR_STEP: f64 = 0.008;
 /// How many calls on the wire show what throttles them.

@@ -1,8 +1,9 @@
 //! What follows a call that is throttled while the pace grows.
 
 use super::account::CONFIRMED;
+use super::listening::WORTH_A_MEASURE;
 use super::phase::{
-    Asking, ENOUGH_ON_THE_WIRE, Growth, Met, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
+    Asking, ENOUGH_ON_THE_WIRE, Growth, Met, NEAR, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT, TOO_FAR,
 };
 use super::windows::FilledWindow;
 use super::{Opening, PaceController};
@@ -25,10 +26,6 @@ const MOST_OF_A_WINDOW: f64 = 1.02;
 /// service saves nothing.
 const OF_A_SHORT: f64 = 0.93;
 const OF_A_SHORT_IF_NOTHING: f64 = 0.985;
-/// How many seconds between two throttled calls show a mean on a rough way up.
-const WORTH_A_MEAN: f64 = 0.3;
-/// How far above a level that was accepted once a pace is that has not left it.
-const NEAR_HINT: f64 = 1.03;
 /// From which pace on a second call that is throttled shows that the service saves nothing. Below it a tenth
 /// of a second holds too few calls to show what it accepts.
 const SHOWS_WHAT_IS_SAVED: f64 = 100.0;
@@ -136,10 +133,10 @@ impl PaceController {
         let part = if self.rested.saves_nothing() { OF_A_SHORT_IF_NOTHING } else { OF_A_SHORT };
         let latest = part * latest;
         // A search had passed this level in a quarter of a second, which a window does not show.
-        let is_passed = self.is_search() && !self.is_settled && self.rate < NEAR_HINT * self.hint;
+        let is_passed = self.is_search() && !self.is_settled && self.rate < NEAR * self.hint;
         let latest = if is_passed { latest.min(second) } else { latest };
         let (accepted, span) = self.in_cycle(sent);
-        if span >= WORTH_A_MEAN {
+        if span >= WORTH_A_MEASURE {
             f64::midpoint(accepted / span, second).max(latest)
         } else {
             second.max(latest)
