@@ -37,18 +37,20 @@ impl PaceController {
         (self.is_exact, self.hint, self.rested.is_disturbed) = (true, 0.0, false);
         self.know(limit, sent, now);
         self.cost = cost;
-        let until = after(now, SHORTEST_REST);
-        let rest = Rest { since: now, until, lowered: 0, may_slide: false };
-        self.enter(Phase::Resting(rest), RESTING * limit, now);
-        self.pay();
+        self.begin_rest(now);
     }
 
     /// Goes on at a limit that is still believed, after nothing was sent for a moment.
     pub(super) fn go_on_resting(&mut self, now: Instant) {
+        self.begin_rest(now);
+        self.is_windowed = true;
+    }
+
+    /// Rests at the known limit.
+    fn begin_rest(&mut self, now: Instant) {
         let until = after(now, SHORTEST_REST);
         let rest = Rest { since: now, until, lowered: 0, may_slide: false };
         self.enter(Phase::Resting(rest), RESTING * self.known_limit(), now);
-        self.is_windowed = true;
         self.pay();
     }
 
