@@ -246,7 +246,7 @@ impl CallsAtATime {
         }
         self.searched = Some(now);
         let calls = history.levels(CALLS_OF_EVIDENCE, history.horizon(now));
-        let (most, proof) = limit_in(&calls)?;
+        let (most, proof) = limit_in(&calls, history.in_all().1)?;
         let trial = match (proof, pace) {
             (Proof::Alone, _) => None,
             (Proof::ForTrial, None) => return None,

@@ -30,16 +30,49 @@ pub(super) enum Proof {
     ForTrial,
 }
 
+/// What a call found and what became of it: the number of accepted calls that were on the wire, and
+/// whether it was throttled.
+type Found = (usize, bool);
+
 /// Returns the limit that tells throttled calls from served ones, if one does, and how well that is
-/// proved. Each call comes with the number of accepted ones that it found on the wire, and whether it
-/// was throttled.
-pub(super) fn limit_in(calls: &[(usize, bool)]) -> Option<(usize, Proof)> {
+/// proved. `throttled_in_all` is how many calls of the run were throttled, these and those before them.
+pub(super) fn limit_in(calls: &[Found], throttled_in_all: f64) -> Option<(usize, Proof)> {
     let first = calls.iter().position(|&(_, throttled)| throttled)?;
     let throttled = calls.iter().filter(|&&(_, throttled)| throttled).count();
     let served_later = calls[first..].len() - throttled;
     if throttled < ENOUGH || served_later < ENOUGH {
         return None;
     }
+    let best = parted_best(calls)?;
+    let is_first = throttled as f64 >= throttled_in_all;
+    match (best.is_clear(Proof::Alone), best.is_clear(Proof::ForTrial)) {
+        (true, _) if is_clear_on_occasions(calls, best.limit, is_first) => {
+            Some((best.limit, Proof::Alone))
+        }
+        (_, true) if occasions(calls, best.limit) >= ENOUGH => Some((best.limit, Proof::ForTrial)),
+        _ => None,
+    }
+}
+
+/// Returns whether a limit is as clear by the throttled calls and those between them alone.
+///
+/// A pace that rises fills the wire until a window ends or a bucket is empty, and after that the wire
+/// empties. So what came before and after an occasion seems to be parted by any limit. The first throttled
+/// calls of a run may be a row, with none between them: nothing was known of a pace before.
+fn is_clear_on_occasions(calls: &[Found], limit: usize, is_first: bool) -> bool {
+    let mut dense = Vec::new();
+    let mut last = None;
+    for (index, _) in calls.iter().enumerate().filter(|&(_, &(_, throttled))| throttled) {
+        let same = last.filter(|last| index <= last + BETWEEN_OCCASIONS);
+        dense.extend_from_slice(&calls[same.map_or(index, |last| last + 1)..=index]);
+        last = Some(index);
+    }
+    let is_row = dense.iter().all(|&(_, throttled)| throttled);
+    (is_row && is_first) || Parted::at(limit, &dense).is_clear(Proof::Alone)
+}
+
+/// Returns how these calls are parted by the number that does it best.
+fn parted_best(calls: &[Found]) -> Option<Parted> {
     let (least, most) = calls
         .iter()
         .fold((usize::MAX, 0), |(least, most), &(level, _)| (least.min(level), most.max(level)));
@@ -48,7 +81,8 @@ pub(super) fn limit_in(calls: &[(usize, bool)]) -> Option<(usize, Proof)> {
         let (served, refused) = &mut levels[level - least];
         *(if throttled { refused } else { served }) += 1.0;
     }
-    let (all, all_throttled) = (calls.len() as f64, throttled as f64);
+    let all = calls.len() as f64;
+    let all_throttled: f64 = levels.iter().map(|&(_, throttled)| throttled).sum();
     let (mut above, mut throttled_above) = (0.0, 0.0);
     let parted = (least..=most).rev().zip(levels.into_iter().rev());
     let parted = parted.filter_map(|(limit, (served, throttled))| {
@@ -57,21 +91,14 @@ pub(super) fn limit_in(calls: &[(usize, bool)]) -> Option<(usize, Proof)> {
         let parted = Parted { limit, above, throttled_above, below, throttled_below };
         (throttled > 0.0).then(|| (parted.evidence(), parted))
     });
-    let (_, best) = parted.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    match (best.is_clear(Proof::Alone), best.is_clear(Proof::ForTrial)) {
-        (true, _) => Some((best.limit, Proof::Alone)),
-        (false, true) if occasions(calls, best.limit) >= ENOUGH => {
-            Some((best.limit, Proof::ForTrial))
-        }
-        (false, _) => None,
-    }
+    Some(parted.max_by(|(a, _), (b, _)| a.total_cmp(b))?.1)
 }
 
 /// Returns on how many occasions calls were throttled at a limit. A pace that is far too high throttles
 /// many on a single one.
-fn occasions(calls: &[(usize, bool)], limit: usize) -> usize {
+fn occasions(calls: &[Found], limit: usize) -> usize {
     let (mut occasions, mut last) = (0, None);
-    let is_one = |&(_, &(level, throttled)): &(usize, &(usize, bool))| throttled && level >= limit;
+    let is_one = |&(_, &(level, throttled)): &(usize, &Found)| throttled && level >= limit;
     for (index, _) in calls.iter().enumerate().filter(is_one) {
         let is_other = last.is_none_or(|last| index > last + BETWEEN_OCCASIONS);
         occasions += usize::from(is_other);
@@ -92,6 +119,17 @@ struct Parted {
 }
 
 impl Parted {
+    /// Returns how a number parts these calls.
+    fn at(limit: usize, calls: &[Found]) -> Self {
+        let count =
+            |is: &dyn Fn(&Found) -> bool| calls.iter().filter(|call| is(call)).count() as f64;
+        let above = count(&|&(level, _)| level >= limit);
+        let throttled_above = count(&|&(level, throttled)| level >= limit && throttled);
+        let below = calls.len() as f64 - above;
+        let throttled_below = count(&|&(level, throttled)| level < limit && throttled);
+        Self { limit, above, throttled_above, below, throttled_below }
+    }
+
     /// Returns how much more likely the answers are by the limit than by chance, as a logarithm.
     fn evidence(&self) -> f64 {
         let (calls, throttled) =
