@@ -22,6 +22,8 @@ const LAG_DECAY: f64 = 0.98;
 const MOST_ORDERED: usize = 200;
 /// How far apart calls are that stay in their order, as a share of the time that an answer takes.
 const SURELY_IN_ORDER: f64 = 0.5;
+/// The same for calls of which one may overtake many others.
+const HARDLY_IN_ORDER: f64 = 0.0625;
 /// How many calls a span needs to show a rate. Where it has fewer, that of as many latest calls does.
 const FEW: f64 = 2.0;
 const LATEST: usize = 4;
@@ -246,10 +248,18 @@ impl CallHistory {
     /// a limit. Calls that follow one another closely may overtake one another: no order of theirs is
     /// one by chance.
     pub(super) fn irregularity(&self, after: Instant, to: Instant) -> f64 {
-        let calls = self.sent_between(after, to);
-        let apart = seconds(after, to) / calls.max(1.0);
         let found = irregularity(&self.in_order(self.stamp(after), self.stamp(to)));
-        if apart < SURELY_IN_ORDER * self.lag { found.min(0.0) } else { found }
+        if self.apart(after, to) < SURELY_IN_ORDER * self.lag { found.min(0.0) } else { found }
+    }
+
+    /// Returns whether the calls of a span follow one another so closely that later ones overtake many.
+    pub(super) fn overtake(&self, after: Instant, to: Instant) -> bool {
+        self.apart(after, to) < HARDLY_IN_ORDER * self.lag
+    }
+
+    /// Returns how many seconds the calls of a span are apart.
+    fn apart(&self, after: Instant, to: Instant) -> f64 {
+        seconds(after, to) / self.sent_between(after, to).max(1.0)
     }
 
     /// Returns of the calls of a span, in their order, which were throttled; the last ones if there

@@ -24,6 +24,8 @@ const NOTHING_ACCEPTED: f64 = 0.9;
 const OF_GIVEN: f64 = 0.95;
 /// Shares above which the first step down only halves the pace.
 const LARGE: f64 = 0.25;
+/// Shares above which the first of the calls that were throttled show too few of them, if calls overtake others.
+const BADLY_MEASURED: f64 = 0.1;
 /// The logarithm of the likelihood ratio that decides.
 pub(super) const DECISIVE: f64 = 4.0;
 /// The same against all limits, whatever was measured, and how many of them are compared.
@@ -253,6 +255,11 @@ impl TrialCounts {
             rate: self.rate,
             irregularity: self.irregularity,
         }
+    }
+
+    /// Returns whether so large a share was throttled that calls which overtook others may have hidden much of it.
+    pub(super) fn is_badly_measured(&self) -> bool {
+        self.share() > BADLY_MEASURED
     }
 
     fn share(&self) -> f64 {

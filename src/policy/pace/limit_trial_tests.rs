@@ -447,3 +447,9 @@ fn after_a_while_less_is_enough_for_a_limit() {
     // A pace above the limit at which nothing was throttled is the limit.
     assert_eq!(tested((315.0, 0.25), (30.0, 0.0, 320.0), long), near(320.0));
 }
+
+#[test]
+fn a_share_above_a_tenth_is_badly_measured_where_calls_overtake_others() {
+    assert!(!counts(20.0, 2.0, 400.0).is_badly_measured());
+    assert!(counts(20.0, 2.1, 400.0).is_badly_measured());
+}

@@ -279,3 +279,22 @@ fn throttling_that_no_limit_explains_brings_the_highest_pace_back() {
     let mut again = PaceController { phase: open, ..controller };
     assert!(again.finds_no_limit(now) && !again.finds_no_limit(now));
 }
+
+#[test]
+fn a_large_share_of_calls_that_overtake_one_another_is_no_evidence_at_lower_paces() {
+    // Calls a millisecond apart, of which the third and each other one later is throttled.
+    for (answers, is_seen) in [(15, true), (17, false)] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
+        (1..=40).for_each(|call| controller.history.count_sent(at(call)));
+        for call in (3..=40).step_by(2) {
+            controller.history.count_throttled(at(call), at(call + answers));
+        }
+        // All of them can be judged.
+        let now = at(40) + Duration::from_micros(1_100 * answers);
+        controller.judge(trial(at(0), TrialKind::Measurement), now);
+        let Phase::Trying(trial) = controller.phase else { panic!() };
+        assert!(matches!(trial.kind, TrialKind::Test { step: 1, .. }));
+        let nothing = format!("{:?}", Seen::default());
+        assert_eq!(format!("{:?}", trial.seen) != nothing, is_seen, "{answers}");
+    }
+}

@@ -94,7 +94,16 @@ impl PaceController {
             }
             TrialFinding::TestAt { rate, given, chance, step } => {
                 self.mark(last, now);
-                let seen = trial.seen.with(counts.observed());
+                let seen = match trial.kind {
+                    // Where a later call overtakes those before it, the first ones find a bucket that is not
+                    // empty yet. What was throttled of them would show chance at the next pace.
+                    TrialKind::Measurement
+                        if counts.is_badly_measured() && self.history.overtake(trial.after, to) =>
+                    {
+                        trial.seen
+                    }
+                    _ => trial.seen.with(counts.observed()),
+                };
                 self.test(rate, &Tested { given, chance, step, seen }, now);
             }
             TrialFinding::Near { limit } => {
