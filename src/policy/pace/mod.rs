@@ -42,6 +42,10 @@ mod bounds;
 #[path = "pace_wire_tests.rs"]
 mod wire;
 
+#[cfg(test)]
+#[path = "pace_latency_tests.rs"]
+mod latency;
+
 pub use clock_map::{ClockMap, Learned};
 pub use common_pace::{CommonPace, CommonSample};
 pub use pace_controller::PaceController;

@@ -216,6 +216,7 @@ impl PaceController {
     pub fn sent(&mut self, now: Instant) {
         self.at_a_time.sent(self.history.on_the_wire(), now);
         self.history.count_sent(now);
+        self.stop_sending_on(now);
     }
 
     /// Takes note that a call which was sent at `sent` was accepted, whatever became of it.

@@ -402,3 +402,62 @@ fn what_slides_accepts_again_at_once_where_the_pace_was_far_too_high() {
         assert_eq!(controller.windows.are_met(), resumed);
     }
 }
+
+/// A pace of 400 a second that has just outgrown a limit. The call that was throttled was sent after two
+/// seconds, and so many followed it until its answer came.
+fn outgrown(
+    limit: Option<f64>,
+    answers: u64,
+    followed: u64,
+) -> (PaceController, impl Fn(u64) -> Instant) {
+    let (mut controller, at) = controller(Opening::Doubling, 400.0);
+    controller.limit = limit;
+    controller.history.count_sent(at(2_000));
+    let next = |call: u64| at(2_000) + Duration::from_micros(100 * call);
+    (1..=followed).for_each(|call| controller.history.count_sent(next(call)));
+    controller.history.count_throttled(at(2_000), at(2_000 + answers));
+    controller.listen(Met::Growing, at(2_000), at(2_000 + answers));
+    (controller, at)
+}
+
+fn met(controller: &PaceController) -> Option<(Met, f64)> {
+    let Phase::Listening(Listening { met, .. }) = controller.phase else { return None };
+    Some((met, controller.rate))
+}
+
+#[test]
+fn a_pace_that_is_far_too_high_goes_on_until_enough_calls_show_what_throttles_them() {
+    // The limit, how many milliseconds the answer took, and how many calls followed until then.
+    for (limit, answers, followed, goes_on) in [
+        (None, 2, 0, true),
+        (None, 2, 3, true),
+        (None, 2, 4, false),
+        (Some(266.0), 2, 0, true),
+        (Some(267.0), 2, 0, false),
+        (None, 9, 0, true),
+        (None, 10, 0, false),
+    ] {
+        let (controller, _) = outgrown(limit, answers, followed);
+        let expected = if goes_on { (Met::SendingOn, 400.0) } else { (Met::Growing, 0.001) };
+        assert_eq!(met(&controller), Some(expected), "{limit:?} {answers} {followed}");
+    }
+}
+
+#[test]
+fn it_stops_with_the_fourth_call_or_after_25_milliseconds() {
+    let (mut controller, at) = outgrown(None, 2, 0);
+    for call in 1..=4 {
+        assert_eq!(met(&controller), Some((Met::SendingOn, 400.0)));
+        controller.sent(at(2_002 + call));
+        controller.throttled(at(2_002 + call), at(2_003 + call));
+    }
+    // All of them were throttled, so that nothing is accepted.
+    assert!(matches!(controller.phase, Phase::Exhausted { .. }), "{:?}", controller.phase);
+
+    let (mut controller, at) = outgrown(None, 2, 0);
+    assert_eq!(controller.next_decision(), Some(at(2_027)));
+    controller.decide(at(2_026));
+    assert_eq!(met(&controller), Some((Met::SendingOn, 400.0)));
+    controller.decide(at(2_027));
+    assert_eq!(met(&controller), Some((Met::SentOn, 0.001)));
+}

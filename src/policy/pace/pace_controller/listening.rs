@@ -8,6 +8,11 @@ use std::time::Instant;
 /// How long answers are waited for at least and at most, in seconds.
 const SHORTEST_LISTENING: f64 = 0.01;
 const LONGEST_LISTENING: f64 = 0.3;
+/// In how many seconds a throttled answer comes at once, so that few calls are on the wire at any pace. For how
+/// many seconds the pace then goes on, and how far above the limit it must be.
+const AT_ONCE: f64 = 0.01;
+const SENDS_ON: f64 = 0.025;
+const FAR: f64 = 1.5;
 /// The share of accepted calls up to which nothing is accepted.
 const NOTHING: f64 = 0.1;
 /// The share of accepted ones from which on a single throttled call says little about the pace.
@@ -34,6 +39,11 @@ impl PaceController {
         self.throttled_at = self.pace_without_question();
         let accepted = self.history.accepted_per_second(1.0, sent).min(self.rate);
         self.met = accepted;
+        if met == Met::Growing && self.shows_little(sent, now) {
+            let until = after(now, SENDS_ON);
+            let listening = Listening { since: sent, until, accepted, met: Met::SendingOn };
+            return self.enter(Phase::Listening(listening), self.rate, now);
+        }
         self.hear_out(met, sent, now);
     }
 
@@ -44,6 +54,24 @@ impl PaceController {
         let (until, accepted) = (after(now, lasts), self.met);
         let listening = Listening { since: sent, until, accepted, met };
         self.enter(Phase::Listening(listening), 0.0, now);
+    }
+
+    /// Returns whether the calls on the wire are too few to show what throttled one of them, because its
+    /// answer came at once, though the pace is far too high and soon has sent enough of them.
+    fn shows_little(&self, sent: Instant, now: Instant) -> bool {
+        let missing = ENOUGH_ON_THE_WIRE - self.history.sent_between(sent, now);
+        let is_far = self.limit.is_none_or(|limit| self.throttled_at > FAR * limit);
+        let is_soon = missing / self.rate < SENDS_ON;
+        missing > 0.0 && is_far && is_soon && self.history.answers_within() < AT_ONCE
+    }
+
+    /// Sends no more as soon as enough calls are on the wire to show what throttled one of them.
+    pub(super) fn stop_sending_on(&mut self, now: Instant) {
+        if let Phase::Listening(Listening { since, met: Met::SendingOn, .. }) = self.phase
+            && self.history.sent_between(since, now) >= ENOUGH_ON_THE_WIRE
+        {
+            self.hear_out(Met::SentOn, since, now);
+        }
     }
 
     /// Returns what a bucket accepts that was found empty: a share of the pace. A single throttled
@@ -125,7 +153,8 @@ impl PaceController {
 
     /// Goes on as soon as no call is on the wire any more.
     pub(super) fn hear(&mut self, listening: Listening, now: Instant) {
-        if self.history.on_the_wire() == 0 && listening.met != Met::Window {
+        if self.history.on_the_wire() == 0 && !matches!(listening.met, Met::Window | Met::SendingOn)
+        {
             self.end_listening(listening, now);
         }
     }
@@ -135,8 +164,10 @@ impl PaceController {
         if self.finds_calls_at_a_time(now) {
             return;
         }
-        if met == Met::FirstLimit {
-            return self.end_listening_at_first(since, now);
+        match met {
+            Met::FirstLimit => return self.end_listening_at_first(since, now),
+            Met::SendingOn => return self.hear_out(Met::SentOn, since, now),
+            _ => {}
         }
         let calls = self.history.sent_between(since, self.cut_at);
         let served = calls - self.history.throttled_between(since, self.cut_at);
@@ -146,9 +177,9 @@ impl PaceController {
         }
         let rate = self.throttled_at;
         let is_nothing = match met {
-            Met::Window | Met::FirstLimit => false,
+            Met::Window | Met::FirstLimit | Met::SendingOn => false,
             Met::AtRest if served < 1.0 && self.accepts_nothing_again() => true,
-            Met::AtCeiling | Met::Growing | Met::AtRest => {
+            Met::AtCeiling | Met::Growing | Met::SentOn | Met::AtRest => {
                 // The call that was throttled first is none of these, but shows as much where a window
                 // had taken all calls before it.
                 let first = met == Met::AtCeiling && self.ends_a_row_of_accepted(since);
@@ -163,13 +194,15 @@ impl PaceController {
             return self.exhaust(now);
         }
         match met {
-            Met::Window | Met::FirstLimit => self.rest(self.known_limit(), since, now),
+            Met::Window | Met::FirstLimit | Met::SendingOn => {
+                self.rest(self.known_limit(), since, now);
+            }
             Met::AtCeiling => {
                 self.rate = rate;
                 self.measure(since, now);
                 self.judge_present(now);
             }
-            Met::Growing => {
+            Met::Growing | Met::SentOn => {
                 let found = match short {
                     Some(limit) => {
                         self.rested.save_nothing();

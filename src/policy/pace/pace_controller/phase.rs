@@ -24,7 +24,8 @@ pub(super) const SHORT: f64 = 0.1;
 pub(super) enum Phase {
     /// No limit is known.
     Open { since: Instant, was_served: bool },
-    /// A call was throttled: nothing is sent until the answers to those on the wire are there.
+    /// A call was throttled: nothing is sent until the answers to those on the wire are there. Where these are
+    /// too few, some more go out first.
     Listening(Listening),
     /// Calls were throttled: by a limit, or by chance?
     Trying(Trial),
@@ -58,6 +59,10 @@ pub(super) enum Met {
     AtCeiling,
     /// On the way up, far above any limit that was known.
     Growing,
+    /// The same with so few calls on the wire that some more are sent.
+    SendingOn,
+    /// The same after some more were sent.
+    SentOn,
     /// At a limit that was roughly known.
     AtRest,
     /// In a window that is full.
