@@ -139,7 +139,7 @@ where
             clock,
             pacer: recalling(settings, clock),
             group: SlotGate::to(settings.slots.clone(), settings.rate, now.into()),
-            pace: EffectivePace::new(settings, now),
+            pace: EffectivePace::new(settings, &clock, now),
             operator: OperatorChanges::new(settings.concurrency),
             breaker: Breaker::new(),
             budget: RetryBudget::new(now.into()),

@@ -8,7 +8,7 @@
 
 use super::Dispatcher;
 use super::leases::Supply;
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant, Timestamp};
 use crate::engine::attempt::{Attempt, Completion};
 use crate::engine::ledger::Ledger;
 use crate::engine::settings::EngineSettings;
@@ -24,6 +24,8 @@ use std::time::Duration;
 /// How often and from which change on the limit of the service is reported.
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
 const REPORTED_CHANGE: f64 = 0.02;
+/// A time that all tests of chance divide, in microseconds: two minutes and some.
+const ROUND_OF_TESTS: i64 = 128_000_000;
 
 /// The parts of the rate in force and of the pace.
 pub(super) struct EffectivePace {
@@ -46,10 +48,10 @@ pub(super) struct EffectivePace {
 }
 
 impl EffectivePace {
-    pub(super) fn new(settings: &EngineSettings, now: Instant) -> Self {
+    pub(super) fn new(settings: &EngineSettings, clock: &Clock, now: Instant) -> Self {
         Self {
             limit: settings.rate,
-            controller: controller(settings.pace, settings.is_pace_common, now),
+            controller: controller(settings.pace, settings.is_pace_common, clock, now),
             is_common: settings.is_pace_common,
             reported: ServiceLimit::default(),
             reported_at: None,
@@ -172,12 +174,16 @@ impl EffectivePace {
 }
 
 /// Returns a controller of the pace; one that moves nothing if the pace is found elsewhere.
-fn controller(start: PaceStart, is_common: bool, now: Instant) -> PaceController {
+fn controller(start: PaceStart, is_common: bool, clock: &Clock, now: Instant) -> PaceController {
     let mut start = start;
     if is_common {
         start.bounds.least = start.bounds.most;
     }
-    PaceController::new(start, now.into())
+    // All runs know the time of day, so those of one service test at the same times.
+    let time = clock.label(now);
+    let into_round = Timestamp::from_micros(time.as_micros().rem_euclid(ROUND_OF_TESTS));
+    let common = now.checked_sub(into_round.since(Timestamp::from_micros(0))).unwrap_or(now);
+    PaceController::new(start, now.into()).testing_since(common.into())
 }
 
 /// A row of throttled calls.
@@ -256,7 +262,7 @@ where
             (Some(_) | None, None) => {}
         }
         self.pace.limit = limit;
-        self.pace.controller = controller(start, self.pace.is_common, now);
+        self.pace.controller = controller(start, self.pace.is_common, &self.clock, now);
         self.set_pace(now);
     }
 

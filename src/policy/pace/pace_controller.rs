@@ -66,6 +66,8 @@ pub struct PaceController {
     phase: Phase,
     chance: ChanceThrottling,
     chance_since: Instant,
+    /// From when on the times of tests are counted.
+    testing_since: Instant,
     by_pace: ThrottlingByPace,
     at_a_time: CallsAtATime,
     history: CallHistory,
@@ -134,6 +136,7 @@ impl PaceController {
             phase,
             chance: ChanceThrottling::default(),
             chance_since: now,
+            testing_since: now,
             by_pace: ThrottlingByPace::new(now),
             at_a_time: CallsAtATime::learnt(start.learnt.at_a_time, now),
             history: CallHistory::new(now),

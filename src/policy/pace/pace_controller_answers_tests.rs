@@ -73,7 +73,7 @@ fn a_lower_pace_is_a_cut_and_one_that_is_a_twentieth_higher_a_rise() {
 #[test]
 fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen() {
     for (confirmed, millis, is_doubted) in
-        [(1, 5_000, false), (1, 5_001, true), (3, 20_000, false), (3, 20_001, true)]
+        [(1, 1_999, false), (1, 2_000, true), (3, 7_999, false), (3, 8_000, true)]
     {
         let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
         (0..confirmed).for_each(|_| controller.chance.confirm(0.2));
@@ -86,6 +86,26 @@ fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen
             assert_eq!(format!("{:?}", trial.seen), expected);
         }
     }
+}
+
+#[test]
+fn clients_test_chance_at_times_that_they_share_however_late_they_began() {
+    for (later, known, is_doubted) in [
+        (0, 0, false),
+        (999, 0, false),
+        (1_000, 0, true),
+        // One that was found in the same round is not tested, and one of the round before is at once.
+        (1_500, 1_000, false),
+        (1_500, 999, true),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
+        controller = controller.testing_since(at(0) - Duration::from_millis(3_000));
+        controller.chance.set_share(0.2);
+        controller.chance_since = at(known);
+        assert_eq!(controller.doubt_chance(at(later)), is_doubted, "{later} {known}");
+    }
+    let (controller, at) = controller(Opening::AtCeiling, 100.0);
+    assert_eq!(controller.testing_since(at(5)).testing_since, at(0), "never later than the run");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn the_first_look_after_a_rough_way_up_is_half_as_large() {
 }
 
 #[test]
-fn chance_is_tested_again_after_200_calls_within_five_to_thirty_seconds() {
+fn chance_is_tested_again_after_200_calls_within_two_to_32_seconds() {
     let doubts = |rate: f64, share: f64, millis: u64| {
         let (mut controller, at) = controller(Opening::AtCeiling, rate);
         controller.chance.set_share(share);
@@ -131,8 +131,15 @@ fn chance_is_tested_again_after_200_calls_within_five_to_thirty_seconds() {
         }
         is_doubted
     };
-    for (rate, millis) in [(100.0, 5_000), (40.0, 5_000), (20.0, 10_000), (1.0, 30_000)] {
-        assert!(!doubts(rate, 0.2, millis) && doubts(rate, 0.2, millis + 1), "{rate}");
+    for (rate, millis) in [
+        (400.0, 2_000),
+        (100.0, 2_000),
+        (99.0, 4_000),
+        (40.0, 8_000),
+        (20.0, 16_000),
+        (1.0, 32_000),
+    ] {
+        assert!(!doubts(rate, 0.2, millis - 1) && doubts(rate, 0.2, millis), "{rate}");
     }
     assert!(!doubts(100.0, 0.03, 9_000) && doubts(100.0, 0.031, 9_000));
 }

@@ -418,7 +418,14 @@ fn a_window_a_few_hundredths_below_the_rate_is_used() {
 
 #[test]
 fn several_clients_of_one_limit_use_it_together() {
-    for limiter in [Limiter::Fixed(1.0), Limiter::Sliding(1.0), Limiter::Bucket(0.1)] {
+    for (clients, limiter, most) in [
+        (2, Limiter::Fixed(1.0), 0.02),
+        (2, Limiter::Sliding(1.0), 0.02),
+        (2, Limiter::Bucket(0.1), 0.02),
+        (3, Limiter::Fixed(1.0), 0.03),
+        (3, Limiter::Sliding(1.0), 0.03),
+        (3, Limiter::Bucket(0.1), 0.04),
+    ] {
         let level = |_: f64| 300.0;
         let ceiling = Some(400);
         let run = Run {
@@ -428,10 +435,12 @@ fn several_clients_of_one_limit_use_it_together() {
             latency: 0.02,
             wire: Wire::NONE,
             seconds: 30.0,
-            clients: 3,
+            clients,
         };
-        let whole = shares(&run, 300.0, [0.95, ANY, ANY], Seeds::wanted()).mean(0);
-        assert!(whole >= 0.95, "{limiter:?}: {whole:.3}");
+        let runs = shares(&run, 300.0, [0.95, ANY, most], Seeds::wanted());
+        let (whole, throttled) = (runs.mean(0), runs.mean(2));
+        let told = format!("{clients} {limiter:?}: {whole:.3}, {throttled:.4}");
+        assert!(whole >= 0.95 && throttled <= most, "{told}");
     }
 }
 

@@ -46,20 +46,31 @@ const ROUGH_STEP: f64 = 0.1;
 /// How much of the pace must be used before it is raised.
 const USED: f64 = 0.8;
 /// How long throttling is put down to chance before that is tested again, in seconds, at least and at
-/// most: a test costs some ten calls, so that it waits for as many as the share counts for.
-const CHANCE_LASTS: f64 = 5.0;
-const CHANCE_LASTS_AT_MOST: f64 = 30.0;
+/// most: a test costs some ten calls, so that it waits for as many as the share counts for. All clients of
+/// a service count that from the same time, and powers of two let different ones come together, too.
+const CHANCE_LASTS: f64 = 2.0;
+const CHANCE_LASTS_AT_MOST: f64 = 32.0;
 /// How many calls its share counts for.
 const CALLS_OF_CHANCE: f64 = 200.0;
 /// The share from which on it is tested again.
 const DOUBTED_CHANCE: f64 = 0.03;
 
 impl PaceController {
-    /// Tests anew what was put down to chance, if that is due: it may have been a limit after all.
+    /// Counts the times of such tests from an instant that all clients of the service know.
+    pub fn testing_since(mut self, common: Instant) -> Self {
+        self.testing_since = common.min(self.begun);
+        self
+    }
+
+    /// Tests anew what was put down to chance, if that is due: it may have been a limit after all, or
+    /// other clients of one. These take one another for chance unless all of them are slower at the same time.
     pub(super) fn doubt_chance(&mut self, now: Instant) -> bool {
         let is_open = matches!(self.phase, Phase::Open { .. } | Phase::Growing(_));
-        let lasts = (CALLS_OF_CHANCE / self.rate).clamp(CHANCE_LASTS, CHANCE_LASTS_AT_MOST);
-        let is_due = seconds(self.chance_since, now) > lasts * self.chance.trusted_for();
+        let calls = CALLS_OF_CHANCE / self.rate;
+        let lasts = calls.clamp(CHANCE_LASTS, CHANCE_LASTS_AT_MOST).log2().ceil().exp2();
+        let lasts = lasts * self.chance.trusted_for();
+        let round = |at: Instant| (seconds(self.testing_since, at) / lasts).floor();
+        let is_due = round(now) > round(self.chance_since);
         if !is_open || !is_due || self.chance.share() <= DOUBTED_CHANCE {
             return false;
         }
