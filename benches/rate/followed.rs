@@ -1,6 +1,6 @@
 //! Services whose limit lies below the rate, each for half a minute, all at the same time.
 //!
-//! They answer after 20 ms, and throttle after 5 ms. Of a limit that changes, `used` is the share of
+//! They answer after 20 ms, and throttle after 5 ms, unless a row says otherwise. Of a limit that changes, `used` is the share of
 //! the new level that was served in the two seconds that begin three seconds after the change. Of all
 //! others it is the share of what the service would have served in that time. `late` is that of all
 //! but the first ten seconds, `throttled` the share of all answers, and `peak` the busiest second as
@@ -63,8 +63,18 @@ pub(crate) struct Followed {
     level: (f64, Option<f64>),
     rate: &'static str,
     retry_after: Option<Duration>,
+    takes: Takes,
     must: Must,
 }
+
+/// How many milliseconds calls take, and throttled answers.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    call: u64,
+    throttled: u64,
+}
+
+const USUAL: Takes = Takes { call: 20, throttled: 5 };
 
 /// What came of a row.
 struct Shares {
@@ -102,12 +112,28 @@ impl Must {
 pub(crate) fn all() -> Vec<Followed> {
     let below = |name, limiter, level, rate| {
         let must = if rate == "auto" { Must::Auto } else { Must::Below };
-        Followed { name, limiter, level: (level, None), rate, retry_after: None, must }
+        Followed {
+            name,
+            limiter,
+            level: (level, None),
+            rate,
+            retry_after: None,
+            takes: USUAL,
+            must,
+        }
     };
     let chance = |name, share| {
         let level = (400.0 * (1.0 - share), None);
         let limiter = Limiter::Chance(share);
-        Followed { name, limiter, level, rate: "400/s", retry_after: None, must: Must::Chance }
+        Followed {
+            name,
+            limiter,
+            level,
+            rate: "400/s",
+            retry_after: None,
+            takes: USUAL,
+            must: Must::Chance,
+        }
     };
     let changed = |name, limiter, from, to| {
         ["1000/s", "auto"].map(|rate| Followed {
@@ -116,6 +142,7 @@ pub(crate) fn all() -> Vec<Followed> {
             level: (from, Some(to)),
             rate,
             retry_after: None,
+            takes: USUAL,
             must: Must::Changed,
         })
     };
@@ -132,6 +159,20 @@ pub(crate) fn all() -> Vec<Followed> {
         chance("10 % by chance", 0.1),
         chance("a third by chance", 1.0 / 3.0),
     ];
+    // A service that takes long, and throttles at once, must not pass for one that limits calls at a time.
+    for (name, limiter, takes) in [
+        ("bucket, calls of 0.1 s", Limiter::Bucket(20.0), Takes { call: 100, throttled: 3 }),
+        (
+            "sliding window, calls of 0.3 s",
+            Limiter::SlidingSecond,
+            Takes { call: 300, throttled: 3 },
+        ),
+        ("bucket, calls of 1 ms", Limiter::Bucket(100.0), Takes { call: 1, throttled: 1 }),
+    ] {
+        rows.extend(
+            ["800/s", "auto"].map(|rate| Followed { takes, ..below(name, limiter, 200.0, rate) }),
+        );
+    }
     rows.extend(changed("bucket, 200/s to 100/s", Limiter::Bucket(10.0), 200.0, 100.0));
     rows.extend(changed("bucket, 100/s to 200/s", Limiter::Bucket(10.0), 100.0, 200.0));
     rows.extend(changed("fixed window, 600/s to 300/s", Limiter::FixedSecond, 600.0, 300.0));
@@ -205,6 +246,7 @@ struct LimitedService {
     limiter: Limiter,
     level: (f64, Option<f64>),
     retry_after: Option<Duration>,
+    takes: Takes,
     clock: Clock,
     begun: Instant,
     state: RefCell<LimiterState>,
@@ -227,6 +269,7 @@ impl LimitedService {
             limiter: followed.limiter,
             level: followed.level,
             retry_after: followed.retry_after,
+            takes: followed.takes,
             clock,
             begun: clock.instant(),
             state: RefCell::new(LimiterState { count, ..LimiterState::default() }),
@@ -274,7 +317,7 @@ impl LimitedService {
     fn takes(&self) -> Duration {
         match self.limiter {
             Limiter::AtATime(_) => Duration::from_micros(fastrand::u64(45_000..55_000)),
-            _ => Duration::from_millis(20),
+            _ => Duration::from_millis(self.takes.call),
         }
     }
 }
@@ -290,7 +333,7 @@ impl TaskApi for LimitedService {
             self.working.set(self.working.get() - 1);
             return done();
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(self.takes.throttled)).await;
         throttled(self.retry_after)
     }
 }
