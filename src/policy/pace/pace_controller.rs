@@ -178,7 +178,10 @@ impl PaceController {
 
     /// Returns the limits of the service, to be kept for the next run.
     pub fn limit(&self) -> ServiceLimit {
-        let per_second = self.at_a_time.pace_before().or(self.limit);
+        // A climb has passed a limit that was only roughly known.
+        let passed = if let Phase::Climbing(climb) = self.phase { climb.from } else { 0.0 };
+        let limit = self.limit.map(|limit| limit.max(passed));
+        let per_second = self.at_a_time.pace_before().or(limit);
         ServiceLimit { per_second, at_a_time: self.at_a_time.known() }
     }
 

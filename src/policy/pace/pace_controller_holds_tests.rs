@@ -42,9 +42,10 @@ fn the_first_climb_begins_below_what_calls_on_the_wire_show_or_half() {
         (2, 2, 50.0),
         (6, 2, 75.0),
         (40, 1, 90.0),
-        (1, 20, 12.5),
-        // None was accepted: a window had taken 20 calls.
+        (3, 22, 12.5),
+        // None was accepted, or one in ten that had overtaken others: a window had taken 20 calls.
         (0, 3, 20.0),
+        (2, 18, 20.0),
         (0, 1, 50.0),
         (1, 0, 50.0),
         (2, 0, 90.0),
@@ -289,4 +290,16 @@ fn a_climb_ends_with_a_call_that_is_throttled_without_a_hold() {
     controller.sent(at(1_300));
     controller.throttled(at(1_300), at(1_310));
     assert!(!matches!(controller.phase, Phase::Climbing(_)), "{:?}", controller.phase);
+}
+
+#[test]
+fn a_climb_that_has_passed_a_rough_limit_is_what_the_service_accepts() {
+    let (mut controller, at) = met();
+    assert_eq!(controller.limit().per_second, Some(50.0));
+    controller.phase = Phase::Climbing(Climb { from: 49.0, ..Climb::to_limit(at(2_000)) });
+    assert_eq!(controller.limit().per_second, Some(50.0));
+    controller.phase = Phase::Climbing(Climb { from: 83.0, ..Climb::to_limit(at(2_000)) });
+    assert_eq!(controller.limit().per_second, Some(83.0));
+    controller.limit = None;
+    assert_eq!(controller.limit().per_second, None);
 }

@@ -5,6 +5,7 @@
 
 use super::PaceController;
 use super::holds::{Hold, Shown};
+use super::listening::NOTHING;
 use super::phase::{Climb, LONGEST_REST, Phase, RESTING, Rest};
 use super::spell::Spell;
 use crate::policy::pace::call_history::{after, before, seconds};
@@ -144,7 +145,7 @@ impl PaceController {
         let calls = self.history.sent_between(since, now);
         let accepted = 1.0 - self.history.throttled_between(since, now) / calls.max(1.0);
         self.holds.first = Some((spell, self.throttled_at));
-        self.holds.shown = match (calls >= CALLS_ON_THE_WIRE, accepted > 0.0) {
+        self.holds.shown = match (calls >= CALLS_ON_THE_WIRE, accepted > NOTHING) {
             (false, _) => Shown::Nothing,
             (true, true) => Shown::Bucket,
             (true, false) => Shown::Window,

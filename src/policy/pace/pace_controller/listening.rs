@@ -13,8 +13,9 @@ const LONGEST_LISTENING: f64 = 0.3;
 const AT_ONCE: f64 = 0.01;
 const SENDS_ON: f64 = 0.025;
 const FAR: f64 = 1.5;
-/// The share of accepted calls up to which nothing is accepted.
-const NOTHING: f64 = 0.1;
+/// The share of accepted calls up to which nothing is accepted: one may overtake others, or come when a window
+/// that slides has room again.
+pub(super) const NOTHING: f64 = 0.1;
 /// The share of accepted ones from which on a single throttled call says little about the pace.
 const MOST: f64 = 0.85;
 /// Which share is believed of what a search was accepted in its last second, where little else is
