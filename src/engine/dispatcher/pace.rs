@@ -24,8 +24,8 @@ use std::time::Duration;
 /// How often and from which change on the limit of the service is reported.
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
 const REPORTED_CHANGE: f64 = 0.02;
-/// A time that all tests of chance divide, in microseconds: two minutes and some.
-const ROUND_OF_TESTS: i64 = 128_000_000;
+/// The microseconds of a day, which has a whole number of any time after which chance is tested again.
+const DAY: i64 = 86_400_000_000;
 
 /// The parts of the rate in force and of the pace.
 pub(super) struct EffectivePace {
@@ -179,11 +179,15 @@ fn controller(start: PaceStart, is_common: bool, clock: &Clock, now: Instant) ->
     if is_common {
         start.bounds.least = start.bounds.most;
     }
-    // All runs know the time of day, so those of one service test at the same times.
+    // All runs know when the day began, so those of one service test chance at the same times.
+    PaceController::new(start, now.into()).testing_since(midnight(clock, now).into())
+}
+
+/// Returns when the day began in UTC, or the instant itself if instants do not reach so far.
+fn midnight(clock: &Clock, now: Instant) -> Instant {
     let time = clock.label(now);
-    let into_round = Timestamp::from_micros(time.as_micros().rem_euclid(ROUND_OF_TESTS));
-    let common = now.checked_sub(into_round.since(Timestamp::from_micros(0))).unwrap_or(now);
-    PaceController::new(start, now.into()).testing_since(common.into())
+    let begun = Timestamp::from_micros(time.as_micros().div_euclid(DAY) * DAY);
+    now.checked_sub(time.since(begun)).unwrap_or(now)
 }
 
 /// A row of throttled calls.
@@ -378,6 +382,19 @@ mod tests {
         let (limit, millis) = expected;
         assert_eq!(stretched.limit.get(), limit, "{rate} {share}");
         assert_eq!(stretched.window, Duration::from_millis(millis), "{rate} {share}");
+    }
+
+    #[test]
+    fn the_day_begins_at_midnight_in_utc() {
+        for (seconds, since_midnight) in
+            [(0, 0), (5, 5), (86_399, 86_399), (172_803, 3), (-1, 86_399)]
+        {
+            let clock = Clock::starting_at(Timestamp::from_micros(1_000_000 * seconds));
+            let now = clock.instant();
+            let since = Duration::from_micros(clock.label(now).as_micros().rem_euclid(DAY) as u64);
+            assert_eq!(midnight(&clock, now), now - since);
+            assert_eq!(since.as_secs(), since_midnight, "{seconds}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::scene::{SOME_DAY, Scene, millis, secs};
 use super::seen::Seen;
 use super::service::{Reply, after_millis, done, telling, throttled, throttled_somehow};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::event::EventKind;
 use crate::policy::{Opening, PaceStart, Quota, RateBounds, RateHint};
 use crate::task::FailureKind;
@@ -24,7 +24,7 @@ fn searching(tasks: u32, learnt: Option<f64>) -> Scene {
 
 /// A service that accepts so many calls in any second, and answers them after 20 ms.
 fn accepting(limit: impl Fn(Duration) -> usize) -> impl Fn(u32, u32) -> Reply {
-    let clock = Clock::starting_at(Timestamp::from_micros(0));
+    let clock = Clock::start();
     let begin = clock.instant();
     let accepted = RefCell::new(VecDeque::new());
     move |_, _| {
@@ -105,7 +105,7 @@ async fn a_learnt_limit_is_used_at_once_and_reported_again() {
 #[tokio::test(start_paused = true)]
 async fn a_rate_that_the_slots_keep_from_being_used_does_not_grow() {
     // Four calls of 100 ms on the wire: 40 a second, whatever is allowed. Then they are quick.
-    let begin = Clock::starting_at(Timestamp::from_micros(0));
+    let begin = Clock::start();
     let start = begin.instant();
     let seen = searching(6_000, None)
         .concurrency(4)
@@ -183,7 +183,7 @@ async fn the_search_stays_within_its_bounds() {
 
 /// A service that works on so many calls at a time, each of which takes 40 to 60 ms.
 fn working_on(most: impl Fn(Duration) -> usize) -> impl Fn(u32, u32) -> Reply {
-    let clock = Clock::starting_at(Timestamp::from_micros(0));
+    let clock = Clock::start();
     let begin = clock.instant();
     let ends = RefCell::new(Vec::new());
     move |ordinal, _| {

@@ -47,7 +47,8 @@ const ROUGH_STEP: f64 = 0.1;
 const USED: f64 = 0.8;
 /// How long throttling is put down to chance before that is tested again, in seconds, at least and at
 /// most: a test costs some ten calls, so that it waits for as many as the share counts for. All clients of
-/// a service count that from the same time, and powers of two let different ones come together, too.
+/// a service count that from the same time, and powers of two let different ones come together, too. Times
+/// up to four times the longest one, and so 128 s, divide a day.
 const CHANCE_LASTS: f64 = 2.0;
 const CHANCE_LASTS_AT_MOST: f64 = 32.0;
 /// How many calls its share counts for.
