@@ -1,7 +1,7 @@
 //! Services whose limit lies below the rate, each for half a minute, all at the same time.
 //!
-//! They answer after 20 ms, and throttle after 5 ms, unless a row says otherwise. Of a limit that changes, `used` is the share of
-//! the new level that was served in the two seconds that begin three seconds after the change. Of all
+//! They answer after 20 ms, and throttle after 5 ms, unless a row says otherwise. Of a limit that
+//! changes, `used` is the share of the new level that was served in the two seconds that begin three seconds after the change. Of all
 //! others it is the share of what the service would have served in that time. `late` is that of all
 //! but the first ten seconds, `throttled` the share of all answers, and `peak` the busiest second as
 //! a share of the rate.
