@@ -16,6 +16,8 @@ const EXCESS: f64 = 0.25;
 /// The same for a small share, which may be the excess over a limit.
 const SMALL: f64 = 0.02;
 const SMALL_EXCESS: f64 = 0.05;
+/// The part of a share from which on it still is the one that was found.
+const STILL: f64 = 0.8;
 /// How much a test that found chance weighs in the next one, as a logarithm, and how many do.
 const CONVICTION: f64 = 2.0;
 const MOST_CONFIRMED: u32 = 3;
@@ -28,6 +30,8 @@ pub(super) struct ChanceThrottling {
     evidence: f64,
     /// How often a test has found chance, since one has found a limit.
     confirmed: u32,
+    /// The share that the last of these tests has found.
+    found: f64,
 }
 
 impl ChanceThrottling {
@@ -48,7 +52,19 @@ impl ChanceThrottling {
     /// Takes note that a test has found this share.
     pub(super) fn confirm(&mut self, share: f64) {
         self.set_share(share);
+        self.found = self.share;
         self.confirmed = (self.confirmed + 1).min(MOST_CONFIRMED);
+    }
+
+    /// Returns whether more are throttled than the last test has found, without an end of that meanwhile: a
+    /// fault that ends and begins again says nothing about the test.
+    pub(super) fn exceeds_what_was_found(&self) -> bool {
+        self.confirmed > 0 && self.is_exceeded() && self.share > STILL * self.found
+    }
+
+    /// Forgets the tests that found chance, because they were wrong.
+    pub(super) fn refute(&mut self) {
+        self.confirmed = 0;
     }
 
     /// Returns how much more likely chance has become by the tests that found it, as a logarithm.
@@ -199,6 +215,27 @@ mod tests {
             assert_eq!((chance.conviction(), chance.trusted_for()), (conviction, trusted_for));
             assert_eq!(chance.share(), 0.3);
         }
+    }
+
+    #[test]
+    fn more_than_was_found_is_seen_as_long_as_it_goes_on() {
+        let mut chance = ChanceThrottling::default();
+        chance.set_share(0.3);
+        let throttle = |chance: &mut ChanceThrottling| {
+            (0..80).for_each(|_| chance.weigh(true, false));
+        };
+        throttle(&mut chance);
+        assert!(chance.is_exceeded() && !chance.exceeds_what_was_found(), "no test found it");
+        chance.confirm(0.9);
+        assert!(!chance.exceeds_what_was_found());
+        throttle(&mut chance);
+        assert!(chance.exceeds_what_was_found(), "{chance:?}");
+        (0..50).for_each(|_| chance.weigh(false, false));
+        throttle(&mut chance);
+        assert!(chance.is_exceeded() && !chance.exceeds_what_was_found(), "{chance:?}");
+        chance.confirm(0.3);
+        chance.refute();
+        assert_eq!((chance.conviction(), chance.share()), (0.0, 0.3));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub(super) struct Trial {
     pub(super) kind: TrialKind,
     /// What the trials before it have shown.
     pub(super) seen: Seen,
+    /// Whether it is one of those that test anew what was put down to chance.
+    pub(super) is_doubt: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use super::*;
 #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of simulated time")]
 fn trial(kind: TrialKind) -> Trial {
     let now = Instant::now();
-    Trial { begun: now, after: now, from: 400.0, kind, seen: Seen::default() }
+    Trial { begun: now, after: now, from: 400.0, kind, seen: Seen::default(), is_doubt: false }
 }
 
 fn counts(calls: f64, throttled: f64, rate: f64) -> TrialCounts {

@@ -281,6 +281,7 @@ impl PaceController {
         }
         // The service no longer asks for holds.
         self.holds.forget();
+        self.refute_chance(now);
         match self.phase {
             Phase::Trying(trial) => self.throttled_in_trial(trial, now),
             Phase::Listening(_) | Phase::Exhausted { .. } | Phase::Held { .. } => {}

@@ -36,7 +36,7 @@ fn listening_ends_when_it_has_lasted_long_enough() {
 fn the_share_of_chance_rises_only_at_a_pace_that_is_not_being_tested() {
     let (_, at) = controller(Opening::AtCeiling, 100.0);
     let (kind, seen) = (TrialKind::Measurement, Seen::default());
-    let trial = Trial { begun: at(0), after: at(0), from: 100.0, kind, seen };
+    let trial = Trial { begun: at(0), after: at(0), from: 100.0, kind, seen, is_doubt: false };
     let open = Phase::Open { since: at(0), was_served: false };
     for (phase, share) in [(open, 0.204), (Phase::Trying(trial), 0.2)] {
         let (mut controller, at) = controller(Opening::AtCeiling, 100.0);
@@ -89,6 +89,32 @@ fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen
 }
 
 #[test]
+fn chance_is_tested_below_what_was_accepted_in_the_last_second_if_that_is_less() {
+    // Of so many calls in the last second a quarter is accepted, and half is put down to chance.
+    for (rate, calls, pace) in [
+        (400.0, 400, 0.95 * 100.0),
+        (400.0, 44, 0.95 * 11.0),
+        // So few accepted calls show nothing.
+        (400.0, 40, 0.95 * 200.0),
+        (44.0, 44, 0.95 * 11.0),
+    ] {
+        let (mut controller, at) = controller(Opening::AtCeiling, rate);
+        controller.chance.set_share(0.5);
+        for call in 1..=calls {
+            let sent = at(15_000 + 1_000 * call / calls);
+            controller.history.count_sent(sent);
+            if call % 4 != 0 {
+                controller.history.count_throttled(sent, sent);
+            }
+        }
+        assert!(controller.doubt_chance(at(16_000)), "{rate}");
+        close(controller.rate, pace);
+        let Phase::Trying(Trial { is_doubt, from, .. }) = controller.phase else { panic!() };
+        assert!(is_doubt && from == rate);
+    }
+}
+
+#[test]
 fn clients_test_chance_at_times_that_they_share_however_late_they_began() {
     for (later, known, is_doubted) in [
         (0, 0, false),
@@ -128,7 +154,7 @@ fn a_served_call_weighs_against_chance_and_is_judged_in_a_trial() {
     close(controller.chance.share(), 0.199);
     let (mut controller, at) = super::controller(Opening::AtCeiling, 400.0);
     let (kind, seen) = (TrialKind::Measurement, Seen::default());
-    let trial = Trial { begun: at(0), after: at(0), from: 400.0, kind, seen };
+    let trial = Trial { begun: at(0), after: at(0), from: 400.0, kind, seen, is_doubt: false };
     controller.phase = Phase::Trying(trial);
     (1..=24).for_each(|call| controller.history.count_sent(at(call)));
     (1..=6).for_each(|call| controller.history.count_throttled(at(4 * call), at(4 * call)));

@@ -20,7 +20,7 @@ fn send(
 }
 
 fn trial(at: Instant, kind: TrialKind) -> Trial {
-    Trial { begun: at, after: at, from: 400.0, kind, seen: Seen::default() }
+    Trial { begun: at, after: at, from: 400.0, kind, seen: Seen::default(), is_doubt: false }
 }
 
 const TEST: TrialKind = TrialKind::Test { given: 315.0, chance: 0.25, step: 1 };
@@ -278,6 +278,62 @@ fn throttling_that_no_limit_explains_brings_the_highest_pace_back() {
     // Nothing is new a second time.
     let mut again = PaceController { phase: open, ..controller };
     assert!(again.finds_no_limit(now) && !again.finds_no_limit(now));
+}
+
+#[test]
+fn the_paces_before_it_do_not_end_a_test_while_all_clients_are_slower() {
+    for (is_doubt, strays, is_found) in [(true, 0, false), (false, 0, true), (true, 1, true)] {
+        let (mut controller, now) = throttled_by_chance();
+        controller.phase = Phase::Trying(Trial { is_doubt, ..trial(now, TEST) });
+        controller.holds.strays = strays;
+        assert_eq!(controller.finds_no_limit(now), is_found, "{is_doubt} {strays}");
+    }
+}
+
+#[test]
+fn a_verdict_of_chance_is_withdrawn_if_more_are_throttled_as_soon_as_the_pace_has_risen() {
+    let open = |now: Instant| Phase::Open { since: now, was_served: true };
+    for (found, known, millis, is_refuted) in [
+        (0.3, 0.3, 1_499, true),
+        (0.3, 0.3, 1_500, false),
+        (0.3, 0.25, 1_499, true),
+        // A fault that had ended meanwhile begins again.
+        (0.3, 0.24, 1_499, false),
+    ] {
+        let (mut controller, now) = throttled_by_chance();
+        (controller.phase, controller.chance_since) = (open(now), now);
+        controller.chance.confirm(found);
+        controller.chance.set_share(known);
+        (0..40).for_each(|_| controller.chance.weigh(true, false));
+        controller.refute_chance(now + Duration::from_millis(millis));
+        assert_eq!(controller.chance.conviction() == 0.0, is_refuted, "{known} {millis}");
+        assert_eq!(controller.by_pace.unexplained().is_none(), is_refuted, "{known} {millis}");
+    }
+    // While a lower pace is tested, more throttled calls refute nothing, and neither do as many as before.
+    for (phase, throttled) in [(None, 40), (Some(()), 0)] {
+        let (mut controller, now) = throttled_by_chance();
+        controller.phase = phase.map_or(Phase::Trying(trial(now, TEST)), |()| open(now));
+        controller.chance_since = now;
+        controller.chance.confirm(0.3);
+        (0..throttled).for_each(|_| controller.chance.weigh(true, false));
+        controller.refute_chance(now);
+        assert_eq!(controller.chance.conviction(), 2.0, "{throttled}");
+    }
+}
+
+#[test]
+fn a_test_of_what_was_put_down_to_chance_remains_one_at_its_next_pace() {
+    for is_doubt in [false, true] {
+        let (mut controller, at) = controller(Opening::AtCeiling, 400.0);
+        let first = Trial { is_doubt, ..trial(at(0), TEST) };
+        controller.phase = Phase::Trying(first);
+        controller.try_at(200.0, TEST, Seen::default(), at(1));
+        let Phase::Trying(next) = controller.phase else { panic!() };
+        assert_eq!(next.is_doubt, is_doubt);
+        controller.measure(at(1), at(2));
+        let Phase::Trying(next) = controller.phase else { panic!() };
+        assert!(!next.is_doubt);
+    }
 }
 
 #[test]

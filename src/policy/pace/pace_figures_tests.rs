@@ -422,9 +422,13 @@ fn several_clients_of_one_limit_use_it_together() {
         (2, Limiter::Fixed(1.0), 0.02),
         (2, Limiter::Sliding(1.0), 0.02),
         (2, Limiter::Bucket(0.1), 0.02),
+        (2, Limiter::Weighted, 0.02),
+        (2, Limiter::SlidingAll(1.0), 0.02),
         (3, Limiter::Fixed(1.0), 0.03),
         (3, Limiter::Sliding(1.0), 0.03),
         (3, Limiter::Bucket(0.1), 0.04),
+        (3, Limiter::Weighted, 0.035),
+        (3, Limiter::SlidingAll(1.0), 0.02),
     ] {
         let level = |_: f64| 300.0;
         let ceiling = Some(400);
@@ -441,6 +445,28 @@ fn several_clients_of_one_limit_use_it_together() {
         let (whole, throttled) = (runs.mean(0), runs.mean(2));
         let told = format!("{clients} {limiter:?}: {whole:.3}, {throttled:.4}");
         assert!(whole >= 0.95 && throttled <= most, "{told}");
+    }
+}
+
+#[test]
+fn a_fault_that_comes_and_goes_is_not_taken_for_the_limit_of_several_clients() {
+    for (share, seconds, rate, least) in
+        [(0.1, 5.0, 400, 0.85), (0.3, 5.0, 100, 0.8), (0.3, 5.0, 400, 0.85), (0.3, 10.0, 400, 0.9)]
+    {
+        let level = |_: f64| f64::INFINITY;
+        let run = Run {
+            limiter: Limiter::Fault(share, seconds),
+            limit: &level,
+            ceiling: Some(rate),
+            latency: 0.02,
+            wire: Wire::NONE,
+            seconds: 60.0,
+            clients: 1,
+        };
+        let possible = 60.0 * f64::from(rate) * (1.0 - share / 2.0);
+        let of = |seed: u64| [simulate(&run, seed)[0].served.len() as f64 / possible];
+        let used = Seeds::wanted().carry_out(16, [least], of).mean(0);
+        assert!(used >= least, "{share} for {seconds} s at {rate}: {used:.3}");
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Limiter {
     Concurrent(usize, f64),
     /// No limit; this share is throttled by chance.
     Chance(f64),
+    /// The same for that many seconds, none for as many, and so on.
+    Fault(f64, f64),
     /// No limit; of so many calls that follow one another, the first few are throttled, as where
     /// some of the servers behind a gateway refuse.
     Rows(u64, u64),
@@ -93,6 +95,9 @@ impl Service {
                 self.ends.len() < most
             }
             Limiter::Chance(share) => self.random.f64() >= share,
+            Limiter::Fault(share, seconds) => {
+                (at / seconds + self.offset) % 2.0 >= 1.0 || self.random.f64() >= share
+            }
             Limiter::Rows(refused, of) => {
                 self.count += 1.0;
                 (self.count as u64) % of >= refused

@@ -22,6 +22,8 @@ const PARTS: usize = 24;
 const STRAY: f64 = 0.015;
 /// The least share that is put down to chance.
 const LEAST: f64 = 0.05;
+/// The largest share that is put down to chance: several clients of one limit see larger ones.
+const MOST_BY_CHANCE: f64 = 0.75;
 /// The largest share that single throttled calls have under a limit: each follows an accepted one.
 const MOST_UNDER_LIMIT: f64 = 0.5;
 /// The largest share that a limit throttles at a pace far above it.
@@ -100,6 +102,11 @@ impl ThrottlingByPace {
         true
     }
 
+    /// Forgets all parts, because what followed from them has turned out to be wrong.
+    pub(super) fn forget(&mut self) {
+        self.parts.clear();
+    }
+
     /// Returns the share that is throttled by chance, where that is much more likely than any limit.
     pub(super) fn unexplained(&self) -> Option<Unexplained> {
         let sum = |of: fn(&Part) -> f64| self.parts.iter().map(of).sum::<f64>();
@@ -112,6 +119,9 @@ impl ThrottlingByPace {
         let pace = self.parts.iter().map(|part| part.pace).fold(0.0, f64::max);
         let highest = self.parts.iter().map(|part| part.highest).fold(pace, f64::max);
         let share = throttled / (accepted + throttled);
+        if share > MOST_BY_CHANCE {
+            return None;
+        }
         let against = |limit: f64| {
             let mut saved = limit * SAVED;
             let one = |part: &Part| part.against(limit, &mut saved, share, of_groups);
@@ -277,6 +287,23 @@ mod tests {
             by_pace.unexplained().map(|found| found.share)
         };
         assert_eq!((found(0.05), found(0.049)), (Some(0.05), None));
+    }
+
+    #[test]
+    fn more_than_the_highest_share_of_chance_is_none_and_parts_are_forgotten() {
+        let found = |share: f64| {
+            let mut by_pace = ThrottlingByPace::new(origin());
+            for pace in [[80.0; 12], [10.0; 12]].concat() {
+                let throttled = share * pace;
+                by_pace.parts.push_back(part(pace, pace - throttled, throttled, 0.3 * pace));
+            }
+            by_pace
+        };
+        assert!(found(MOST_BY_CHANCE - 0.01).unexplained().is_some());
+        assert_eq!(found(MOST_BY_CHANCE + 0.01).unexplained(), None);
+        let mut by_pace = found(0.5);
+        by_pace.forget();
+        assert_eq!(by_pace.unexplained(), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::phase::{Asking, Growth, NEAR, NEAR_STEP, Phase, SEARCH_FACTOR, SHORT}
 use super::windows::Windows;
 use super::{Opening, PaceController, SHORT_TICK, TICK};
 use crate::policy::pace::call_history::{before, seconds};
-use crate::policy::pace::limit_trial::{Observed, Seen, TrialKind};
+use crate::policy::pace::limit_trial::{Observed, Seen, Trial, TrialKind};
 use std::time::Instant;
 
 /// How long the steps of a search are, and how many calls they need.
@@ -51,6 +51,8 @@ const USED: f64 = 0.8;
 /// up to four times the longest one, and so 128 s, divide a day.
 const CHANCE_LASTS: f64 = 2.0;
 const CHANCE_LASTS_AT_MOST: f64 = 32.0;
+/// How many accepted calls of the last second show what is accepted, where a test begins.
+const SHOW_WHAT_IS_ACCEPTED: f64 = 10.0;
 /// How many calls its share counts for.
 const CALLS_OF_CHANCE: f64 = 200.0;
 /// The share from which on it is tested again.
@@ -79,6 +81,11 @@ impl PaceController {
         self.chance.set_share(0.0);
         (self.throttled_at, self.chance_since) = (rate, now);
         let given = rate * (1.0 - chance);
+        // Clients that go below what each of them was accepted are below the limit together, whatever share
+        // they took for chance. A second with a hold shows nothing.
+        let accepted = self.history.accepted_per_second(1.0, now);
+        let is_shown = accepted > SHOW_WHAT_IS_ACCEPTED && !self.holds.are_asked_for();
+        let given = if is_shown { given.min(accepted) } else { given };
         let calls = CALLS_OF_CHANCE;
         let seen = Seen::default().with(Observed {
             calls,
@@ -86,7 +93,9 @@ impl PaceController {
             rate,
             irregularity: 0.0,
         });
-        self.try_at(0.95 * given, TrialKind::Test { given, chance, step: 6 }, seen, now);
+        let kind = TrialKind::Test { given, chance, step: 6 };
+        let trial = Trial { begun: now, after: now, from: rate, kind, seen, is_doubt: true };
+        self.enter(Phase::Trying(trial), 0.95 * given, now);
         true
     }
 

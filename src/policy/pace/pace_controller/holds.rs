@@ -123,6 +123,11 @@ impl Holds {
         self.first.is_some()
     }
 
+    /// Returns whether the service asks for holds, whether a limit is the reason or chance.
+    pub(super) fn are_asked_for(&self) -> bool {
+        self.are_met() || self.strays > 0
+    }
+
     /// Forgets the limit, because it is no longer the same.
     pub(super) fn forget(&mut self) {
         (self.first, self.at_rest) = (None, 0);

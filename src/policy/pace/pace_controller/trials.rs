@@ -15,6 +15,9 @@ const ROW_TO_LISTEN: usize = 4;
 /// How many throttled calls of a measurement show chance where a limit is known.
 const SHOWS_CHANCE: f64 = 2.0;
 
+/// Within how many seconds after a verdict of chance more throttled calls refute it: the pace has just risen.
+const REFUTED_WITHIN: f64 = 1.5;
+
 /// What a lower pace is to decide between: a limit and a share by chance.
 struct Tested {
     given: f64,
@@ -42,12 +45,13 @@ impl PaceController {
     /// Measures the share that is throttled at the present pace, of the calls sent after `after`.
     pub(super) fn measure(&mut self, after: Instant, now: Instant) {
         let (kind, seen) = (TrialKind::Measurement, Seen::default());
-        let trial = Trial { begun: now, after, from: self.rate, kind, seen };
+        let trial = Trial { begun: now, after, from: self.rate, kind, seen, is_doubt: false };
         self.enter(Phase::Trying(trial), self.rate, now);
     }
 
     pub(super) fn try_at(&mut self, rate: f64, kind: TrialKind, seen: Seen, now: Instant) {
-        let trial = Trial { begun: now, after: now, from: self.throttled_at, kind, seen };
+        let is_doubt = matches!(self.phase, Phase::Trying(Trial { is_doubt: true, .. }));
+        let trial = Trial { begun: now, after: now, from: self.throttled_at, kind, seen, is_doubt };
         self.enter(Phase::Trying(trial), rate, now);
     }
 
@@ -134,11 +138,24 @@ impl PaceController {
         self.try_at(rate, TrialKind::Test { given, chance, step }, seen, now);
     }
 
+    /// Withdraws a verdict of chance where more calls are throttled as soon as the pace has risen for it: that
+    /// is a limit, of which other clients take their part.
+    pub(super) fn refute_chance(&mut self, now: Instant) {
+        let is_new = seconds(self.chance_since, now) < REFUTED_WITHIN;
+        if is_new && self.is_steady() && self.chance.exceeds_what_was_found() {
+            self.chance.refute();
+            self.by_pace.forget();
+        }
+    }
+
     /// Returns to the highest of the latest paces where no limit explains what was throttled at them.
     pub(super) fn finds_no_limit(&mut self, now: Instant) -> bool {
         let is_new = self.by_pace.look_at(&self.history, self.rate, now);
         let is_held = match self.phase {
             Phase::Held { .. } => true,
+            // While all clients are slower, a test says more than the paces before it. Those that are asked to
+            // wait are slower at any time.
+            Phase::Trying(Trial { is_doubt: true, .. }) => !self.holds.are_asked_for(),
             Phase::Trying(trial) => matches!(trial.kind, TrialKind::Measurement),
             _ => false,
         };
