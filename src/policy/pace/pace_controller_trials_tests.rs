@@ -310,9 +310,9 @@ fn a_verdict_of_chance_is_withdrawn_if_more_are_throttled_as_soon_as_the_pace_ha
         assert_eq!(controller.by_pace.unexplained().is_none(), is_refuted, "{known} {millis}");
     }
     // While a lower pace is tested, more throttled calls refute nothing, and neither do as many as before.
-    for (phase, throttled) in [(None, 40), (Some(()), 0)] {
+    for (is_open, throttled) in [(false, 40), (true, 0)] {
         let (mut controller, now) = throttled_by_chance();
-        controller.phase = phase.map_or(Phase::Trying(trial(now, TEST)), |()| open(now));
+        controller.phase = if is_open { open(now) } else { Phase::Trying(trial(now, TEST)) };
         controller.chance_since = now;
         controller.chance.confirm(0.3);
         (0..throttled).for_each(|_| controller.chance.weigh(true, false));

@@ -113,15 +113,12 @@ impl ThrottlingByPace {
         let (accepted, throttled, groups) =
             (sum(|part| part.accepted), sum(|part| part.throttled), sum(|part| part.groups));
         let of_groups = groups / (accepted + groups).max(1.0);
-        if of_groups < LEAST {
+        let share = throttled / (accepted + throttled);
+        if of_groups < LEAST || share > MOST_BY_CHANCE {
             return None;
         }
         let pace = self.parts.iter().map(|part| part.pace).fold(0.0, f64::max);
         let highest = self.parts.iter().map(|part| part.highest).fold(pace, f64::max);
-        let share = throttled / (accepted + throttled);
-        if share > MOST_BY_CHANCE {
-            return None;
-        }
         let against = |limit: f64| {
             let mut saved = limit * SAVED;
             let one = |part: &Part| part.against(limit, &mut saved, share, of_groups);
