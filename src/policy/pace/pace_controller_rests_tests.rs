@@ -181,6 +181,52 @@ fn a_window_that_throttles_at_its_end_takes_a_call_less() {
 }
 
 #[test]
+fn where_accepted_calls_lie_between_throttled_ones_others_take_their_part_of_a_limit() {
+    // The limit after calls that are 10 ms apart up to this one, of which some are throttled.
+    let lowered = |since: u64, last: u64, throttled: &[u64], is_settled: bool| {
+        let (mut controller, at) = resting(0, false);
+        controller.windows.closed(0.0, true);
+        controller.is_settled = is_settled;
+        let rest = Rest { since: at(since), ..rest_of(&controller) };
+        controller.phase = Phase::Resting(rest);
+        for call in (10..=last).step_by(10) {
+            controller.history.count_sent(at(call));
+            if throttled.contains(&call) {
+                controller.history.count_throttled(at(call), at(call));
+            }
+        }
+        controller.throttled_at_rest(rest, at(last), at(last));
+        assert_eq!(rest_of(&controller).lowered, 0);
+        close(controller.rate, RESTING * controller.limit.unwrap());
+        controller.limit.unwrap()
+    };
+    close(lowered(0, 250, &[50, 150, 250], false), 22.0 / 0.25);
+    close(lowered(0, 500, &[50, 60, 150, 250, 500], false), 45.0 / 0.5);
+    // Of a longer rest the last half of a second counts.
+    close(lowered(0, 1_000, &[40, 400, 600, 800, 990, 1_000], false), 46.0 / 0.5);
+    close(lowered(0, 1_000, &[100, 400, 600, 1_000], false), 99.0);
+    close(lowered(300, 550, &[310, 400, 550], false), 22.0 / 0.25);
+    // Of 50 calls 29 are accepted, which is just enough of a part, and 28.
+    let every_other = |calls: u64| (0..calls).map(|call| 1_000 - 20 * call).collect::<Vec<u64>>();
+    close(lowered(0, 1_000, &every_other(21), false), 29.0 / 0.5);
+    close(lowered(0, 1_000, &every_other(22), false), 99.0);
+    // The beginning of a run ends after ten seconds.
+    close(lowered(9_400, 9_990, &[9_600, 9_800, 9_990], false), 47.0 / 0.5);
+    close(lowered(9_400, 10_000, &[9_600, 9_800, 10_000], false), 99.0);
+    for (since, last, throttled, is_settled) in [
+        (0, 250, &[50, 250][..], false),
+        (0, 250, &[220, 230, 240, 250], false),
+        (0, 240, &[50, 150, 240], false),
+        (310, 550, &[320, 400, 550], false),
+        (0, 250, &[50, 150, 250], true),
+    ] {
+        close(lowered(since, last, throttled, is_settled), 99.0);
+    }
+    // No more is accepted than all of the pace.
+    close(lowered(0, 500, &[10, 490, 500], false), 99.0);
+}
+
+#[test]
 fn a_row_of_throttled_calls_exhausts_counted_from_the_last_cut_or_the_beginning_of_the_rest() {
     for (lowered, cut, is_exhausted) in
         [(0, 101, true), (0, 102, false), (1, 102, true), (1, 999, true)]

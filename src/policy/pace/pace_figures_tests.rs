@@ -418,20 +418,21 @@ fn a_window_a_few_hundredths_below_the_rate_is_used() {
 
 #[test]
 fn several_clients_of_one_limit_use_it_together() {
-    for (clients, limiter, most) in [
-        (2, Limiter::Fixed(1.0), 0.02),
-        (2, Limiter::Sliding(1.0), 0.02),
-        (2, Limiter::Bucket(0.1), 0.02),
-        (2, Limiter::Weighted, 0.02),
-        (2, Limiter::SlidingAll(1.0), 0.02),
-        (3, Limiter::Fixed(1.0), 0.03),
-        (3, Limiter::Sliding(1.0), 0.03),
-        (3, Limiter::Bucket(0.1), 0.04),
-        (3, Limiter::Weighted, 0.035),
-        (3, Limiter::SlidingAll(1.0), 0.02),
+    for (clients, limiter, limit, most) in [
+        (2, Limiter::Fixed(1.0), 300.0, 0.02),
+        (2, Limiter::Sliding(1.0), 300.0, 0.02),
+        (2, Limiter::Bucket(0.1), 300.0, 0.02),
+        (2, Limiter::Weighted, 300.0, 0.02),
+        (2, Limiter::SlidingAll(1.0), 300.0, 0.02),
+        (2, Limiter::Bucket(1.0), 150.0, 0.027),
+        (3, Limiter::Fixed(1.0), 300.0, 0.03),
+        (3, Limiter::Sliding(1.0), 300.0, 0.03),
+        (3, Limiter::Bucket(0.1), 300.0, 0.04),
+        (3, Limiter::Weighted, 300.0, 0.035),
+        (3, Limiter::SlidingAll(1.0), 300.0, 0.02),
     ] {
-        let level = |_: f64| 300.0;
-        let ceiling = Some(400);
+        let level = |_: f64| limit;
+        let ceiling = Some(if limit < 300.0 { 200 } else { 400 });
         let run = Run {
             limiter,
             limit: &level,
@@ -441,9 +442,9 @@ fn several_clients_of_one_limit_use_it_together() {
             seconds: 30.0,
             clients,
         };
-        let runs = shares(&run, 300.0, [0.95, ANY, most], Seeds::wanted());
+        let runs = shares(&run, limit, [0.95, ANY, most], Seeds::wanted());
         let (whole, throttled) = (runs.mean(0), runs.mean(2));
-        let told = format!("{clients} {limiter:?}: {whole:.3}, {throttled:.4}");
+        let told = format!("{clients} {limiter:?} {limit}: {whole:.3}, {throttled:.4}");
         assert!(whole >= 0.95 && throttled <= most, "{told}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::PaceController;
 use super::phase::{Growth, LONGEST_REST, Met, Phase, RESTING, Rest};
-use crate::policy::pace::call_history::{after, seconds};
+use crate::policy::pace::call_history::{after, before, seconds};
 use std::time::{Duration, Instant};
 
 /// How long a rest lasts at least, in seconds.
@@ -20,6 +20,16 @@ const DRAIN: Duration = Duration::from_millis(1_300);
 const STRAYS: f64 = 0.03;
 /// How many seconds after single calls were accepted again more are throttled by what slides.
 const SLIDES_WITHIN: f64 = 0.5;
+/// How many groups of throttled calls in how many seconds are no end of a window, and how many seconds of a rest
+/// show what is accepted meanwhile.
+const SCATTERED: f64 = 3.0;
+const SCATTERED_WITHIN: f64 = 0.5;
+const SHOWS_ACCEPTED: f64 = 0.25;
+/// The least share that is accepted then. Half by chance may look like a window, and the limit would halve again
+/// and again.
+const LEAST_ACCEPTED: f64 = 0.57;
+/// For how many seconds of a run other clients that began with it may still be finding the limit, too.
+const BEGINNING: f64 = 10.0;
 /// How many calls between two throttled ones show the limit.
 const CALLS_AT_REST: f64 = 8.0;
 /// How often the pace is lowered while it rests before the limit is measured anew.
@@ -113,7 +123,9 @@ impl PaceController {
         }
         if self.windows.are_met() && !self.accepts_nothing(0.0, self.cut_at) {
             // Each call that a window throttles at its end is one that it does not take.
+            let accepted = self.accepted_of_a_part(rest, now);
             let limit = self.known_limit() - 1.0;
+            let limit = accepted.map_or(limit, |accepted| accepted.min(limit));
             self.limit = Some(limit.max(self.bounds.least));
             return self.set_rate(RESTING * limit);
         }
@@ -135,5 +147,17 @@ impl PaceController {
         let until = rest.until.min(after(since, LONGEST_REST).max(now));
         let phase = Phase::Resting(Rest { lowered: lowered + 1, until, ..rest });
         self.enter(phase, self.rate.min(limit), now);
+    }
+
+    /// Returns what is accepted of a rest in which accepted calls lie between those that are throttled. A window
+    /// throttles what comes at its end. Other clients that found the same limit at the same time take their part
+    /// of it all the time. Later a limit has changed instead, and what slides takes less than it for a second.
+    fn accepted_of_a_part(&self, rest: Rest, now: Instant) -> Option<f64> {
+        let is_beginning = !self.is_settled && seconds(self.begun, now) < BEGINNING;
+        let begun = before(now, SCATTERED_WITHIN).max(rest.since);
+        let (span, groups) = (seconds(begun, now), self.history.groups(begun, now));
+        let is_part = groups.accepted() >= LEAST_ACCEPTED * self.history.sent_between(begun, now);
+        let is_scattered = span >= SHOWS_ACCEPTED && groups.count() >= SCATTERED;
+        (is_beginning && is_scattered && is_part).then(|| groups.accepted() / span)
     }
 }
