@@ -294,7 +294,9 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
 pub(crate) fn file(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| match source.kind() {
-        io::ErrorKind::StorageFull => StoreError::Full { path: path.clone() },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::Full { path: path.clone() }
+        }
         _ => StoreError::File { path: path.clone(), source },
     }
 }

@@ -3,10 +3,13 @@
 use super::script::succeeds;
 use super::{Fixture, RECALL, at, claim, commit, wait};
 use crate::event::Event;
+use crate::store::error::file;
 use crate::store::writing::thread::{SessionStart, WriterThread};
 use crate::store::{RunWriter, StoreError};
 use crate::task::Outcome;
 use rusqlite::Connection;
+use std::io;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -98,6 +101,18 @@ fn a_disk_that_stays_full_ends_the_run_and_loses_nothing_that_was_committed() {
     assert_eq!(settled, 1);
     let writer = fixture.writer();
     assert_eq!(claim(&writer, 9_999).len(), TASKS as usize - 1);
+}
+
+#[test]
+fn a_quota_that_is_used_up_leaves_no_space_for_a_file_and_other_reasons_are_told() {
+    let told = |kind: io::ErrorKind| file(Path::new("runs"))(io::Error::from(kind));
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+        let full = told(kind);
+        assert!(matches!(&full, StoreError::Full { path } if path == Path::new("runs")), "{full}");
+        assert!(full.hint().contains("free some space there"), "{}", full.hint());
+    }
+    let denied = told(io::ErrorKind::PermissionDenied);
+    assert!(matches!(denied, StoreError::File { .. }), "{denied}");
 }
 
 #[test]
