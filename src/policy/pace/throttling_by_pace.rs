@@ -31,6 +31,8 @@ const MOST: f64 = 0.97;
 /// The logarithm of the likelihood ratio that decides, and how many limits are compared.
 const DECISIVE: f64 = 7.5;
 const LIMITS: u32 = 50;
+/// How many standard deviations more of a part may be throttled than the share by chance.
+const FITS: f64 = 4.0;
 /// The calls of how many seconds a bucket has saved, at most.
 const SAVED: f64 = 1.0;
 
@@ -56,7 +58,7 @@ pub(super) struct ThrottlingByPace {
     parts: VecDeque<Part>,
 }
 
-/// Throttling that no limit explains: its share, and the highest pace at which it was seen.
+/// Throttling that no limit explains: its share, and the highest pace at which no more than that was seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Unexplained {
     pub(super) share: f64,
@@ -118,7 +120,9 @@ impl ThrottlingByPace {
             return None;
         }
         let pace = self.parts.iter().map(|part| part.pace).fold(0.0, f64::max);
-        let highest = self.parts.iter().map(|part| part.highest).fold(pace, f64::max);
+        let in_a_row = throttled / groups.max(1.0);
+        let fitting = self.parts.iter().filter(|part| part.fits(share, in_a_row));
+        let highest = fitting.map(|part| part.highest.max(part.pace)).fold(0.0, f64::max);
         let against = |limit: f64| {
             let mut saved = limit * SAVED;
             let one = |part: &Part| part.against(limit, &mut saved, share, of_groups);
@@ -132,6 +136,14 @@ impl ThrottlingByPace {
 }
 
 impl Part {
+    /// Returns whether no more were throttled than chance explains that throttles this share, so many calls in a
+    /// row: a binomial count is seldom so many standard deviations above its mean.
+    fn fits(&self, share: f64, in_a_row: f64) -> bool {
+        let calls = self.accepted + self.throttled;
+        let deviation = (calls * share * (1.0 - share) * in_a_row).sqrt();
+        self.throttled <= calls * share + FITS * deviation
+    }
+
     /// Returns how much more likely these answers are by chance than under a limit, as a logarithm.
     ///
     /// A limit accepts no more than it is and what a bucket has saved, so that each call counts that is
@@ -272,6 +284,27 @@ mod tests {
         let expected = |pace| Some(Unexplained { share: 0.5, pace });
         assert_eq!(found(missing + 1e-6, 10.0), expected(60.0));
         assert_eq!(found(missing + 1e-6, 61.0), expected(61.0));
+    }
+
+    #[test]
+    fn the_highest_pace_is_one_at_which_no_more_were_throttled_than_chance_explains() {
+        let found = |throttled: f64, groups: f64| {
+            let mut by_pace = ThrottlingByPace::new(origin());
+            for pace in [200.0, 60.0, 60.0, 60.0, 40.0, 40.0, 40.0, 20.0, 20.0, 20.0, 10.0, 10.0] {
+                by_pace.parts.push_back(part(pace, 0.7 * pace, 0.3 * pace, 0.3 * pace));
+            }
+            by_pace.parts[0] = part(200.0, 200.0 - throttled, throttled, groups);
+            by_pace.unexplained().unwrap().pace
+        };
+        // Of 580 calls all throttled ones are chance, so that their share and its deviation follow.
+        let most = |throttled: f64, in_a_row: f64| {
+            let share = (114.0 + throttled) / 580.0;
+            200.0 * share + FITS * (200.0 * share * (1.0 - share) * in_a_row).sqrt()
+        };
+        assert!(most(101.0, 1.0) > 101.0 && most(102.0, 1.0) < 102.0);
+        assert_eq!((found(101.0, 101.0), found(102.0, 102.0)), (200.0, 60.0));
+        // Rows deviate more.
+        assert_eq!(found(102.0, 51.0), 200.0);
     }
 
     #[test]
