@@ -120,9 +120,6 @@ impl ThrottlingByPace {
             return None;
         }
         let pace = self.parts.iter().map(|part| part.pace).fold(0.0, f64::max);
-        let in_a_row = throttled / groups.max(1.0);
-        let fitting = self.parts.iter().filter(|part| part.fits(share, in_a_row));
-        let highest = fitting.map(|part| part.highest.max(part.pace)).fold(0.0, f64::max);
         let against = |limit: f64| {
             let mut saved = limit * SAVED;
             let one = |part: &Part| part.against(limit, &mut saved, share, of_groups);
@@ -130,8 +127,12 @@ impl ThrottlingByPace {
         };
         let limits = (0..=LIMITS).map(|part| against(pace * f64::from(part) / f64::from(LIMITS)));
         let by_order = sum(|part| part.irregularity).min(MOST_OF_ORDER);
-        (limits.fold(f64::INFINITY, f64::min) + by_order > DECISIVE)
-            .then_some(Unexplained { share, pace: highest })
+        (limits.fold(f64::INFINITY, f64::min) + by_order > DECISIVE).then(|| {
+            let in_a_row = throttled / groups.max(1.0);
+            let fitting = self.parts.iter().filter(|part| part.fits(share, in_a_row));
+            let pace = fitting.map(|part| part.highest.max(part.pace)).fold(0.0, f64::max);
+            Unexplained { share, pace }
+        })
     }
 }
 

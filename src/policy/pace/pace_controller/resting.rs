@@ -20,10 +20,10 @@ const DRAIN: Duration = Duration::from_millis(1_300);
 const STRAYS: f64 = 0.03;
 /// How many seconds after single calls were accepted again more are throttled by what slides.
 const SLIDES_WITHIN: f64 = 0.5;
-/// How many groups of throttled calls in how many seconds are no end of a window, and how many seconds of a rest
-/// show what is accepted meanwhile.
-const SCATTERED: f64 = 3.0;
-const SCATTERED_WITHIN: f64 = 0.5;
+/// How many groups of throttled calls are no end of a window, within how many seconds of a rest, and how many of
+/// these show what is accepted meanwhile. Whether chance would scatter them so is another question.
+const GROUPS_OF_A_PART: f64 = 3.0;
+const WITHIN_A_PART: f64 = 0.5;
 const SHOWS_ACCEPTED: f64 = 0.25;
 /// The least share that is accepted then. Half by chance may look like a window, and the limit would halve again
 /// and again.
@@ -123,9 +123,8 @@ impl PaceController {
         }
         if self.windows.are_met() && !self.accepts_nothing(0.0, self.cut_at) {
             // Each call that a window throttles at its end is one that it does not take.
-            let accepted = self.accepted_of_a_part(rest, now);
-            let limit = self.known_limit() - 1.0;
-            let limit = accepted.map_or(limit, |accepted| accepted.min(limit));
+            let known = self.known_limit();
+            let limit = self.accepted_of_a_part(since, now).unwrap_or(known).min(known - 1.0);
             self.limit = Some(limit.max(self.bounds.least));
             return self.set_rate(RESTING * limit);
         }
@@ -152,12 +151,14 @@ impl PaceController {
     /// Returns what is accepted of a rest in which accepted calls lie between those that are throttled. A window
     /// throttles what comes at its end. Other clients that found the same limit at the same time take their part
     /// of it all the time. Later a limit has changed instead, and what slides takes less than it for a second.
-    fn accepted_of_a_part(&self, rest: Rest, now: Instant) -> Option<f64> {
-        let is_beginning = !self.is_settled && seconds(self.begun, now) < BEGINNING;
-        let begun = before(now, SCATTERED_WITHIN).max(rest.since);
+    fn accepted_of_a_part(&self, since: Instant, now: Instant) -> Option<f64> {
+        if self.is_settled || seconds(self.begun, now) >= BEGINNING {
+            return None;
+        }
+        let begun = before(now, WITHIN_A_PART).max(since);
         let (span, groups) = (seconds(begun, now), self.history.groups(begun, now));
         let is_part = groups.accepted() >= LEAST_ACCEPTED * self.history.sent_between(begun, now);
-        let is_scattered = span >= SHOWS_ACCEPTED && groups.count() >= SCATTERED;
-        (is_beginning && is_scattered && is_part).then(|| groups.accepted() / span)
+        let is_shown = span >= SHOWS_ACCEPTED && groups.count() >= GROUPS_OF_A_PART;
+        (is_shown && is_part).then(|| groups.accepted() / span)
     }
 }
