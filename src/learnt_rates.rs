@@ -7,14 +7,16 @@
 use crate::clock::Timestamp;
 use crate::store::{RunDirectory, StoreError, file, read_text};
 use crate::task::ServiceLimit;
+use crate::whole_file::WholeFile;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 
 /// The maximum number of rates that are kept; the oldest go first.
 const MAX_RATES: usize = 64;
+/// The rights of the file.
+const FOR_ITS_OWNER: u32 = 0o600;
 /// The version of the file's fields.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -94,15 +96,14 @@ fn entries(path: &Path) -> Vec<Entry> {
 }
 
 fn replace(path: &Path, document: &RatesFile) -> Result<(), StoreError> {
-    // Written beside it and renamed: a process that dies leaves the old file whole.
+    // A process that is killed leaves the file before it whole, and no other.
     let written = || {
-        let directory = path.parent().expect("the file is in the state directory");
-        let mut file = NamedTempFile::new_in(directory)?;
+        let mut file = WholeFile::begin(path, FOR_ITS_OWNER)?;
         serde_json::to_writer_pretty(&mut file, document)?;
         file.write_all(b"\n")?;
-        file.persist(path).map_err(std::io::Error::from)
+        file.replace()
     };
-    written().map(|_| ()).map_err(file(path))
+    written().map_err(file(path))
 }
 
 #[cfg(test)]

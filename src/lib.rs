@@ -34,3 +34,4 @@ pub mod system;
 pub mod task;
 pub mod text;
 pub mod ui;
+pub mod whole_file;

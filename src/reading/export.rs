@@ -7,10 +7,16 @@ use crate::reading::reader::RunReader;
 use crate::reading::rows::{AttemptRow, TaskRow};
 use crate::store::{StoreError, sqlite};
 use crate::task::{Failure, Outcome, TaskState};
+use crate::whole_file::{WholeFile, directory_of, without_place};
 use rusqlite::{Connection, params};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::NamedTempFile;
+
+/// The rights of the file: ids and messages are not for everybody.
+const FOR_ITS_OWNER: u32 = 0o600;
 
 const TABLES: &str = "
 PRAGMA journal_mode = off;
@@ -71,16 +77,28 @@ impl RunReader {
         if path.exists() {
             return Err(ExportError::Exists { path: path.into() });
         }
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
         let failed = |source| ExportError::Write { path: path.into(), source };
-        let made = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+        // Before the work, because the directory may be missing.
+        let mut whole = WholeFile::begin(path, FOR_ITS_OWNER).map_err(failed)?;
+        let mut tables = self.tables_beside(path)?;
+        io::copy(&mut tables, &mut whole).map_err(failed)?;
+        whole.file().sync_all().map_err(failed)?;
+        whole.create_new().map_err(failed)?;
+        Ok(())
+    }
+
+    /// Returns the file of the tables, which has no name any more, so that it is gone with this process.
+    fn tables_beside(&self, path: &Path) -> Result<File, ExportError> {
+        let failed = |source| ExportError::Write { path: path.into(), source };
+        let made = NamedTempFile::new_in(directory_of(path)).map_err(without_place);
+        let made = made.map_err(failed)?;
         let connection = Connection::open(made.path()).map_err(sqlite(path))?;
+        // SQLite opens by name, and what had a name once cannot be given another: it is copied.
+        let (tables, name) = made.into_parts();
+        name.close().map_err(failed)?;
         Export { run: self, connection: &connection, path }.write()?;
         connection.close().map_err(|(_, error)| sqlite(path)(error))?;
-        made.as_file().sync_all().map_err(failed)?;
-        made.persist_noclobber(path).map_err(|error| failed(error.error))?;
-        Ok(())
+        Ok(tables)
     }
 }
 

@@ -5,11 +5,11 @@
 
 use crate::cli::output::error::CommandError;
 use crate::cli::output::replacement::resolved;
-use crate::cli::output::taken_files::directory_of;
 use batchctl::system::files::AsFd;
 use batchctl::system::files::MetadataExt;
 use batchctl::system::files::{Mode, OFlags};
 use batchctl::system::process::geteuid;
+use batchctl::whole_file::directory_of;
 use std::fs;
 use std::fs::File;
 use std::io;

@@ -7,7 +7,6 @@ use crate::cli::output::event_documents::Live;
 use crate::cli::output::row_documents::RowDocuments;
 use crate::cli::output::run_end::RunEnd;
 use crate::cli::output::stream::{Audience, Stderr};
-use crate::cli::output::taken_files::directory_of;
 use crate::cli::output::{command_hint, lone_files, lost_ids, stream};
 use batchctl::event::StopReason;
 use batchctl::reading::{RunReader, TaskRow};
@@ -17,6 +16,7 @@ use batchctl::report::{
 use batchctl::run;
 use batchctl::store::{RunDirectory, RunId, StoreError};
 use batchctl::text::{Style, plural, printable};
+use batchctl::whole_file::directory_of;
 use std::path::{Path, PathBuf};
 
 /// The outputs that are requested of a run.

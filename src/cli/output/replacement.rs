@@ -1,21 +1,15 @@
-//! A file that takes the place of another: written beside it, with its rights, and renamed over it.
-//!
-//! Where the system can do it, the file has no name before it is whole. So nothing is left of it if the
-//! process is ended in between.
+//! A file that takes the place of another: written beside it, with its rights, and put there whole.
 
 use crate::cli::output::early_sync::EarlySync;
 use crate::cli::output::error::CommandError;
-use crate::cli::output::taken_files::directory_of;
-use batchctl::system::files::{
-    MetadataExt, Mode, OFlags, PermissionsExt, can_be_linked, fchown, link_file, open,
-};
+use batchctl::system::files::{MetadataExt, PermissionsExt, fchown};
 use batchctl::system::process::geteuid;
 use batchctl::text::shell_quoted;
+use batchctl::whole_file::{WholeFile, directory_of};
 use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
-use tempfile::NamedTempFile;
 
 /// The rights of a file that takes no other's place, before the umask.
 const NEW: u32 = 0o666;
@@ -35,69 +29,8 @@ enum ReplacementError {
 /// A file that is to take the place of its target.
 #[derive(Debug)]
 pub(crate) struct Replacement {
-    draft: Draft,
-    target: PathBuf,
+    whole: WholeFile,
     early: EarlySync,
-}
-
-/// A file that is being written.
-#[derive(Debug)]
-enum Draft {
-    Nameless(File),
-    /// On a file system where every file has a name.
-    Named(NamedTempFile),
-}
-
-impl Draft {
-    fn in_directory(directory: &Path, mode: u32) -> io::Result<Self> {
-        // What does not work is tried with a name, and the error of that is told.
-        if let Some(file) = nameless(directory, mode) {
-            return Ok(Self::Nameless(file));
-        }
-        let permissions = Permissions::from_mode(mode);
-        let named = temporary().permissions(permissions).tempfile_in(directory);
-        named.map(Self::Named).map_err(without_place)
-    }
-
-    fn file(&self) -> &File {
-        match self {
-            Self::Nameless(file) => file,
-            Self::Named(named) => named.as_file(),
-        }
-    }
-
-    fn file_mut(&mut self) -> &mut File {
-        match self {
-            Self::Nameless(file) => file,
-            Self::Named(named) => named.as_file_mut(),
-        }
-    }
-
-    /// Gives the file its name, in the place of whatever has it.
-    fn persist(self, target: &Path) -> io::Result<()> {
-        match self {
-            // A link cannot replace anything, so a name of its own comes first.
-            Self::Nameless(file) => {
-                let link = |path: &Path| link_file(&file, path).map_err(io::Error::from);
-                let named = temporary().make_in(directory_of(target), link)?;
-                named.persist(target).map(drop).map_err(|error| error.error)
-            }
-            Self::Named(named) => named.persist(target).map(drop).map_err(|error| error.error),
-        }
-    }
-}
-
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".batchctl-");
-    builder
-}
-
-/// Opens a file without a name, where there can be one and it can be named later.
-fn nameless(directory: &Path, mode: u32) -> Option<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = open(directory, flags, Mode::from_raw_mode(mode)).ok().map(File::from)?;
-    can_be_linked(&file).then_some(file)
 }
 
 impl Replacement {
@@ -120,36 +53,36 @@ impl Replacement {
             Some(_) | None => {}
         }
         let mode = if replaced.is_some() { 0o600 } else { NEW };
-        let draft = Draft::in_directory(directory_of(target), mode)?;
+        let whole = WholeFile::begin(target, mode)?;
         if let Some(replaced) = replaced {
-            take_rights(draft.file(), &replaced)?;
+            take_rights(whole.file(), &replaced)?;
         }
-        Ok(Self { draft, target: target.to_owned(), early: EarlySync::default() })
+        Ok(Self { whole, early: EarlySync::default() })
     }
 
     /// Returns the file to write to.
     pub(crate) fn file_mut(&mut self) -> &mut File {
-        self.draft.file_mut()
+        self.whole.file_mut()
     }
 
     /// Puts the file in the place of its target, whole and on disk.
     pub(crate) fn finish(self) -> io::Result<()> {
         // Both before the rename: after a power failure the target must not be an empty file.
         self.early.finish()?;
-        self.draft.file().sync_all()?;
-        self.draft.persist(&self.target)
+        self.whole.file().sync_all()?;
+        self.whole.replace()
     }
 }
 
 impl Write for Replacement {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.draft.file_mut().write(bytes)?;
-        self.early.note(written, self.draft.file());
+        let written = self.whole.write(bytes)?;
+        self.early.note(written, self.whole.file());
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.draft.file_mut().flush()
+        self.whole.flush()
     }
 }
 
@@ -215,19 +148,10 @@ fn refused(path: &Path, reason: String) -> CommandError {
     CommandError::usage(error).with_hint("name the file itself, or remove the link")
 }
 
-/// Removes the name of the temporary file from an error: the user has never seen it.
-fn without_place(error: io::Error) -> io::Error {
-    let text = error.to_string();
-    match text.split_once(" at path ") {
-        Some((cause, _)) => io::Error::new(error.kind(), cause),
-        None => error,
-    }
-}
-
 /// Returns the error of a file that cannot be written, with what helps.
 pub(crate) fn not_written(path: &Path, source: io::Error) -> CommandError {
     let hint = remedy(path, &source);
-    let error = ReplacementError::Write { path: path.into(), source: without_place(source) };
+    let error = ReplacementError::Write { path: path.into(), source };
     CommandError::io(error).with_hint(hint)
 }
 
@@ -250,7 +174,7 @@ pub(crate) fn remedy(path: &Path, error: &io::Error) -> String {
 mod tests {
     use super::*;
     use batchctl::report::ExitStatus;
-    use std::io::Write;
+    use batchctl::system::files::Mode;
     use std::os::unix::fs::symlink;
 
     fn set_mode(path: &Path, mode: u32) {
@@ -286,27 +210,6 @@ mod tests {
         ] {
             let advice = remedy(&there, kind);
             assert!(advice.contains(expected), "{kind:?}: {advice}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_left_of_a_file_whose_process_ends_before_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("a.csv");
-        let names = || fs::read_dir(folder.path()).unwrap().count();
-        let mut begun = Replacement::begin(&target).unwrap();
-        if matches!(begun.draft, Draft::Named(_)) {
-            // Every file of this file system has a name.
-            return;
-        }
-        begun.write_all(b"one").unwrap();
-        assert_eq!(names(), 0);
-        std::mem::forget(begun);
-        for content in ["two", "three"] {
-            let mut begun = Replacement::begin(&target).unwrap();
-            begun.write_all(content.as_bytes()).unwrap();
-            begun.finish().unwrap();
-            assert_eq!((fs::read_to_string(&target).unwrap().as_str(), names()), (content, 1));
         }
     }
 

@@ -8,12 +8,12 @@ use crate::cli::output::atomic_file::not_kept;
 use crate::cli::output::documents::{Document, Material, RowKind, of_rows};
 use crate::cli::output::error::CommandError;
 use crate::cli::output::replacement::Replacement;
-use crate::cli::output::taken_files::directory_of;
 use batchctl::reading::{RunReader, TaskRow};
 use batchctl::report::{
     JUnitWriter, PageWriter, ResultsOptions, ResultsWriter, Spool, TaskContext,
 };
 use batchctl::store::StoreError;
+use batchctl::whole_file::directory_of;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use tempfile::env::temp_dir;

@@ -3,6 +3,7 @@
 //! Files are compared by device and inode, so that another spelling and a link are found as well.
 
 use batchctl::system::files::MetadataExt;
+use batchctl::whole_file::directory_of;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -41,12 +42,6 @@ fn end_of_links(path: &Path) -> PathBuf {
         }
     }
     path
-}
-
-/// Returns the directory that a path's last name stands in.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    directory.unwrap_or(Path::new("."))
 }
 
 /// The files that are in use, with what they are.

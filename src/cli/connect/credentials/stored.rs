@@ -9,12 +9,15 @@ use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
 use batchctl::store::private_directory;
+use batchctl::whole_file::{self, WholeFile};
 use serde_json::{Value, json};
+use std::io;
 use std::io::Write;
 use std::path::PathBuf;
-use std::{fs, io};
-use tempfile::NamedTempFile;
 use url::form_urlencoded::byte_serialize;
+
+/// The rights of such a file.
+const FOR_ITS_OWNER: u32 = 0o600;
 
 /// A login that is kept.
 pub(crate) struct StoredLogin {
@@ -100,19 +103,15 @@ fn write(stored: &StoredLogin, context: &Context) -> io::Result<PathBuf> {
         "project_id": stored.project,
         "user": stored.user,
     });
-    // Such a file is made for its owner alone, and the name is given to it as it is.
-    let mut file = NamedTempFile::new_in(&context.machine)?;
+    // It is made for its owner alone, and a process that is killed leaves no token behind.
+    let mut file = WholeFile::begin(&path, FOR_ITS_OWNER)?;
     file.write_all(json.to_string().as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
+    file.file().sync_all()?;
+    file.replace()?;
     Ok(path)
 }
 
 /// Removes the kept login, and returns whether there was one.
 pub(crate) fn forget(context: &Context) -> io::Result<bool> {
-    match fs::remove_file(path(context)) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    whole_file::remove(&path(context))
 }
