@@ -96,10 +96,21 @@ impl RunReader {
         // SQLite opens by name, and what had a name once cannot be given another: it is copied.
         let (tables, name) = made.into_parts();
         name.close().map_err(failed)?;
-        Export { run: self, connection: &connection, path }.write()?;
+        let export = Export { run: self, connection: &connection, path };
+        export.write().map_err(|error| not_written(error, path))?;
         connection.close().map_err(|(_, error)| sqlite(path)(error))?;
         Ok(tables)
     }
+}
+
+/// Tells an export without space as such: the words of the store are about a run that cannot go on.
+fn not_written(error: StoreError, path: &Path) -> ExportError {
+    let kind = match &error {
+        StoreError::Full { path: full } if full == path => io::ErrorKind::StorageFull,
+        StoreError::Limited { path: full, .. } if full == path => io::ErrorKind::FileTooLarge,
+        _ => return error.into(),
+    };
+    ExportError::Write { path: path.into(), source: kind.into() }
 }
 
 /// An export on its way.

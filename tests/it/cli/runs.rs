@@ -362,6 +362,21 @@ fn an_export_has_plain_tables_that_say_what_the_report_says() {
 }
 
 #[test]
+fn an_export_that_does_not_fit_says_what_helps_and_leaves_nothing() {
+    let server = Server::obliging();
+    let scene = Scene::with(&server);
+    let ids: Vec<String> = (0..2_000).map(|number| format!("task-{number:04}")).collect();
+    scene.write("tasks.txt", ids.join("\n"));
+    scene.write("out/.keep", "");
+    scene.call(&["stop", "tasks.txt", "--rate", "none", "-q"]).expect(0);
+    // More than the run itself needs when it is read.
+    let export = r#"ulimit -f 200; exec "$0" runs export latest out/run.sqlite"#;
+    let ended = scene.start_in_shell(export).ended().expect(74);
+    ended.says("cannot write `out/run.sqlite`").says("raise the limit of file sizes");
+    assert_eq!(std::fs::read_dir(scene.path("out")).unwrap().count(), 1);
+}
+
+#[test]
 fn a_run_that_is_dated_later_than_a_new_one_is_named_when_that_begins() {
     let server = Server::obliging();
     let scene = scene(&server);
