@@ -277,13 +277,16 @@ impl CallHistory {
     pub(super) fn groups(&self, after: Instant, to: Instant) -> Groups {
         let begin = until(&self.throttled, self.stamp(after));
         let end = until(&self.throttled, self.stamp(to)).max(begin);
-        let (mut groups, mut last) = (0.0, None);
-        for &at in self.throttled.range(begin..end) {
-            let joins = last.is_some_and(|last| self.accepted_from(last, at) < 0.5);
-            groups += if joins { 0.0 } else { 1.0 };
-            last = Some(at);
+        let (mut groups, mut longest_accepted) = (0.0, 0.0_f64);
+        let mut last = self.stamp(after);
+        for (index, &at) in self.throttled.range(begin..end).enumerate() {
+            let accepted = self.accepted_from(last, at);
+            groups += if index > 0 && accepted < 0.5 { 0.0 } else { 1.0 };
+            (longest_accepted, last) = (longest_accepted.max(accepted), at);
         }
-        Groups { calls: self.sent_between(after, to), throttled: (end - begin) as f64, groups }
+        let longest_accepted = longest_accepted.max(self.accepted_from(last, self.stamp(to)));
+        let (calls, throttled) = (self.sent_between(after, to), (end - begin) as f64);
+        Groups { calls, throttled, groups, longest_accepted }
     }
 
     fn stamp(&self, at: Instant) -> Stamp {
@@ -305,6 +308,7 @@ pub(super) struct Groups {
     calls: f64,
     throttled: f64,
     groups: f64,
+    longest_accepted: f64,
 }
 
 impl Groups {
@@ -313,7 +317,7 @@ impl Groups {
     /// Of `n` calls with `k` throttled by chance, k·(n − k)/n groups are expected (the runs of the
     /// Wald–Wolfowitz test); those of a limit come in few groups.
     pub(super) fn are_scattered(self) -> bool {
-        let Self { calls, throttled, groups } = self;
+        let Self { calls, throttled, groups, .. } = self;
         let expected = throttled * (calls - throttled) / calls.max(1.0);
         groups >= 3.0 && groups >= 0.6 * (expected + 0.5)
     }
@@ -321,6 +325,11 @@ impl Groups {
     /// Returns how many groups there are.
     pub(super) fn count(self) -> f64 {
         self.groups
+    }
+
+    /// Returns how many calls in a row were accepted, at most.
+    pub(super) fn longest_accepted(self) -> f64 {
+        self.longest_accepted
     }
 
     /// Returns how many calls of the span were accepted.
@@ -557,8 +566,9 @@ mod tests {
 
     #[test]
     fn groups_are_scattered_if_there_are_three_and_six_tenths_of_what_chance_gives() {
-        let scattered =
-            |calls, throttled, groups| Groups { calls, throttled, groups }.are_scattered();
+        let scattered = |calls, throttled, groups| {
+            Groups { calls, throttled, groups, longest_accepted: 0.0 }.are_scattered()
+        };
         // Half of 18 give 4.5 groups by chance, and half of 20 give 5.
         assert!(scattered(18.0, 9.0, 3.0) && !scattered(18.0, 9.0, 2.0));
         assert!(scattered(20.0, 10.0, 4.0) && !scattered(20.0, 10.0, 3.0));
@@ -568,6 +578,12 @@ mod tests {
         assert_eq!((groups.count(), groups.in_a_row()), (3.0, 2.0));
         let groups = history.groups(at(3), at(11));
         assert_eq!((groups.count(), groups.in_a_row()), (3.0, 1.0));
+        let longest = |after, to| history.groups(at(after), at(to)).longest_accepted();
+        assert_eq!(
+            (longest(0, 30), longest(0, 13), longest(2, 9), longest(9, 12)),
+            (17.0, 4.0, 4.0, 1.0)
+        );
+        assert_eq!((longest(20, 24), longest(3, 4)), (4.0, 0.0));
         assert_eq!(history.groups(at(20), at(30)).in_a_row(), 0.0);
     }
 

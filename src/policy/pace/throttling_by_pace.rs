@@ -45,6 +45,8 @@ struct Part {
     throttled: f64,
     /// Calls that were throttled one after the other count once: the end of a window is no chance.
     groups: f64,
+    /// How many calls in a row were accepted, at most.
+    longest_accepted: f64,
     /// How much more likely their order is by chance than under a limit, as a logarithm.
     irregularity: f64,
 }
@@ -83,7 +85,7 @@ impl ThrottlingByPace {
             return false;
         }
         let throttled = history.throttled_between(self.begun, to);
-        let groups = history.groups(self.begun, to).count();
+        let groups = history.groups(self.begun, to);
         let irregularity = history.irregularity(self.begun, to);
         self.begun = to;
         let highest = std::mem::replace(&mut self.highest, 0.0);
@@ -95,7 +97,8 @@ impl ThrottlingByPace {
             highest,
             accepted: calls - throttled,
             throttled,
-            groups,
+            groups: groups.count(),
+            longest_accepted: groups.longest_accepted(),
             irregularity,
         });
         if self.parts.len() > PARTS {
@@ -148,12 +151,13 @@ impl Part {
     /// Returns how much more likely these answers are by chance than under a limit, as a logarithm.
     ///
     /// A limit accepts no more than it is and what a bucket has saved, so that each call counts that is
-    /// accepted beyond it. Of throttled calls only groups count, because a window throttles all calls
+    /// accepted beyond it. What is saved is taken in a row, because a bucket that throttles is empty, and a
+    /// window throttles until it ends. Of throttled calls only groups count, because a window throttles all calls
     /// until it ends.
     fn against(&self, limit: f64, saved: &mut f64, share: f64, of_groups: f64) -> f64 {
         let calls = self.accepted + self.throttled;
         let beyond = self.accepted - limit * calls / self.pace;
-        let taken = beyond.clamp(0.0, *saved);
+        let taken = beyond.clamp(0.0, saved.min(self.longest_accepted));
         *saved = (*saved - beyond).clamp(0.0, limit * SAVED);
         let excess = (1.0 - limit / self.pace).max(STRAY);
         let throttled = self.throttled + taken;
@@ -216,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_are_throttled_before_a_bucket_is_empty_are_chance() {
+        // A bucket of 38 that was full accepts as many of the first second, but in a row.
+        let paces = [110.0, 28.0, 28.0];
+        assert!(found(&paces, by_chance(0.35)).is_some());
+        let mut call = 0;
+        let bucket = |_: f64, pace: f64| {
+            call += 1;
+            if pace > 30.0 { call > 38 && call % 3 > 0 } else { call % 4 == 0 }
+        };
+        assert_eq!(found(&paces, bucket), None);
+    }
+
+    #[test]
     fn one_pace_tells_nothing_and_a_limit_explains_all_paces_above_it() {
         assert_eq!(found(&[20.0; 4], by_chance(0.5)), None);
         let mut tokens = 8.0_f64;
@@ -238,7 +255,16 @@ mod tests {
     }
 
     fn part(pace: f64, accepted: f64, throttled: f64, groups: f64) -> Part {
-        Part { pace, highest: pace, accepted, throttled, groups, irregularity: 0.0 }
+        let longest_accepted = accepted;
+        Part {
+            pace,
+            highest: pace,
+            accepted,
+            throttled,
+            groups,
+            longest_accepted,
+            irregularity: 0.0,
+        }
     }
 
     #[track_caller]
@@ -263,6 +289,13 @@ mod tests {
             let mut left = saved;
             close(part.against(limit, &mut left, 0.4, 0.3), expected);
             close(left, saved_after);
+        }
+        // What was saved is accepted in a row: of the four beyond the limit three were, so one is too many.
+        for (longest_accepted, expected) in
+            [(4.0, ratio(5.0, 12.0, 0.3, 0.5)), (3.0, ratio(11.0, 9.0, 0.4, 0.6))]
+        {
+            let part = Part { longest_accepted, ..part };
+            close(part.against(8.0, &mut 8.0, 0.4, 0.3), expected);
         }
         close(ratio(2.0, 3.0, 0.5, 0.25), 2.0 * 2.0_f64.ln() + 3.0 * (2.0_f64 / 3.0).ln());
     }
