@@ -20,6 +20,10 @@ const TOLERABLE: f64 = 0.015;
 const SMALL: f64 = 0.06;
 /// A share beyond which the service accepts nothing to speak of.
 const NOTHING_ACCEPTED: f64 = 0.9;
+/// How many throttled calls in a row show that, and how unlikely the row must be by the share that is
+/// tested, as a logarithm, where the calls that showed it lay scattered.
+const ROW: f64 = 4.0;
+const NO_ROW_OF_CHANCE: f64 = 6.0;
 /// Which part of what was accepted shows whether calls are throttled below a limit.
 const OF_GIVEN: f64 = 0.95;
 /// Shares above which the first step down only halves the pace.
@@ -108,6 +112,8 @@ pub(super) struct Observed {
     pub(super) rate: f64,
     /// How much more likely their order is by chance than under a limit, as a logarithm.
     pub(super) irregularity: f64,
+    /// Whether the throttled calls lie scattered among the others.
+    pub(super) is_scattered: bool,
 }
 
 /// What follows from a trial.
@@ -179,7 +185,10 @@ impl Trial {
                 return TrialFinding::Open;
             }
         }
-        if share > NOTHING_ACCEPTED && counts.throttled >= 4.0 {
+        // Where half is throttled by chance, one row of four in sixteen is.
+        let by_chance = NO_ROW_OF_CHANCE / -chance.min(NOTHING_ACCEPTED).ln();
+        let row = if self.seen.ends_scattered() { by_chance } else { ROW };
+        if share > NOTHING_ACCEPTED && counts.throttled >= row.max(ROW) {
             return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
@@ -216,6 +225,11 @@ impl Seen {
     /// Returns the same, as far as it counts beside other evidence.
     fn irregularity(self) -> f64 {
         self.order().clamp(-MOST_OF_ORDER, MOST_OF_ORDER)
+    }
+
+    /// Returns whether the throttled calls lay scattered at the latest of these paces.
+    fn ends_scattered(self) -> bool {
+        self.observed[0].is_some_and(|seen| seen.is_scattered)
     }
 
     /// Returns whether a large share was throttled at any of these paces: with few calls it is
@@ -256,6 +270,7 @@ impl TrialCounts {
             throttled: self.throttled,
             rate: self.rate,
             irregularity: self.irregularity,
+            is_scattered: self.is_scattered,
         }
     }
 

@@ -274,7 +274,7 @@ fn the_ratio_compares_chance_with_the_excess_over_the_limit() {
 
 fn seen(of: &[(f64, f64, f64)], irregularity: f64) -> Seen {
     of.iter().fold(Seen::default(), |seen, &(calls, throttled, rate)| {
-        seen.with(Observed { calls, throttled, rate, irregularity })
+        seen.with(Observed { calls, throttled, rate, irregularity, is_scattered: false })
     })
 }
 
@@ -402,6 +402,27 @@ fn a_test_ends_where_four_calls_and_nine_tenths_are_throttled() {
     assert_eq!(tested((315.0, 0.25), (4.0, 4.0, 300.0), in_rows), exhausted);
     assert_eq!(tested((315.0, 0.25), (3.0, 3.0, 300.0), in_rows), TrialFinding::Open);
     assert_eq!(tested((315.0, 0.25), (10.0, 9.0, 300.0), in_rows), TrialFinding::Open);
+}
+
+#[test]
+fn a_row_that_chance_explains_ends_no_test_if_the_calls_before_it_lay_scattered() {
+    let found = |chance: f64, row: f64, scattered: bool| {
+        tested((200.0, chance), (row, row, 190.0), |trial, counts| {
+            in_rows(trial, counts);
+            trial.seen = Seen::default().with(Observed {
+                calls: 20.0,
+                throttled: 20.0 * chance,
+                rate: 400.0,
+                irregularity: 0.0,
+                is_scattered: scattered,
+            });
+        })
+    };
+    for (chance, row) in [(0.2, 4.0), (0.5, 9.0), (2.0 / 3.0, 15.0), (0.95, 57.0)] {
+        assert_eq!(found(chance, row, true), TrialFinding::Exhausted, "{chance}");
+        assert_ne!(found(chance, row - 1.0, true), TrialFinding::Exhausted, "{chance}");
+        assert_eq!(found(chance, 4.0, false), TrialFinding::Exhausted, "{chance}");
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn chance_that_several_tests_have_found_is_tested_later_with_what_they_have_seen
         if is_doubted {
             let Phase::Trying(trial) = controller.phase else { panic!() };
             let (calls, throttled, rate) = (200.0, 40.0, 100.0);
-            let seen = Observed { calls, throttled, rate, irregularity: 0.0 };
+            let seen = Observed { calls, throttled, rate, irregularity: 0.0, is_scattered: true };
             let expected = format!("{:?}", Seen::default().with(seen));
             assert_eq!(format!("{:?}", trial.seen), expected);
         }

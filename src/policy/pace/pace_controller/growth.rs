@@ -92,6 +92,7 @@ impl PaceController {
             throttled: chance * calls,
             rate,
             irregularity: 0.0,
+            is_scattered: true,
         });
         let kind = TrialKind::Test { given, chance, step: 6 };
         let trial = Trial { begun: now, after: now, from: rate, kind, seen, is_doubt: true };
