@@ -16,6 +16,21 @@ use tempfile::NamedTempFile;
 use twox_hash::XxHash3_64;
 
 /// A file that is being written, and has not yet its name.
+///
+/// ```
+/// # use batchctl::whole_file::WholeFile;
+/// # use std::io::Write;
+/// # fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// let target = folder.path().join("results.csv");
+/// let mut file = WholeFile::begin(&target, 0o666)?;
+/// file.write_all(b"id,outcome\n")?;
+/// assert!(!target.exists());
+/// file.replace()?;
+/// assert_eq!(std::fs::read(&target)?, b"id,outcome\n");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WholeFile {
     draft: Draft,
