@@ -7,7 +7,7 @@
 use crate::clock::Timestamp;
 use crate::store::{RunDirectory, StoreError, file, read_text};
 use crate::task::ServiceLimit;
-use crate::whole_file::WholeFile;
+use crate::whole_file::{FOR_ITS_OWNER, WholeFile};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::io::Write;
@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 
 /// The maximum number of rates that are kept; the oldest go first.
 const MAX_RATES: usize = 64;
-/// The rights of the file.
-const FOR_ITS_OWNER: u32 = 0o600;
 /// The version of the file's fields.
 const SCHEMA_VERSION: u32 = 1;
 

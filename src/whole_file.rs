@@ -15,6 +15,9 @@ use std::{fs, io};
 use tempfile::NamedTempFile;
 use twox_hash::XxHash3_64;
 
+/// The rights of a file that its owner alone may read and write.
+pub const FOR_ITS_OWNER: u32 = 0o600;
+
 /// A file that is being written, and has not yet its name.
 ///
 /// ```

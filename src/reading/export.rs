@@ -7,16 +7,13 @@ use crate::reading::reader::RunReader;
 use crate::reading::rows::{AttemptRow, TaskRow};
 use crate::store::{StoreError, sqlite};
 use crate::task::{Failure, Outcome, TaskState};
-use crate::whole_file::{WholeFile, directory_of, without_place};
+use crate::whole_file::{FOR_ITS_OWNER, WholeFile, directory_of, without_place};
 use rusqlite::{Connection, params};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
-
-/// The rights of the file: ids and messages are not for everybody.
-const FOR_ITS_OWNER: u32 = 0o600;
 
 const TABLES: &str = "
 PRAGMA journal_mode = off;
@@ -78,7 +75,7 @@ impl RunReader {
             return Err(ExportError::Exists { path: path.into() });
         }
         let failed = |source| ExportError::Write { path: path.into(), source };
-        // Before the work, because the directory may be missing.
+        // Before the work, because the directory may be missing. Ids and messages are not for everybody.
         let mut whole = WholeFile::begin(path, FOR_ITS_OWNER).map_err(failed)?;
         let mut tables = self.tables_beside(path)?;
         io::copy(&mut tables, &mut whole).map_err(failed)?;

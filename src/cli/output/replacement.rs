@@ -5,7 +5,7 @@ use crate::cli::output::error::CommandError;
 use batchctl::system::files::{MetadataExt, PermissionsExt, fchown};
 use batchctl::system::process::geteuid;
 use batchctl::text::shell_quoted;
-use batchctl::whole_file::{WholeFile, directory_of};
+use batchctl::whole_file::{FOR_ITS_OWNER, WholeFile, directory_of};
 use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl Replacement {
             }
             Some(_) | None => {}
         }
-        let mode = if replaced.is_some() { 0o600 } else { NEW };
+        let mode = if replaced.is_some() { FOR_ITS_OWNER } else { NEW };
         let whole = WholeFile::begin(target, mode)?;
         if let Some(replaced) = replaced {
             take_rights(whole.file(), &replaced)?;

@@ -185,10 +185,7 @@ impl Trial {
                 return TrialFinding::Open;
             }
         }
-        // Where half is throttled by chance, one row of four in sixteen is.
-        let by_chance = NO_ROW_OF_CHANCE / -chance.min(NOTHING_ACCEPTED).ln();
-        let row = if self.seen.ends_scattered() { by_chance } else { ROW };
-        if share > NOTHING_ACCEPTED && counts.throttled >= row.max(ROW) {
+        if share > NOTHING_ACCEPTED && counts.throttled >= self.seen.longest_row(chance) {
             return TrialFinding::Exhausted;
         }
         let is_long = counts.lasted > LONGEST_MEASUREMENT && counts.calls > 20.0;
@@ -227,9 +224,15 @@ impl Seen {
         self.order().clamp(-MOST_OF_ORDER, MOST_OF_ORDER)
     }
 
-    /// Returns whether the throttled calls lay scattered at the latest of these paces.
-    fn ends_scattered(self) -> bool {
-        self.observed[0].is_some_and(|seen| seen.is_scattered)
+    /// Returns how many throttled calls in a row show that nothing is accepted, where this share may be
+    /// throttled by chance. Half by chance throttles each row of four once in sixteen times.
+    fn longest_row(self, chance: f64) -> f64 {
+        match self.observed[0] {
+            Some(seen) if seen.is_scattered => {
+                (NO_ROW_OF_CHANCE / -chance.min(NOTHING_ACCEPTED).ln()).max(ROW)
+            }
+            Some(_) | None => ROW,
+        }
     }
 
     /// Returns whether a large share was throttled at any of these paces: with few calls it is

@@ -9,15 +9,12 @@ use batchctl::api::{CredentialSource, TokenSource, read_text};
 use batchctl::clock::{Clock, Timestamp};
 use batchctl::report::ExitStatus;
 use batchctl::store::private_directory;
-use batchctl::whole_file::{self, WholeFile};
+use batchctl::whole_file::{self, FOR_ITS_OWNER, WholeFile};
 use serde_json::{Value, json};
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
 use url::form_urlencoded::byte_serialize;
-
-/// The rights of such a file.
-const FOR_ITS_OWNER: u32 = 0o600;
 
 /// A login that is kept.
 pub(crate) struct StoredLogin {
